@@ -1,1 +1,16 @@
-//! To be written.
+//! Sockets, completion-shaped: a worker waits once and is told what was accepted, received, sent and closed.
+//!
+//! This crate knows bytes and connections, no protocol. `backend` is the interface; `uring` (Linux), `mio_backend`
+//! (epoll, kqueue) and `simulation` (for tests of callers) implement it. `listener` and `socket` make and configure
+//! sockets; `descriptors` and `cores` ask the system what this process may use.
+
+pub mod backend;
+pub mod listener;
+pub mod simulation;
+pub mod socket;
+mod waker;
+
+pub use backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+pub use listener::{Listener, ListenerOptions};
+pub use socket::{Peer, Socket, SocketOptions};
+pub use waker::Waker;

@@ -1,2 +1,3 @@
-//! To be written.
+//! The executable: a thin caller of the library.
+
 fn main() {}

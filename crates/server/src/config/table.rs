@@ -1,0 +1,267 @@
+//! The table of settings. A setting is declared here and nowhere else: reading the file, the
+//! environment and the flags, CONFIG GET, SET and REWRITE, `--help` and docs/configuration.md derive
+//! from its row, and the code that acts on it reads the field of [`Settings`] that the row declares.
+//!
+//! A row's doc comment is its text for users. Limits that are Redis's carry Redis's numbers.
+
+use std::path::PathBuf;
+
+use super::declare::{Row, declare_settings};
+use super::value::{BindAddress, FileMode, FromValue, Kind, Secret, Value, words};
+
+/// Redis's largest `int`, the limit of many of its settings.
+const INT_MAX: u64 = i32::MAX as u64;
+/// Redis's largest `long long`.
+const LONG_MAX: u64 = i64::MAX as u64;
+const KB: u64 = 1 << 10;
+const MB: u64 = 1 << 20;
+
+declare_settings! {
+    /// Sockets, connections and workers.
+    server: ServerSettings {
+        /// Addresses to listen on, separated by commas or spaces, or a TOML array: IPv4 or IPv6
+        /// addresses, `localhost`, `*` for all IPv4 and `::*` for all IPv6 addresses. `-` before an
+        /// address lets the start go on when the machine does not have it.
+        bind: Vec<BindAddress> = {
+            kind: Kind::Addresses, default: "127.0.0.1", redis: "bind", env: "REDIS_BIND",
+        }
+        /// TCP port to listen on; 0 listens on the unix socket only.
+        port: u16 = {
+            kind: Kind::Integer { min: 0, max: 65535 }, default: "6379",
+            redis: "port", env: "REDIS_PORT", short: Some('p'),
+        }
+        /// Path of a unix socket to listen on as well; none when empty.
+        unix_socket: Option<PathBuf> = { kind: Kind::Text, default: "", redis: "unixsocket" }
+        /// Permissions of the unix socket, in octal digits; 0 leaves them to the umask.
+        unix_socket_permissions: FileMode = {
+            kind: Kind::FileMode, default: "0", redis: "unixsocketperm",
+        }
+        /// Connections that the kernel may hold before they are accepted. The kernel caps it, on
+        /// Linux at net.core.somaxconn.
+        tcp_backlog: u32 = {
+            kind: Kind::Integer { min: 0, max: INT_MAX }, default: "511", redis: "tcp-backlog",
+        }
+        /// Worker threads; 0 uses as many as the processor cores that this process may use,
+        /// affinity and container quota counted.
+        workers: usize = { kind: Kind::Integer { min: 0, max: 1024 }, default: "0" }
+        /// How sockets are driven: `io_uring` (Linux), `mio` (epoll or kqueue), or `auto`, which
+        /// takes io_uring where the kernel allows it and mio otherwise.
+        io_backend: IoBackend = { kind: Kind::Words(IoBackend::WORDS), default: "auto" }
+        /// Number of databases. It is fixed.
+        databases: u32 = {
+            kind: Kind::Integer { min: 16, max: 16 }, default: "16", redis: "databases",
+        }
+        /// Shards of the keyspace. More shards let more workers write at once.
+        num_shards: usize = {
+            kind: Kind::PowerOfTwo { min: 1, max: 65536 }, default: "2048",
+            env: "REDIS_NUM_SHARDS",
+        }
+        /// Commands that are executed for one connection before the other ready connections have
+        /// their turn.
+        batch_size: usize = {
+            kind: Kind::Integer { min: 1, max: 65536 }, default: "256",
+            env: "REDIS_BATCH_SIZE", runtime: true,
+        }
+        /// Size of one network buffer.
+        buffer_size: usize = {
+            kind: Kind::Bytes { min: KB, max: 16 * MB }, default: "16384",
+            env: "REDIS_BUFFER_SIZE",
+        }
+        /// Most network buffers that are kept for reuse, all workers together. Their memory is
+        /// touched on first use.
+        buffer_pool_size: usize = {
+            kind: Kind::Integer { min: 0, max: 1 << 20 }, default: "2048",
+            env: "REDIS_BUFFER_POOL_SIZE",
+        }
+        /// Most clients that are connected at a time. Further ones get an error and are closed.
+        max_connections: u32 = {
+            kind: Kind::Integer { min: 1, max: u32::MAX as u64 }, default: "10000",
+            redis: "maxclients", env: "REDIS_MAX_CONNECTIONS", runtime: true,
+        }
+        /// Seconds after which a connection that sends nothing is closed; 0 never closes it.
+        connection_timeout: u32 = {
+            kind: Kind::Integer { min: 0, max: INT_MAX }, default: "0",
+            redis: "timeout", runtime: true,
+        }
+        /// Most new connections in a second, all addresses together; 0 sets no limit. Further ones
+        /// are closed at once.
+        connection_rate_limit: u32 = {
+            kind: Kind::Integer { min: 0, max: u32::MAX as u64 }, default: "0", runtime: true,
+        }
+        /// Largest bulk string that a client may send.
+        proto_max_bulk_bytes: u64 = {
+            kind: Kind::Bytes { min: MB, max: LONG_MAX }, default: "512mb",
+            redis: "proto-max-bulk-len", runtime: true,
+        }
+        /// Most memory that the unprocessed requests of one connection may take. A connection
+        /// beyond it is closed.
+        query_buffer_limit: u64 = {
+            kind: Kind::Bytes { min: MB, max: LONG_MAX }, default: "1gb",
+            redis: "client-query-buffer-limit", runtime: true,
+        }
+        /// Bytes of unsent replies at which the server stops reading from that client until it has
+        /// read some of them.
+        output_buffer_pause_bytes: usize = {
+            kind: Kind::Bytes { min: 16 * KB, max: LONG_MAX }, default: "1mb", runtime: true,
+        }
+        /// Port of the HTTP endpoints for health checks and metrics.
+        health_check_port: u16 = {
+            kind: Kind::Integer { min: 0, max: 65535 }, default: "8080",
+            env: "REDIS_HEALTH_CHECK_PORT", landed: false,
+        }
+        /// Seconds that a shutdown may take to finish the commands that were received and to send
+        /// their replies.
+        shutdown_grace_period_secs: u32 = {
+            kind: Kind::Integer { min: 0, max: INT_MAX }, default: "30",
+            redis: "shutdown-timeout", env: "REDIS_SHUTDOWN_GRACE_SECS", runtime: true,
+        }
+    }
+
+    /// Options of the TCP connections.
+    performance: PerformanceSettings {
+        /// Sends small replies at once, without Nagle's algorithm.
+        tcp_nodelay: bool = {
+            kind: Kind::Bool, default: "true", env: "REDIS_TCP_NODELAY", runtime: true,
+        }
+        /// Seconds of silence after which the kernel asks whether a client is still there; 0 never
+        /// asks.
+        tcp_keepalive: u32 = {
+            kind: Kind::Integer { min: 0, max: INT_MAX }, default: "60",
+            redis: "tcp-keepalive", env: "REDIS_TCP_KEEPALIVE", runtime: true,
+        }
+    }
+
+    /// The memory limit and what happens at it.
+    memory: MemorySettings {
+        /// Most memory that the data may take; 0 sets no limit.
+        max_memory: u64 = {
+            kind: Kind::Bytes { min: 0, max: LONG_MAX }, default: "0",
+            redis: "maxmemory", env: "REDIS_MAX_MEMORY", runtime: true, landed: false,
+        }
+        /// Which keys make room when the memory limit is reached.
+        eviction_policy: EvictionPolicy = {
+            kind: Kind::Words(EvictionPolicy::WORDS), default: "allkeys-lru",
+            redis: "maxmemory-policy", env: "REDIS_EVICTION_POLICY", runtime: true, landed: false,
+        }
+        /// Keys that are looked at to find one to evict.
+        eviction_sample_size: u32 = {
+            kind: Kind::Integer { min: 1, max: INT_MAX }, default: "5",
+            redis: "maxmemory-samples", runtime: true, landed: false,
+        }
+    }
+
+    /// Who may use the server, and encryption.
+    security: SecuritySettings {
+        /// Password that clients must give by AUTH or HELLO; none when empty.
+        password: Secret = {
+            kind: Kind::Secret, default: "",
+            redis: "requirepass", env: "REDIS_PASSWORD", runtime: true,
+        }
+        /// Encrypts client connections by TLS.
+        tls_enabled: bool = { kind: Kind::Bool, default: "false", landed: false }
+        /// Path of the certificate chain in PEM.
+        tls_cert_path: Option<PathBuf> = {
+            kind: Kind::Text, default: "", redis: "tls-cert-file", landed: false,
+        }
+        /// Path of the certificate's private key in PEM.
+        tls_key_path: Option<PathBuf> = {
+            kind: Kind::Text, default: "", redis: "tls-key-file", landed: false,
+        }
+    }
+
+    /// The server's log, which goes to standard error.
+    logging: LoggingSettings {
+        /// How much is logged. Redis's names `notice` and `warning` mean `info` and `warn`.
+        level: LogLevel = {
+            kind: Kind::Words(LogLevel::WORDS), default: "info", redis: "loglevel", runtime: true,
+        }
+        /// Form of the lines: `text` for people, `json` for log collectors.
+        format: LogFormat = { kind: Kind::Words(LogFormat::WORDS), default: "text" }
+    }
+}
+
+/// What CONFIG GET answers besides the settings: names that clients and monitors ask of every
+/// server and whose answer here is always the same. CONFIG SET accepts only that same value.
+pub static CONSTANTS: &[(&str, &str)] = &[
+    ("save", ""),
+    ("appendonly", "no"),
+    ("cluster-enabled", "no"),
+    ("daemonize", "no"),
+    ("protected-mode", "no"),
+    ("notify-keyspace-events", ""),
+    ("tls-port", "0"),
+];
+
+words! {
+    /// How sockets are driven.
+    IoBackend {
+        /// io_uring where it works, else mio.
+        Auto = "auto",
+        /// io_uring, or no start.
+        IoUring = "io_uring",
+        /// epoll or kqueue.
+        Mio = "mio",
+    }
+}
+
+words! {
+    /// Which keys are evicted at the memory limit.
+    EvictionPolicy {
+        /// The least recently used of the keys with a deadline.
+        VolatileLru = "volatile-lru",
+        /// The least frequently used of the keys with a deadline.
+        VolatileLfu = "volatile-lfu",
+        /// Any of the keys with a deadline.
+        VolatileRandom = "volatile-random",
+        /// The key that is nearest to its deadline.
+        VolatileTtl = "volatile-ttl",
+        /// The least recently used.
+        AllkeysLru = "allkeys-lru",
+        /// The least frequently used.
+        AllkeysLfu = "allkeys-lfu",
+        /// Any.
+        AllkeysRandom = "allkeys-random",
+        /// None: writes that need memory fail.
+        NoEviction = "noeviction",
+    }
+}
+
+words! {
+    /// How much is logged, most first.
+    LogLevel {
+        /// Everything.
+        Trace = "trace" / "debug",
+        /// What a developer needs.
+        Debug = "debug",
+        /// Redis's level between debug and notice; here the same lines as debug.
+        Verbose = "verbose",
+        /// What an operator wants to know.
+        Info = "info" / "notice",
+        /// What an operator should look at.
+        Warn = "warn" / "warning",
+        /// What failed.
+        Error = "error" / "warning",
+        /// Nothing.
+        Off = "off" / "nothing",
+    }
+}
+
+words! {
+    /// The form of log lines.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+/// The row with this name, a TOML path or a Redis name, in any case, and its place in [`ROWS`].
+pub fn find(name: &str) -> Option<(usize, &'static Row)> {
+    ROWS.iter().enumerate().find(|(_, row)| row.is_named(name))
+}
+
+/// The next of the values, as the type of a field.
+fn next_field<T: FromValue>(values: &mut std::slice::Iter<'_, Value>) -> T {
+    T::from_value(values.next().expect("one value for each row"))
+}

@@ -1,0 +1,3 @@
+//! The process around the keyspace: configuration, logging, workers.
+
+pub mod config;

@@ -1,0 +1,19 @@
+//! The project's integration tests: they run the real executable on a free port, with each of the
+//! two I/O backends, and compare it with a real redis-server (7.0) where that is possible.
+//!
+//! - `server`, `client`: the harness: start and stop a server, talk to it in raw bytes.
+//! - `cases`: data-driven cases from `cases/*.txt`, the same for our server and for redis-server.
+//! - `generator`, `differential`, `comparison`, `differences`: random commands answered by both.
+//! - `command_table`: COMMAND INFO of every command against redis-server.
+//! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
+//!
+//! Environment:
+//! - `REDISTILL_LONG=1`: the long run (200,000 random commands for each backend and protocol, ...).
+//! - `REDISTILL_SEED=n`: the seed of the random runs (decimal).
+//! - `REDISTILL_WITHOUT_REDIS=1`: skip what needs redis-server, instead of failing.
+//! - `REDISTILL_WITHOUT_IO_URING=1`: skip the io_uring backend where the kernel refuses it.
+//! - `REDISTILL_BLESS=1`: write redis-server's replies into the cases that have none yet.
+
+mod cases;
+mod client;
+mod server;

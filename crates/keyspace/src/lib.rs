@@ -1,1 +1,53 @@
-//! To be written.
+//! The keyspace: shards, hash tables, entries, deadlines, SCAN, and who may touch what when.
+//!
+//! No sockets, no RESP, no clock: time comes in as an argument, in milliseconds. The door of the crate is
+//! [`Keyspace`] (shared by all workers) -> [`Worker`] (one per thread) -> [`Group`] (a pinned group of commands)
+//! -> [`Locked`] (the keys of one command). Unsafe code lives in `entry`, `table`, `quiescence`, `access` and `whole`,
+//! and nowhere else.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `hash` | the keyed hash, and which of its bits choose shard, segment and bucket |
+//! | `entry` | one allocation per key: header, deadline, key, value |
+//! | `table` | one shard's hash table: buckets of 64 bytes, growth in small steps, hash-ordered scan |
+//! | `quiescence` | when memory that others may still read is freed; the gate for commands on everything |
+//! | `access` | [`Group`] and [`Locked`]: locks, lookups, mutations |
+//! | `watch` | WATCH: who wants to know that a key has changed |
+//! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
+//! | `sweep` | active expiry |
+//! | `stats` | counters |
+
+mod access;
+mod entry;
+mod hash;
+mod keyspace;
+mod quiescence;
+mod stats;
+mod sweep;
+mod table;
+mod value;
+mod watch;
+mod whole;
+
+pub use access::{Busy, Group, Key, Locked, Plan};
+pub use entry::EntryRef;
+pub use keyspace::{Keyspace, Options, Worker};
+pub use stats::{DatabaseStats, KeyspaceStats};
+pub use sweep::Swept;
+pub use value::{Deadline, Encoding, NewValue, Number, ValueKind, ValueRef};
+pub use watch::{WatchedKey, Watcher};
+pub use whole::{Free, ScanCursor};
+
+/// Limits of this crate.
+pub mod limits {
+    /// Databases, as Redis's default; `SELECT` takes 0 to one less.
+    pub const DATABASES: usize = 16;
+    /// The most shards that a keyspace can have.
+    pub const SHARDS_MAX: usize = 65_536;
+    /// The most threads that can be [`crate::Worker`]s at one time.
+    pub const WORKERS_MAX: usize = 1_024;
+    /// The longest string value, in bytes, as Redis's 512 MB.
+    pub const STRING_BYTES_MAX: usize = 512 << 20;
+    /// The longest key, in bytes.
+    pub const KEY_BYTES_MAX: usize = 512 << 20;
+}

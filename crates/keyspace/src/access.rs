@@ -1,0 +1,567 @@
+#![allow(unsafe_code)]
+//! Groups of commands, the locks that one command holds, and what can be done under them.
+//!
+//! A mutation is announced here and nowhere else ([`Locked::announce`]). A panic while something is being changed
+//! aborts the process: half a change is worse than none.
+
+use std::sync::Arc;
+
+use crate::entry::{Entry, EntryRef};
+use crate::keyspace::Keyspace;
+use crate::quiescence::{Exclusive, Garbage};
+use crate::stats::Counters;
+use crate::table::{ExpiredSegment, Found, Held, Table};
+use crate::value::{Deadline, NewValue, Number, ValueRef};
+use crate::watch::{WatchedKey, Watcher};
+
+/// A key in a database, with its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'k> {
+    /// The database, below [`crate::limits::DATABASES`].
+    pub database: u8,
+    /// The key.
+    pub bytes: &'k [u8],
+    /// [`Keyspace::hash`] of it.
+    pub hash: u64,
+}
+
+/// Somebody else holds a lock that was asked for. Nothing has happened; try again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+/// The shards that a command needs. Reused from command to command.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Database and shard of each, 8 and 24 bits.
+    places: Vec<u32>,
+    everything: bool,
+}
+
+impl Plan {
+    /// Empties the plan.
+    pub fn clear(&mut self) {
+        self.places.clear();
+        self.everything = false;
+    }
+
+    /// Adds the shard of a key.
+    pub fn add(&mut self, keyspace: &Keyspace, key: Key<'_>) {
+        self.places
+            .push(u32::from(key.database) << 24 | keyspace.shard(key.hash) as u32);
+    }
+
+    /// Asks for the whole keyspace.
+    pub fn add_everything(&mut self) {
+        self.everything = true;
+    }
+}
+
+/// A group of commands of one worker, see [`crate::Worker::group`].
+pub struct Group<'w> {
+    keyspace: &'w Keyspace,
+    worker: usize,
+    garbage: &'w mut Garbage,
+    now_ms: u64,
+}
+
+impl<'w> Group<'w> {
+    #[inline]
+    pub(crate) fn new(
+        keyspace: &'w Keyspace,
+        worker: usize,
+        garbage: &'w mut Garbage,
+        now_ms: u64,
+    ) -> Self {
+        keyspace.quiescence.pin(worker);
+        Self {
+            keyspace,
+            worker,
+            garbage,
+            now_ms,
+        }
+    }
+
+    /// The keyspace.
+    #[inline]
+    pub fn keyspace(&self) -> &'w Keyspace {
+        self.keyspace
+    }
+
+    /// First stage: asks the processor for the table of a key's shard.
+    #[inline]
+    pub fn prefetch_table(&self, database: u8, hash: u64) {
+        self.table(database, hash).prefetch();
+    }
+
+    /// Second stage: asks for the key's bucket.
+    #[inline]
+    pub fn prefetch_bucket(&self, database: u8, hash: u64) {
+        self.table(database, hash)
+            .prefetch_bucket(hash, self.keyspace.shard_bits);
+    }
+
+    /// Third stage: asks for the key's entry.
+    #[inline]
+    pub fn prefetch_entry(&self, database: u8, hash: u64) {
+        self.table(database, hash)
+            .prefetch_entry(hash, self.keyspace.shard_bits);
+    }
+
+    #[inline]
+    fn table(&self, database: u8, hash: u64) -> &'w Table {
+        self.keyspace.table(database, self.keyspace.shard(hash))
+    }
+
+    /// Access for a command without keys, which may still go through shard by shard.
+    #[inline]
+    pub fn lock_nothing(&mut self) -> Locked<'_> {
+        self.locked(Locks::Nothing)
+    }
+
+    /// Locks the shard of one key.
+    ///
+    /// # Errors
+    /// [`Busy`] when another worker holds it.
+    #[inline]
+    pub fn lock_one(&mut self, database: u8, hash: u64) -> Result<Locked<'_>, Busy> {
+        let table = self.table(database, hash);
+        if !table.try_lock(self.worker) {
+            return Err(Busy);
+        }
+        Ok(self.locked(Locks::One(table)))
+    }
+
+    /// Locks everything that the plan names, in order.
+    ///
+    /// # Errors
+    /// [`Busy`] when another worker holds some of it; nothing is locked then. A plan for the whole keyspace waits
+    /// instead, until all other workers have ended their groups.
+    pub fn lock<'g>(&'g mut self, plan: &'g mut Plan) -> Result<Locked<'g>, Busy> {
+        if plan.everything {
+            let exclusive = self.keyspace.quiescence.exclude_others(self.worker);
+            return Ok(self.locked(Locks::Everything(exclusive)));
+        }
+        plan.places.sort_unstable();
+        plan.places.dedup();
+        for (at, place) in plan.places.iter().enumerate() {
+            if !table_at(self.keyspace, *place).try_lock(self.worker) {
+                unlock_all(self.keyspace, &plan.places[..at]);
+                return Err(Busy);
+            }
+        }
+        Ok(self.locked(Locks::Many(&plan.places)))
+    }
+
+    #[inline]
+    fn locked<'g>(&'g mut self, locks: Locks<'g>) -> Locked<'g> {
+        let counters = &self.keyspace.counters[self.worker];
+        Locked {
+            keyspace: self.keyspace,
+            worker: self.worker,
+            counters,
+            garbage: self.garbage,
+            now_ms: self.now_ms,
+            touches: true,
+            locks,
+        }
+    }
+}
+
+impl Drop for Group<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.keyspace.quiescence.unpin(self.worker);
+        self.garbage.collect(&self.keyspace.quiescence, false);
+    }
+}
+
+fn table_at(keyspace: &Keyspace, place: u32) -> &Table {
+    keyspace.table((place >> 24) as u8, (place & 0xff_ffff) as usize)
+}
+
+fn unlock_all(keyspace: &Keyspace, places: &[u32]) {
+    for place in places {
+        table_at(keyspace, *place).unlock();
+    }
+}
+
+enum Locks<'g> {
+    Nothing,
+    One(&'g Table),
+    Many(&'g [u32]),
+    Everything(#[expect(dead_code, reason = "held for its drop")] Exclusive<'g>),
+}
+
+/// The keys that one command has locked.
+///
+/// # Panics
+/// Operations on a key panic when its shard is not locked: a command's keys are declared in its row.
+pub struct Locked<'g> {
+    keyspace: &'g Keyspace,
+    worker: usize,
+    counters: &'g Counters,
+    garbage: &'g mut Garbage,
+    now_ms: u64,
+    touches: bool,
+    locks: Locks<'g>,
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        match self.locks {
+            Locks::Nothing | Locks::Everything(_) => {}
+            Locks::One(table) => table.unlock(),
+            Locks::Many(places) => unlock_all(self.keyspace, places),
+        }
+    }
+}
+
+/// What has happened to a key. Later listeners (notifications, tracking, the log) join in [`Locked::announce`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// It has a new value or deadline.
+    Written,
+    /// A command removed it.
+    Removed,
+    /// Its time was up.
+    Expired,
+}
+
+/// Aborts when it is dropped by a panic.
+struct Unbroken;
+
+impl Drop for Unbroken {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+impl<'g> Locked<'g> {
+    /// The keyspace.
+    pub fn keyspace(&self) -> &'g Keyspace {
+        self.keyspace
+    }
+
+    /// The time of this group, in milliseconds of the Unix epoch.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Whether reading counts as an access (CLIENT NO-TOUCH).
+    pub fn set_touches(&mut self, touches: bool) {
+        self.touches = touches;
+    }
+
+    /// Whether the whole keyspace is locked.
+    pub(crate) fn has_everything(&self) -> bool {
+        matches!(self.locks, Locks::Everything(_))
+    }
+
+    /// A key with its hash.
+    pub fn key<'k>(&self, database: u8, bytes: &'k [u8]) -> Key<'k> {
+        self.keyspace.key(database, bytes)
+    }
+
+    #[inline]
+    fn held(&self, key: Key<'_>) -> Held<'g> {
+        let table = self
+            .keyspace
+            .table(key.database, self.keyspace.shard(key.hash));
+        assert!(
+            table.is_locked_by(self.worker) || self.has_everything(),
+            "the key's shard is not locked"
+        );
+        // SAFETY: the lock is held, as has just been checked, for `'g`. The methods below use what they find at once;
+        // the entries that they return borrow `self`, and only `&mut self` changes the table.
+        unsafe { Held::new(table, self.keyspace, self.counters, key.database) }
+    }
+
+    /// One table of the whole keyspace, locked for `work`. Only for commands that hold no lock, or all.
+    pub(crate) fn with_table<R>(
+        &mut self,
+        database: u8,
+        shard: usize,
+        work: impl FnOnce(&mut Held<'g>, &mut Garbage) -> R,
+    ) -> R {
+        let table = self.keyspace.table(database, shard);
+        // SAFETY: it is used in `work` only, which runs under the table's lock or under that of everything.
+        let mut held = unsafe { Held::new(table, self.keyspace, self.counters, database) };
+        match self.locks {
+            Locks::Everything(_) => work(&mut held, self.garbage),
+            Locks::Nothing => {
+                // Who holds a shard waits for nothing and nobody, so this ends soon.
+                while !table.try_lock(self.worker) {
+                    std::thread::yield_now();
+                }
+                let guard = Unlock(table);
+                let result = work(&mut held, self.garbage);
+                drop(guard);
+                result
+            }
+            Locks::One(_) | Locks::Many(_) => {
+                panic!("a command with keys goes through the whole keyspace")
+            }
+        }
+    }
+
+    #[inline]
+    fn announce(&self, key: Key<'_>, change: Change) {
+        if change == Change::Expired {
+            self.counters.expired.increment();
+        }
+        self.keyspace.watches.announce(key);
+    }
+
+    /// Finds a key that has not expired; one that has is removed.
+    #[inline]
+    fn lookup(&mut self, key: Key<'_>) -> Option<(Held<'g>, Found<'g>)> {
+        let held = self.held(key);
+        let found = held.find(key.hash, key.bytes)?;
+        if !found.entry().has_expired(held.time_ms(self.now_ms)) {
+            return Some((held, found));
+        }
+        self.remove_found(held, found, key, Change::Expired);
+        None
+    }
+
+    fn remove_found(&mut self, mut held: Held<'g>, found: Found<'g>, key: Key<'_>, change: Change) {
+        let unbroken = Unbroken;
+        held.remove(found, self.garbage);
+        drop(unbroken);
+        self.announce(key, change);
+    }
+
+    /// The entry of a key, for a command that writes or asks about the key itself: neither counted nor touched.
+    #[inline]
+    pub fn find(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.lookup(key).map(|(_, found)| found.entry())
+    }
+
+    /// The entry of a key, for a command that reads its value: counts a hit or miss and marks the access.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let stamp = self.stamp();
+        let touches = self.touches;
+        let counters = self.counters;
+        let found = self.lookup(key);
+        match &found {
+            Some((_, found)) => {
+                counters.hits.increment();
+                if touches {
+                    found.entry().set_policy(stamp);
+                }
+            }
+            None => counters.misses.increment(),
+        }
+        found.map(|(_, found)| found.entry())
+    }
+
+    /// The entry of a key, beside others: for commands that look at two keys at once. Expired keys are not there,
+    /// nothing is counted.
+    pub fn peek(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let held = self.held(key);
+        let entry = held.find(key.hash, key.bytes)?.entry();
+        (!entry.has_expired(held.time_ms(self.now_ms))).then_some(entry)
+    }
+
+    /// Removes what has expired from one segment of a shard.
+    pub(crate) fn expire_segment(
+        &mut self,
+        database: u8,
+        shard: usize,
+        position: u64,
+    ) -> ExpiredSegment {
+        let now_ms = self.now_ms;
+        let (watches, expired) = (&self.keyspace.watches, &self.counters.expired);
+        self.with_table(database, shard, |held, garbage| {
+            let unbroken = Unbroken;
+            let now_ms = held.time_ms(now_ms);
+            let segment = held.expire_segment(position, now_ms, garbage, |hash, bytes| {
+                expired.increment();
+                watches.announce(Key {
+                    database,
+                    bytes,
+                    hash,
+                });
+            });
+            drop(unbroken);
+            segment
+        })
+    }
+
+    /// Marks an access; false when the key is not there (TOUCH).
+    pub fn touch(&mut self, key: Key<'_>) -> bool {
+        self.read(key).is_some()
+    }
+
+    /// Seconds since the last access, as far as 24 bits tell.
+    pub fn idle_seconds(&self, entry: EntryRef<'_>) -> u64 {
+        u64::from(self.stamp().wrapping_sub(entry.policy()) & STAMP_MASK)
+    }
+
+    /// The coarse access stamp: seconds, modulo 2^24.
+    #[inline]
+    fn stamp(&self) -> u32 {
+        (self.now_ms / 1000) as u32 & STAMP_MASK
+    }
+
+    /// Sets a key to a value, whatever it was before.
+    #[inline]
+    pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>, deadline: Deadline) {
+        let stamp = self.stamp();
+        let mut held = self.held(key);
+        let found = held.find(key.hash, key.bytes);
+        let deadline_ms = match (deadline, &found) {
+            (Deadline::At(deadline_ms), _) => Some(deadline_ms),
+            (Deadline::Keep, Some(found))
+                if !found.entry().has_expired(held.time_ms(self.now_ms)) =>
+            {
+                found.entry().deadline_ms()
+            }
+            (Deadline::None | Deadline::Keep, _) => None,
+        };
+        let entry = Entry::allocate(key.bytes, value, deadline_ms, stamp);
+        self.store(&mut held, found, key, entry);
+    }
+
+    /// Puts a new entry into the table.
+    #[inline]
+    fn store(&mut self, held: &mut Held<'g>, found: Option<Found<'g>>, key: Key<'_>, entry: Entry) {
+        let unbroken = Unbroken;
+        match found {
+            Some(found) => held.replace(found, entry),
+            None => held.insert(key.hash, entry, self.garbage),
+        }
+        drop(unbroken);
+        self.announce(key, Change::Written);
+    }
+
+    /// Sets a key to an integer and keeps its deadline; in place when it is an integer already.
+    pub fn set_integer(&mut self, key: Key<'_>, integer: i64) {
+        let stamp = self.stamp();
+        let touches = self.touches;
+        if let Some((_, found)) = self.lookup(key)
+            && found.entry().set_integer_in_place(integer)
+        {
+            if touches {
+                found.entry().set_policy(stamp);
+            }
+            self.announce(key, Change::Written);
+            return;
+        }
+        self.set(key, NewValue::Integer(integer), Deadline::Keep);
+    }
+
+    /// Changes the bytes of a string, which is empty before if the key is not there, and keeps its deadline. `change`
+    /// must leave at most [`crate::limits::STRING_BYTES_MAX`]. The length after the change.
+    pub fn change_string(&mut self, key: Key<'_>, change: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let mut bytes = Vec::new();
+        if let Some((_, found)) = self.lookup(key) {
+            let unbroken = Unbroken;
+            let mut change = Some(change);
+            let in_place = found.entry().change_large_in_place(|vector| {
+                change.take().expect("called once")(vector);
+                vector.len()
+            });
+            drop(unbroken);
+            if let Some(len) = in_place {
+                self.announce(key, Change::Written);
+                return len;
+            }
+            bytes.extend_from_slice(found.entry().value().string_bytes(&mut Number::new()));
+            if let Some(change) = change {
+                change(&mut bytes);
+            }
+        } else {
+            change(&mut bytes);
+        }
+        self.set(key, NewValue::Composed(&bytes), Deadline::Keep);
+        bytes.len()
+    }
+
+    /// Removes a key; false when it is not there.
+    #[inline]
+    pub fn remove(&mut self, key: Key<'_>) -> bool {
+        let Some((held, found)) = self.lookup(key) else {
+            return false;
+        };
+        self.remove_found(held, found, key, Change::Removed);
+        true
+    }
+
+    /// Sets or clears a key's deadline, in milliseconds of the Unix epoch; false when the key is not there.
+    pub fn set_deadline(&mut self, key: Key<'_>, deadline_ms: Option<u64>) -> bool {
+        let Some((mut held, found)) = self.lookup(key) else {
+            return false;
+        };
+        let unbroken = Unbroken;
+        if !held.set_deadline_in_place(found, deadline_ms) {
+            let entry = found.entry().duplicate(key.bytes, deadline_ms);
+            held.replace(found, entry);
+        }
+        drop(unbroken);
+        self.announce(key, Change::Written);
+        true
+    }
+
+    /// Copies a key's value and deadline to another key, over what is there; false when there is no such key.
+    pub fn copy(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
+        let Some((_, source)) = self.lookup(from) else {
+            return false;
+        };
+        let entry = source
+            .entry()
+            .duplicate(to.bytes, source.entry().deadline_ms());
+        let mut held = self.held(to);
+        let found = held.find(to.hash, to.bytes);
+        self.store(&mut held, found, to, entry);
+        true
+    }
+
+    /// Moves a key's value and deadline to another key, over what is there; false when there is no such key.
+    pub fn rename(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
+        self.copy(from, to) && self.remove(from)
+    }
+
+    /// Starts to watch a key.
+    pub fn watch(&mut self, key: Key<'_>, watcher: &Arc<Watcher>) -> WatchedKey {
+        // A key whose time is up counts as gone from the start.
+        self.find(key);
+        let watched = WatchedKey {
+            database: key.database,
+            bytes: key.bytes.into(),
+            hash: key.hash,
+        };
+        self.keyspace
+            .watches
+            .add(watched.clone(), Arc::clone(watcher));
+        watched
+    }
+
+    /// The bytes of a string value that is there, read without being counted.
+    pub fn string(&mut self, key: Key<'_>) -> Option<ValueRef<'_>> {
+        self.find(key).map(|entry| entry.value())
+    }
+}
+
+impl Keyspace {
+    /// Ends a watch.
+    pub fn unwatch(&self, key: &WatchedKey, watcher: &Arc<Watcher>) {
+        self.watches.remove(key, watcher);
+    }
+}
+
+const STAMP_MASK: u32 = 0xff_ffff;
+
+/// Unlocks a table, after a panic too: whoever panics in the middle of a change aborts before.
+struct Unlock<'t>(&'t Table);
+
+impl Drop for Unlock<'_> {
+    fn drop(&mut self) {
+        self.0.unlock();
+    }
+}

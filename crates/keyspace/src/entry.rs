@@ -1,0 +1,484 @@
+#![allow(unsafe_code)]
+//! One key with its value and deadline, in one allocation.
+//!
+//! ```text
+//! header 8 | deadline 8, if any | lengths 8, if wide | word 8, if integer or large | key | value, if inline
+//! ```
+//!
+//! The header, from the lowest bit: 4 bits of form, 4 flags, 24 bits that belong to the eviction policy (now: the
+//! second of the last access), 16 bits of key length and 16 of value length (both in the `lengths` word when one does
+//! not fit). Whatever may change while others read it is an atomic. Nobody but the table slot keeps an entry's
+//! address, so an entry can be replaced or moved at any time by the holder of the shard's lock.
+//!
+//! Soundness: an [`Entry`] is an owned pointer in all but name. It is made by [`Entry::allocate`], stored in exactly one
+//! table slot, and freed once by [`Entry::free`] after it has left the slot. Whoever turns it into an [`EntryRef`]
+//! promises that it is not freed while the reference lives, which the shard's lock gives.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::value::{Encoding, NewValue, ValueRef};
+
+const FORM_MASK: u64 = 0xf;
+const FORM_INLINE: u64 = 0;
+const FORM_INTEGER: u64 = 1;
+const FORM_LARGE: u64 = 2;
+const FLAG_DEADLINE: u64 = 1 << 4;
+const FLAG_WIDE: u64 = 1 << 5;
+const FLAG_COMPOSED: u64 = 1 << 6;
+const POLICY_SHIFT: u32 = 8;
+const POLICY_MASK: u64 = 0xff_ffff;
+const KEY_SHIFT: u32 = 32;
+const VALUE_SHIFT: u32 = 48;
+const NARROW_MAX: usize = u16::MAX as usize;
+const WORD: usize = 8;
+/// A deadline word that says "none": PERSIST changes the word, not the allocation.
+const NO_DEADLINE: u64 = u64::MAX;
+/// Values from this size on live in an allocation of their own that can grow in place and be shared.
+const LARGE_BYTES_MIN: usize = 16 << 10;
+/// The longest string that Redis calls `embstr`.
+const EMBSTR_BYTES_MAX: usize = 44;
+
+/// The address of an entry. Copying it does not copy the entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry(NonNull<AtomicU64>);
+
+/// Where the parts of an entry lie, from its header.
+#[derive(Clone, Copy)]
+struct Shape {
+    header: u64,
+    key_len: usize,
+    value_len: usize,
+}
+
+impl Shape {
+    fn deadline_at(self) -> Option<usize> {
+        (self.header & FLAG_DEADLINE != 0).then_some(1)
+    }
+
+    fn words_before_lengths(self) -> usize {
+        1 + usize::from(self.header & FLAG_DEADLINE != 0)
+    }
+
+    fn word_at(self) -> usize {
+        self.words_before_lengths() + usize::from(self.header & FLAG_WIDE != 0)
+    }
+
+    fn key_offset(self) -> usize {
+        let has_word = self.header & FORM_MASK != FORM_INLINE;
+        (self.word_at() + usize::from(has_word)) * WORD
+    }
+
+    fn inline_len(self) -> usize {
+        if self.header & FORM_MASK == FORM_INLINE {
+            self.value_len
+        } else {
+            0
+        }
+    }
+
+    fn layout(self) -> Layout {
+        let bytes = self.key_offset() + self.key_len + self.inline_len();
+        Layout::from_size_align(bytes, WORD).expect("keys and values are limited to 512 MB")
+    }
+}
+
+impl Entry {
+    /// Makes an entry. `policy` is the initial state of the policy bits.
+    pub fn allocate(
+        key: &[u8],
+        value: NewValue<'_>,
+        deadline_ms: Option<u64>,
+        policy: u32,
+    ) -> Self {
+        let (header, inline, word) = match value {
+            NewValue::Integer(integer) => (FORM_INTEGER, &[][..], integer.cast_unsigned()),
+            NewValue::Bytes(bytes) | NewValue::Composed(bytes)
+                if bytes.len() >= LARGE_BYTES_MIN =>
+            {
+                (
+                    FORM_LARGE,
+                    &[][..],
+                    address_of(Arc::into_raw(Arc::new(bytes.to_vec()))),
+                )
+            }
+            NewValue::Bytes(bytes) | NewValue::Composed(bytes) => (FORM_INLINE, bytes, 0),
+        };
+        let composed = if matches!(value, NewValue::Composed(_)) {
+            FLAG_COMPOSED
+        } else {
+            0
+        };
+        Self::build(key, header | composed, inline, word, deadline_ms, policy)
+    }
+
+    /// Lays an entry out. `header` has the form and the composed flag, `word` what the form keeps in its word.
+    #[inline]
+    fn build(
+        key: &[u8],
+        mut header: u64,
+        inline: &[u8],
+        word: u64,
+        deadline_ms: Option<u64>,
+        policy: u32,
+    ) -> Self {
+        if deadline_ms.is_some() {
+            header |= FLAG_DEADLINE;
+        }
+        header |= (u64::from(policy) & POLICY_MASK) << POLICY_SHIFT;
+        if key.len() > NARROW_MAX || inline.len() > NARROW_MAX {
+            header |= FLAG_WIDE;
+        } else {
+            header |= (key.len() as u64) << KEY_SHIFT | (inline.len() as u64) << VALUE_SHIFT;
+        }
+        let shape = Shape {
+            header,
+            key_len: key.len(),
+            value_len: inline.len(),
+        };
+        let layout = shape.layout();
+        // SAFETY: the layout is never empty (it has a header). Every write below stays inside it: `Shape` computes
+        // offsets and size from the same header. The words are aligned, since the allocation is.
+        unsafe {
+            let start = alloc(layout);
+            let Some(pointer) = NonNull::new(start.cast::<AtomicU64>()) else {
+                handle_alloc_error(layout)
+            };
+            let words = start.cast::<u64>();
+            words.write(header);
+            if let (Some(at), Some(deadline_ms)) = (shape.deadline_at(), deadline_ms) {
+                words.add(at).write(deadline_ms.min(NO_DEADLINE - 1));
+            }
+            if header & FLAG_WIDE != 0 {
+                words
+                    .add(shape.words_before_lengths())
+                    .write(key.len() as u64 | (inline.len() as u64) << 32);
+            }
+            if header & FORM_MASK != FORM_INLINE {
+                words.add(shape.word_at()).write(word);
+            }
+            let bytes = start.add(shape.key_offset());
+            bytes.copy_from_nonoverlapping(key.as_ptr(), key.len());
+            bytes
+                .add(key.len())
+                .copy_from_nonoverlapping(inline.as_ptr(), inline.len());
+            Self(pointer)
+        }
+    }
+
+    /// Frees the entry.
+    ///
+    /// # Safety
+    /// It is in no table slot any more, nobody holds a reference to it, and it has not been freed.
+    pub unsafe fn free(self) {
+        // SAFETY: by the contract the entry is alive, and ours alone.
+        unsafe {
+            let shape = self.shape();
+            if shape.header & FORM_MASK == FORM_LARGE {
+                drop(Arc::from_raw(self.large(shape)));
+            }
+            dealloc(self.0.as_ptr().cast(), shape.layout());
+        }
+    }
+
+    /// # Safety
+    /// The entry is not freed while the reference lives, and only the holder of the shard's lock changes it.
+    pub unsafe fn as_ref<'a>(self) -> EntryRef<'a> {
+        EntryRef {
+            entry: self,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The address, which fits 48 bits.
+    #[inline]
+    pub fn address(self) -> u64 {
+        self.0.as_ptr().expose_provenance() as u64
+    }
+
+    /// # Safety
+    /// `address` came from [`Entry::address`].
+    #[inline]
+    pub unsafe fn from_address(address: u64) -> Self {
+        let pointer = std::ptr::with_exposed_provenance_mut(address as usize);
+        // SAFETY: an entry's address is never null.
+        Self(unsafe { NonNull::new_unchecked(pointer) })
+    }
+
+    /// # Safety
+    /// The entry is alive.
+    #[inline]
+    unsafe fn shape(self) -> Shape {
+        // SAFETY: the header is the first word of a live entry.
+        let header = unsafe { self.0.as_ref() }.load(Relaxed);
+        if header & FLAG_WIDE == 0 {
+            return Shape {
+                header,
+                key_len: (header >> KEY_SHIFT) as usize & NARROW_MAX,
+                value_len: (header >> VALUE_SHIFT) as usize,
+            };
+        }
+        let at = Shape {
+            header,
+            key_len: 0,
+            value_len: 0,
+        }
+        .words_before_lengths();
+        // SAFETY: a wide entry has this word.
+        let lengths = unsafe { self.0.add(at).as_ref() }.load(Relaxed);
+        Shape {
+            header,
+            key_len: (lengths & u64::from(u32::MAX)) as usize,
+            value_len: (lengths >> 32) as usize,
+        }
+    }
+
+    /// # Safety
+    /// The entry is alive and its form is `FORM_LARGE`.
+    unsafe fn large(self, shape: Shape) -> *const Vec<u8> {
+        // SAFETY: an entry of this form has the word.
+        let address = unsafe { self.0.add(shape.word_at()).as_ref() }.load(Relaxed);
+        std::ptr::with_exposed_provenance(address as usize)
+    }
+}
+
+fn address_of(large: *const Vec<u8>) -> u64 {
+    large.expose_provenance() as u64
+}
+
+/// An entry, readable for as long as the shard's lock is held.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'a> {
+    entry: Entry,
+    lifetime: PhantomData<&'a AtomicU64>,
+}
+
+impl<'a> EntryRef<'a> {
+    #[inline]
+    fn shape(&self) -> Shape {
+        // SAFETY: `as_ref`'s caller promised that the entry is alive.
+        unsafe { self.entry.shape() }
+    }
+
+    fn word(&self, at: usize) -> &'a AtomicU64 {
+        // SAFETY: callers pass the place of a word that the header says is there.
+        unsafe { self.entry.0.add(at).as_ref() }
+    }
+
+    fn bytes(&self, offset: usize, len: usize) -> &'a [u8] {
+        // SAFETY: callers pass the range of the key or the inline value, which are initialised and never change.
+        unsafe { std::slice::from_raw_parts(self.entry.0.as_ptr().cast::<u8>().add(offset), len) }
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> &'a [u8] {
+        let shape = self.shape();
+        self.bytes(shape.key_offset(), shape.key_len)
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> ValueRef<'a> {
+        let shape = self.shape();
+        match shape.header & FORM_MASK {
+            FORM_INLINE => {
+                ValueRef::Bytes(self.bytes(shape.key_offset() + shape.key_len, shape.value_len))
+            }
+            FORM_INTEGER => {
+                ValueRef::Integer(self.word(shape.word_at()).load(Relaxed).cast_signed())
+            }
+            FORM_LARGE => {
+                // SAFETY: the vector lives as long as the entry and changes only through `&mut` of the lock's holder.
+                ValueRef::Bytes(unsafe { &*self.entry.large(shape) })
+            }
+            form => unreachable!("an entry of unknown form {form}"),
+        }
+    }
+
+    /// When the key expires, in milliseconds of the Unix epoch.
+    #[inline]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let at = self.shape().deadline_at()?;
+        let deadline_ms = self.word(at).load(Relaxed);
+        (deadline_ms != NO_DEADLINE).then_some(deadline_ms)
+    }
+
+    /// Whether its time is up at `now_ms`.
+    #[inline]
+    pub fn has_expired(&self, now_ms: u64) -> bool {
+        self.deadline_ms()
+            .is_some_and(|deadline_ms| now_ms > deadline_ms)
+    }
+
+    /// A new entry with this value under another key. A large value is shared.
+    pub(crate) fn duplicate(&self, key: &[u8], deadline_ms: Option<u64>) -> Entry {
+        let shape = self.shape();
+        match self.value() {
+            ValueRef::Bytes(_) if shape.header & FORM_MASK == FORM_LARGE => {
+                // SAFETY: the entry is alive and of this form.
+                let value = unsafe { self.entry.large(shape) };
+                // SAFETY: the pointer came from `Arc::into_raw` and its count is at least the entry's own.
+                unsafe { Arc::increment_strong_count(value) };
+                Entry::build(
+                    key,
+                    FORM_LARGE | shape.header & FLAG_COMPOSED,
+                    &[],
+                    address_of(value),
+                    deadline_ms,
+                    self.policy(),
+                )
+            }
+            ValueRef::Bytes(bytes) if shape.header & FLAG_COMPOSED != 0 => {
+                Entry::allocate(key, NewValue::Composed(bytes), deadline_ms, self.policy())
+            }
+            ValueRef::Bytes(bytes) => {
+                Entry::allocate(key, NewValue::Bytes(bytes), deadline_ms, self.policy())
+            }
+            ValueRef::Integer(integer) => {
+                Entry::allocate(key, NewValue::Integer(integer), deadline_ms, self.policy())
+            }
+        }
+    }
+
+    /// How the value is stored.
+    pub fn encoding(&self) -> Encoding {
+        let composed = self.shape().header & FLAG_COMPOSED != 0;
+        match self.value() {
+            ValueRef::Integer(_) => Encoding::Int,
+            ValueRef::Bytes(bytes) if bytes.len() <= EMBSTR_BYTES_MAX && !composed => {
+                Encoding::Embstr
+            }
+            ValueRef::Bytes(_) => Encoding::Raw,
+        }
+    }
+
+    /// Bytes that the entry has asked of the allocator, its own table slot not included.
+    pub fn allocated_bytes(&self) -> usize {
+        let shape = self.shape();
+        let large = match self.value() {
+            ValueRef::Bytes(_) if shape.header & FORM_MASK == FORM_LARGE => {
+                // SAFETY: as in `value`.
+                let vector = unsafe { &*self.entry.large(shape) };
+                vector.capacity() + size_of::<Vec<u8>>() + 2 * size_of::<usize>()
+            }
+            ValueRef::Bytes(_) | ValueRef::Integer(_) => 0,
+        };
+        shape.layout().size() + large
+    }
+
+    /// The 24 policy bits.
+    #[inline]
+    pub(crate) fn policy(&self) -> u32 {
+        ((self.shape().header >> POLICY_SHIFT) & POLICY_MASK) as u32
+    }
+
+    /// Stores the policy bits, only when they change: a hot key's line stays shared.
+    #[inline]
+    pub(crate) fn set_policy(&self, policy: u32) {
+        let header = self.word(0).load(Relaxed);
+        let changed = header & !(POLICY_MASK << POLICY_SHIFT)
+            | (u64::from(policy) & POLICY_MASK) << POLICY_SHIFT;
+        if changed != header {
+            self.word(0).store(changed, Relaxed);
+        }
+    }
+
+    /// Changes the deadline in place; false when the entry has no room for one. For the holder of the lock.
+    pub(crate) fn set_deadline_in_place(&self, deadline_ms: Option<u64>) -> bool {
+        match self.shape().deadline_at() {
+            Some(at) => {
+                let deadline_ms =
+                    deadline_ms.map_or(NO_DEADLINE, |deadline_ms| deadline_ms.min(NO_DEADLINE - 1));
+                self.word(at).store(deadline_ms, Relaxed);
+                true
+            }
+            None => deadline_ms.is_none(),
+        }
+    }
+
+    /// Changes an integer in place; false when the value is not an integer. For the holder of the lock.
+    pub(crate) fn set_integer_in_place(&self, integer: i64) -> bool {
+        let shape = self.shape();
+        let is_integer = shape.header & FORM_MASK == FORM_INTEGER;
+        if is_integer {
+            self.word(shape.word_at())
+                .store(integer.cast_unsigned(), Relaxed);
+        }
+        is_integer
+    }
+
+    /// Changes a large value in place; None when the value is not large or is being sent. For the holder of the lock,
+    /// who has no other reference to the value.
+    pub(crate) fn change_large_in_place<R>(
+        &self,
+        change: impl FnOnce(&mut Vec<u8>) -> R,
+    ) -> Option<R> {
+        let shape = self.shape();
+        if shape.header & FORM_MASK != FORM_LARGE {
+            return None;
+        }
+        // SAFETY: the pointer came from `Arc::into_raw`; `ManuallyDrop` keeps the entry's own count.
+        let mut shared =
+            std::mem::ManuallyDrop::new(unsafe { Arc::from_raw(self.entry.large(shape)) });
+        let vector = Arc::get_mut(&mut shared)?;
+        let result = change(vector);
+        self.word(0).fetch_or(FLAG_COMPOSED, Relaxed);
+        Some(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(key: &[u8], value: NewValue<'_>, deadline_ms: Option<u64>) {
+        let entry = Entry::allocate(key, value, deadline_ms, 0x00ab_cdef);
+        // SAFETY: freed below, once, after the last use.
+        let view = unsafe { entry.as_ref() };
+        assert_eq!(view.key(), key);
+        assert_eq!(view.deadline_ms(), deadline_ms);
+        assert_eq!(view.policy(), 0x00ab_cdef);
+        let mut number = Number::new();
+        let expected = match value {
+            NewValue::Bytes(bytes) | NewValue::Composed(bytes) => bytes.to_vec(),
+            NewValue::Integer(integer) => integer.to_string().into_bytes(),
+        };
+        assert_eq!(view.value().string_bytes(&mut number), expected);
+        view.set_policy(7);
+        assert_eq!(view.policy(), 7);
+        assert_eq!(view.key(), key);
+        assert_eq!(view.set_deadline_in_place(Some(5)), deadline_ms.is_some());
+        // SAFETY: allocated above, in no table.
+        unsafe { entry.free() };
+    }
+
+    use crate::value::Number;
+
+    #[test]
+    fn every_form_keeps_key_value_and_deadline() {
+        for key_len in [0, 1, 16, 255, 65_535, 65_536] {
+            let key = vec![b'k'; key_len];
+            for value_len in [0, 1, 64, LARGE_BYTES_MIN - 1, LARGE_BYTES_MIN, 70_000] {
+                let value = vec![b'v'; value_len];
+                for deadline_ms in [None, Some(0), Some(1 << 50)] {
+                    round_trip(&key, NewValue::Bytes(&value), deadline_ms);
+                    round_trip(&key, NewValue::Composed(&value), deadline_ms);
+                    round_trip(&key, NewValue::Integer(i64::MIN), deadline_ms);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_entry_has_eight_bytes_of_overhead() {
+        let entry = Entry::allocate(&[b'k'; 16], NewValue::Bytes(&[b'v'; 64]), None, 0);
+        // SAFETY: freed below, after the last use.
+        assert_eq!(unsafe { entry.as_ref() }.allocated_bytes(), 8 + 16 + 64);
+        // SAFETY: allocated above, in no table.
+        unsafe { entry.free() };
+    }
+}

@@ -1,0 +1,176 @@
+//! The keyspace as a whole: databases, workers, statistics.
+
+use std::array::from_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+
+use crate::access::{Group, Key};
+use crate::hash::KeyHasher;
+use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
+use crate::quiescence::{Garbage, Quiescence};
+use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
+use crate::sweep::SweepPosition;
+use crate::table::{Databases, Table};
+use crate::watch::Watches;
+
+/// How a keyspace is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Shards, a power of two from 1 to [`SHARDS_MAX`]. More shards let more workers write at once.
+    pub num_shards: usize,
+    /// The most workers, from 1 to [`WORKERS_MAX`].
+    pub workers_max: usize,
+    /// The seed of the hash, drawn at random for each process.
+    pub seed: u64,
+}
+
+/// All databases, shared by all workers.
+pub struct Keyspace {
+    pub(crate) hasher: KeyHasher,
+    pub(crate) quiescence: Quiescence,
+    pub(crate) databases: Databases,
+    pub(crate) counters: Box<[Counters]>,
+    pub(crate) watches: Watches,
+    pub(crate) mean_ttl_ms: [AtomicU64; DATABASES],
+    pub(crate) shard_bits: u32,
+    workers: AtomicUsize,
+}
+
+impl Keyspace {
+    /// Makes an empty keyspace.
+    ///
+    /// # Panics
+    /// When the options are out of their limits.
+    pub fn new(options: Options) -> Arc<Self> {
+        let Options {
+            num_shards,
+            workers_max,
+            seed,
+        } = options;
+        assert!(
+            num_shards.is_power_of_two() && num_shards <= SHARDS_MAX,
+            "num_shards is checked before"
+        );
+        assert!(
+            (1..=WORKERS_MAX).contains(&workers_max),
+            "workers_max is checked before"
+        );
+        Arc::new(Self {
+            hasher: KeyHasher::new(seed),
+            quiescence: Quiescence::new(workers_max),
+            databases: Databases::new(num_shards),
+            counters: (0..workers_max).map(|_| Counters::default()).collect(),
+            watches: Watches::new(),
+            mean_ttl_ms: from_fn(|_| AtomicU64::new(0)),
+            shard_bits: num_shards.ilog2(),
+            workers: AtomicUsize::new(0),
+        })
+    }
+
+    /// Registers one more worker.
+    ///
+    /// # Panics
+    /// When there are `workers_max` already.
+    pub fn worker(self: &Arc<Self>) -> Worker {
+        let id = self.workers.fetch_add(1, SeqCst);
+        assert!(
+            id < self.counters.len(),
+            "more workers than the keyspace was made for"
+        );
+        Worker {
+            keyspace: Arc::clone(self),
+            id,
+            garbage: Garbage::default(),
+            sweep: SweepPosition::default(),
+        }
+    }
+
+    /// The hash of a key; the same in all databases.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash(key)
+    }
+
+    /// A key with its hash.
+    #[inline]
+    pub fn key<'k>(&self, database: u8, bytes: &'k [u8]) -> Key<'k> {
+        Key {
+            database,
+            bytes,
+            hash: self.hash(bytes),
+        }
+    }
+
+    /// Statistics, summed now. Costs a few hundred nanoseconds per worker.
+    pub fn stats(&self) -> KeyspaceStats {
+        sum(&self.counters, &self.mean_ttl_ms)
+    }
+
+    /// Starts the counts of hits, misses and expired keys anew.
+    pub fn reset_stats(&self) {
+        self.counters.iter().for_each(Counters::reset);
+    }
+
+    /// The number of shards.
+    pub fn num_shards(&self) -> usize {
+        1 << self.shard_bits
+    }
+
+    /// Keys in one database, those that have expired and are not yet removed included.
+    pub fn keys(&self, database: u8) -> u64 {
+        sum_database(&self.counters, usize::from(database)).0
+    }
+
+    /// Keys that have a deadline, in one database.
+    pub fn deadlines(&self, database: u8) -> u64 {
+        sum_database(&self.counters, usize::from(database)).1
+    }
+
+    #[inline]
+    pub(crate) fn shard(&self, hash: u64) -> usize {
+        // Two shifts, because a shift by 64 is not one by 0.
+        ((hash >> 1) >> (63 - self.shard_bits)) as usize
+    }
+
+    #[inline]
+    pub(crate) fn table(&self, database: u8, shard: usize) -> &Table {
+        &self.databases.tables(usize::from(database))[shard]
+    }
+}
+
+/// One thread's access to the keyspace.
+pub struct Worker {
+    pub(crate) keyspace: Arc<Keyspace>,
+    pub(crate) id: usize,
+    pub(crate) garbage: Garbage,
+    pub(crate) sweep: SweepPosition,
+}
+
+impl Worker {
+    /// The keyspace.
+    pub fn keyspace(&self) -> &Arc<Keyspace> {
+        &self.keyspace
+    }
+
+    /// Begins a group of commands that all happen at `now_ms` (milliseconds of the Unix epoch). While a group lives,
+    /// memory that other workers retire is not freed, so groups are short. Waits while another worker has the whole
+    /// keyspace to itself.
+    #[inline]
+    pub fn group(&mut self, now_ms: u64) -> Group<'_> {
+        Group::new(&self.keyspace, self.id, &mut self.garbage, now_ms)
+    }
+
+    /// Bytes that this worker has retired and not yet freed.
+    pub fn retired_bytes(&self) -> usize {
+        self.garbage.bytes()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Three rounds see the epoch move on twice, if no other worker is in a group.
+        for _ in 0..3 {
+            self.garbage.collect(&self.keyspace.quiescence, true);
+        }
+    }
+}

@@ -1,0 +1,470 @@
+#![allow(unsafe_code)]
+//! The hash table of one shard of one database: buckets of 64 bytes, growth in small steps, scan in hash order.
+//!
+//! A table is a directory of segments (extendible hashing), chosen by the hash bits after the shard's. A segment is an
+//! array of 1 to 128 buckets of eight slots; a key's home bucket is `tag * buckets / 65536`, which keeps hash order
+//! for any number of buckets. A full bucket overflows into the next ones (linear probing), and removing pulls
+//! displaced entries back, so a lookup ends at the first bucket that is not full. A segment grows by a quarter of its
+//! power of two, from the tags alone, and splits in two at 128 buckets; so no insert moves more than 1,024 slots.
+//!
+//! A slot is 48 bits of address and 16 bits of tag; 0 is free. Slots fill from the front of a bucket. An all-zero
+//! table is an empty one, so untouched tables cost no memory.
+//!
+//! Soundness: everything here is an atomic word, so reading without the lock is never a data race; what a stale
+//! reader follows are segment arrays and directories, which are retired through `quiescence`, never freed at once.
+//! Entries are followed and everything is changed only through [`Held`], which exists only under the table's lock.
+
+mod bucket;
+mod growth;
+mod walk;
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::array::from_fn;
+use std::sync::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+
+use bucket::{Buckets, pack, tag_of};
+pub(crate) use walk::ExpiredSegment;
+
+use crate::entry::{Entry, EntryRef};
+use crate::hash::KeyHasher;
+use crate::keyspace::Keyspace;
+use crate::limits::DATABASES;
+use crate::quiescence::{Garbage, Quiescence};
+use crate::stats::Counters;
+
+const TAG_BITS: u32 = 16;
+const ADDRESS_MASK: u64 = (1 << 48) - 1;
+const ALIGNED_MASK: u64 = ADDRESS_MASK & !63;
+const DEPTH_MASK: u64 = 63;
+/// Bits of the hash that SCAN's cursor keeps: 53, so that a client that reads numbers as doubles keeps it whole.
+pub(crate) const CURSOR_BITS: u32 = 53;
+/// Spins before a lock is given up.
+const LOCK_SPINS: u32 = 100;
+
+/// One segment: the packed description of its buckets, and how many entries it has. When the directory is deeper
+/// than a segment, several directory entries name it: all have its word, and only the first one counts.
+#[derive(Default)]
+struct Segment {
+    /// Address of the buckets (48 bits, aligned to 64), depth in the low 6 bits, count in the high 16. 0: no buckets.
+    word: AtomicU64,
+    len: AtomicU64,
+}
+
+/// The hash table of one shard of one database. All zero is empty and unlocked.
+#[repr(align(64))]
+#[derive(Default)]
+pub(crate) struct Table {
+    /// The worker that holds the lock, plus one; 0 when nobody does.
+    owner: AtomicU32,
+    /// Address of the directory (aligned to 64) and its depth in the low 6 bits; 0: `root` is the only segment.
+    directory: AtomicU64,
+    root: Segment,
+    len: AtomicU64,
+    deadlines: AtomicU64,
+    /// The latest time that a holder of the lock has used, so that time never goes back here.
+    latest_ms: AtomicU64,
+}
+
+impl Table {
+    /// Takes the lock after a short spin; false when somebody else keeps it.
+    #[inline]
+    pub fn try_lock(&self, worker: usize) -> bool {
+        for _ in 0..LOCK_SPINS {
+            if self
+                .owner
+                .compare_exchange(0, worker as u32 + 1, Acquire, Relaxed)
+                .is_ok()
+            {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        false
+    }
+
+    #[inline]
+    pub fn unlock(&self) {
+        self.owner.store(0, Release);
+    }
+
+    #[inline]
+    pub fn is_locked_by(&self, worker: usize) -> bool {
+        self.owner.load(Relaxed) == worker as u32 + 1
+    }
+
+    /// Entries, those that have expired and are still there included.
+    pub fn len(&self) -> u64 {
+        self.len.load(Relaxed)
+    }
+
+    /// Entries that have a deadline.
+    pub fn deadlines(&self) -> u64 {
+        self.deadlines.load(Relaxed)
+    }
+
+    #[inline]
+    fn segment(&self, hash: u64, shard_bits: u32) -> &Segment {
+        let directory = self.directory.load(Acquire);
+        if directory == 0 {
+            return &self.root;
+        }
+        let depth = (directory & DEPTH_MASK) as u32;
+        let index = ((hash << shard_bits) >> (64 - depth)) as usize;
+        let start: *const Segment =
+            std::ptr::with_exposed_provenance((directory & ALIGNED_MASK) as usize);
+        // SAFETY: the index is below 2^depth, the directory's length; a directory is retired, never freed at once.
+        unsafe { &*start.add(index) }
+    }
+
+    /// The directory; `root` alone while there is none. Under the lock, or pinned, or alone.
+    fn segments(&self) -> &[Segment] {
+        let directory = self.directory.load(Acquire);
+        if directory == 0 {
+            return std::slice::from_ref(&self.root);
+        }
+        let start: *const Segment =
+            std::ptr::with_exposed_provenance((directory & ALIGNED_MASK) as usize);
+        // SAFETY: the directory has 2^depth entries and is retired, never freed at once.
+        unsafe { std::slice::from_raw_parts(start, 1 << (directory & DEPTH_MASK)) }
+    }
+
+    /// Asks the processor for this table's own line.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch_line(std::ptr::from_ref(self).cast());
+    }
+
+    /// Asks for the home bucket of `hash`. For pinned workers; needs no lock.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64, shard_bits: u32) {
+        let word = self.segment(hash, shard_bits).word.load(Acquire);
+        // SAFETY: the worker is pinned, so what the word describes is not freed.
+        let buckets = unsafe { Buckets::unpack(word) };
+        if let Some(bucket) = buckets
+            .buckets
+            .get(buckets.home(tag(hash, shard_bits + buckets.depth)))
+        {
+            prefetch_line(std::ptr::from_ref(bucket).cast());
+        }
+    }
+
+    /// Asks for the entries in the home bucket whose tags match. For pinned workers; needs no lock.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64, shard_bits: u32) {
+        let word = self.segment(hash, shard_bits).word.load(Acquire);
+        // SAFETY: as in `prefetch_bucket`.
+        let buckets = unsafe { Buckets::unpack(word) };
+        let wanted = tag(hash, shard_bits + buckets.depth);
+        let Some(bucket) = buckets.buckets.get(buckets.home(wanted)) else {
+            return;
+        };
+        for slot in &bucket.0 {
+            let slot = slot.load(Relaxed);
+            if slot != 0 && tag_of(slot) == wanted {
+                let line: *const u8 = std::ptr::without_provenance((slot & ADDRESS_MASK) as usize);
+                prefetch_line(line);
+                prefetch_line(line.wrapping_add(64));
+                return;
+            }
+        }
+    }
+}
+
+#[inline]
+fn prefetch_line(line: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch of any address is harmless.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{line}]", line = in(reg) line, options(nostack, readonly, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = line;
+}
+
+/// The 16 bits of the hash after the first `skip`.
+#[inline]
+fn tag(hash: u64, skip: u32) -> u16 {
+    ((hash << skip) >> (64 - TAG_BITS)) as u16
+}
+
+/// Adds to a counter that only the lock's holder writes.
+#[inline]
+fn add(counter: &AtomicU64, by: i64) {
+    counter.store(counter.load(Relaxed).wrapping_add_signed(by), Relaxed);
+}
+
+/// A table under its lock: the only way to entries and to changes.
+pub(crate) struct Held<'t> {
+    table: &'t Table,
+    hasher: &'t KeyHasher,
+    quiescence: &'t Quiescence,
+    shard_bits: u32,
+    counters: &'t Counters,
+    database: usize,
+}
+
+/// Where an entry was found; good until the table is changed.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'t> {
+    hash: u64,
+    buckets: Buckets<'t>,
+    bucket: usize,
+    slot: usize,
+    entry: Entry,
+}
+
+impl<'t> Found<'t> {
+    /// The entry, for as long as `'t`, the table's lock, is held and it is not removed or replaced.
+    #[inline]
+    pub fn entry(&self) -> EntryRef<'t> {
+        // SAFETY: `Held` exists only under the lock, and the methods that free entries consume the `Found`.
+        unsafe { self.entry.as_ref() }
+    }
+}
+
+impl<'t> Held<'t> {
+    /// # Safety
+    /// The caller uses it only while it holds the table's lock, or the whole keyspace; one `Held` of a table at a
+    /// time; and uses no [`EntryRef`] after the entry has been removed or replaced.
+    #[inline]
+    pub unsafe fn new(
+        table: &'t Table,
+        keyspace: &'t Keyspace,
+        counters: &'t Counters,
+        database: u8,
+    ) -> Self {
+        let Keyspace {
+            hasher,
+            quiescence,
+            shard_bits,
+            ..
+        } = keyspace;
+        Self {
+            table,
+            hasher,
+            quiescence,
+            shard_bits: *shard_bits,
+            counters,
+            database: database.into(),
+        }
+    }
+
+    /// `now_ms`, or the latest time that was used here if that is later.
+    #[inline]
+    pub fn time_ms(&self, now_ms: u64) -> u64 {
+        let latest_ms = self.table.latest_ms.load(Relaxed);
+        if now_ms > latest_ms {
+            self.table.latest_ms.store(now_ms, Relaxed);
+        }
+        now_ms.max(latest_ms)
+    }
+
+    #[inline]
+    fn buckets(&self, segment: &'t Segment) -> Buckets<'t> {
+        // SAFETY: read under the lock; only the lock's holder retires it.
+        unsafe { Buckets::unpack(segment.word.load(Relaxed)) }
+    }
+
+    /// Finds a key.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
+        let segment = self.table.segment(hash, self.shard_bits);
+        let buckets = self.buckets(segment);
+        if buckets.buckets.is_empty() {
+            return None;
+        }
+        let wanted = tag(hash, self.shard_bits + buckets.depth);
+        let home = buckets.home(wanted);
+        let mut bucket = home;
+        loop {
+            let slots = &buckets.buckets[bucket].0;
+            for (at, slot) in slots.iter().enumerate() {
+                let slot = slot.load(Relaxed);
+                if slot == 0 {
+                    return None;
+                }
+                if tag_of(slot) != wanted {
+                    continue;
+                }
+                // SAFETY: a slot holds an entry's address, and the lock keeps it alive.
+                let entry = unsafe { Entry::from_address(slot & ADDRESS_MASK) };
+                let found = Found {
+                    hash,
+                    buckets,
+                    bucket,
+                    slot: at,
+                    entry,
+                };
+                if found.entry().key() == key {
+                    return Some(found);
+                }
+            }
+            bucket = buckets.next(bucket);
+            if bucket == home {
+                return None;
+            }
+        }
+    }
+
+    fn count_deadline(&self, entry: EntryRef<'_>, by: i64) {
+        if entry.deadline_ms().is_some() {
+            add(&self.table.deadlines, by);
+            self.counters.add_deadlines(self.database, by);
+        }
+    }
+
+    /// Puts `entry` into the place of the one that was found, which is freed.
+    pub fn replace(&mut self, found: Found<'t>, entry: Entry) {
+        // SAFETY: the new entry is ours until it is in the slot.
+        self.count_deadline(unsafe { entry.as_ref() }, 1);
+        self.count_deadline(found.entry(), -1);
+        let slot = &found.buckets.buckets[found.bucket].0[found.slot];
+        slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
+        // SAFETY: it has left its slot, and only the lock's holder follows entries.
+        unsafe { found.entry.free() };
+    }
+
+    /// Sets or clears the deadline of an entry that has room for it; false when it has none.
+    pub fn set_deadline_in_place(&mut self, found: Found<'t>, deadline_ms: Option<u64>) -> bool {
+        self.count_deadline(found.entry(), -1);
+        let done = found.entry().set_deadline_in_place(deadline_ms);
+        self.count_deadline(found.entry(), 1);
+        done
+    }
+
+    /// Adds an entry whose key is not there.
+    pub fn insert(&mut self, hash: u64, entry: Entry, garbage: &mut Garbage) {
+        self.make_room(hash, garbage);
+        let buckets = self.buckets(self.table.segment(hash, self.shard_bits));
+        buckets.place(pack(entry, tag(hash, self.shard_bits + buckets.depth)));
+        add(&self.counting_segment(hash, buckets.depth).len, 1);
+        add(&self.table.len, 1);
+        self.counters.add_keys(self.database, 1);
+        // SAFETY: it is in its slot, under the lock.
+        self.count_deadline(unsafe { entry.as_ref() }, 1);
+    }
+
+    /// Removes and frees the entry that was found.
+    pub fn remove(&mut self, found: Found<'t>, garbage: &mut Garbage) {
+        let Found {
+            hash,
+            buckets,
+            bucket,
+            slot,
+            entry,
+        } = found;
+        self.count_deadline(found.entry(), -1);
+        let was_full = buckets.buckets[bucket].is_full();
+        buckets.buckets[bucket].take(slot);
+        if was_full {
+            buckets.pull_back(bucket);
+        }
+        add(&self.counting_segment(hash, buckets.depth).len, -1);
+        add(&self.table.len, -1);
+        self.counters.add_keys(self.database, -1);
+        // SAFETY: it has left its slot, and only the lock's holder follows entries.
+        unsafe { entry.free() };
+        self.give_room_back(hash, garbage);
+    }
+}
+
+/// The tables of one database, one for each shard. Untouched ones cost no memory.
+pub(crate) struct Tables {
+    start: *mut Table,
+    count: usize,
+}
+
+// SAFETY: it owns the tables; all their parts may be used by any thread.
+unsafe impl Send for Tables {}
+
+impl Tables {
+    fn new(count: usize) -> Self {
+        let layout = Self::layout(count);
+        // SAFETY: the layout is not empty, and an all-zero table is an empty one.
+        let start = unsafe { alloc_zeroed(layout) }.cast::<Table>();
+        if start.is_null() {
+            handle_alloc_error(layout);
+        }
+        Self { start, count }
+    }
+
+    fn layout(count: usize) -> Layout {
+        Layout::array::<Table>(count).expect("the number of shards is limited")
+    }
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        let tables = std::ptr::slice_from_raw_parts_mut(self.start, self.count);
+        // SAFETY: the array is ours, and its tables are dropped once.
+        unsafe { std::ptr::drop_in_place(tables) };
+        // SAFETY: allocated with this layout, freed once.
+        unsafe { dealloc(self.start.cast(), Self::layout(self.count)) };
+    }
+}
+
+/// The databases' tables: a mapping, so that databases can be exchanged and emptied at once. It changes only while one
+/// worker has the whole keyspace to itself.
+pub(crate) struct Databases {
+    tables: [AtomicPtr<Table>; DATABASES],
+    shards: usize,
+}
+
+impl Databases {
+    pub fn new(shards: usize) -> Self {
+        Self {
+            tables: from_fn(|_| AtomicPtr::new(Self::leak(shards))),
+            shards,
+        }
+    }
+
+    fn leak(shards: usize) -> *mut Table {
+        std::mem::ManuallyDrop::new(Tables::new(shards)).start
+    }
+
+    /// The tables of a database.
+    #[inline]
+    pub fn tables(&self, database: usize) -> &[Table] {
+        let start = self.tables[database].load(Acquire);
+        // SAFETY: the array has this length, and is taken out of the mapping only while no other worker is in a group.
+        unsafe { std::slice::from_raw_parts(start, self.shards) }
+    }
+
+    /// Gives a database empty tables; the old ones.
+    ///
+    /// # Safety
+    /// The caller has the whole keyspace to itself and uses no reference into the old tables any more.
+    pub unsafe fn replace(&self, database: usize) -> Tables {
+        let start = self.tables[database].swap(Self::leak(self.shards), Release);
+        Tables {
+            start,
+            count: self.shards,
+        }
+    }
+
+    /// Exchanges two databases. The caller has the whole keyspace to itself.
+    pub fn swap(&self, first: usize, second: usize) {
+        let old = self.tables[first].load(Relaxed);
+        self.tables[first].store(self.tables[second].load(Relaxed), Release);
+        self.tables[second].store(old, Release);
+    }
+}
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        for tables in &mut self.tables {
+            drop(Tables {
+                start: *tables.get_mut(),
+                count: self.shards,
+            });
+        }
+    }
+}

@@ -1,0 +1,173 @@
+#![allow(unsafe_code)]
+//! Buckets of eight slots, the arrays of buckets that segments have, and how entries are placed in them.
+
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
+
+use super::{ALIGNED_MASK, DEPTH_MASK, TAG_BITS};
+use crate::entry::Entry;
+
+pub(super) const SLOTS: usize = 8;
+/// A segment is made anew with at most this many of 16 slots taken.
+const FRESH_SIXTEENTHS: usize = 13;
+
+/// One cache line of slots; 0 is free, and slots fill from the front.
+#[repr(align(64))]
+pub(super) struct Bucket(pub [AtomicU64; SLOTS]);
+
+impl Bucket {
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.0[SLOTS - 1].load(Relaxed) != 0
+    }
+
+    fn used(&self) -> usize {
+        self.0
+            .iter()
+            .take_while(|slot| slot.load(Relaxed) != 0)
+            .count()
+    }
+
+    /// Appends to the slots in use; false when all are.
+    #[inline]
+    pub fn push(&self, slot: u64) -> bool {
+        for place in &self.0 {
+            if place.load(Relaxed) == 0 {
+                place.store(slot, Release);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Frees slot `at` by moving the last one there.
+    pub fn take(&self, at: usize) -> u64 {
+        let taken = self.0[at].load(Relaxed);
+        let last = self.used() - 1;
+        self.0[at].store(self.0[last].load(Relaxed), Release);
+        self.0[last].store(0, Release);
+        taken
+    }
+}
+
+/// A slot's content.
+#[inline]
+pub(super) fn pack(entry: Entry, tag: u16) -> u64 {
+    entry.address() | u64::from(tag) << 48
+}
+
+/// The tag in a slot's content.
+#[inline]
+pub(super) fn tag_of(slot: u64) -> u16 {
+    (slot >> 48) as u16
+}
+
+/// A segment's buckets, unpacked.
+#[derive(Clone, Copy)]
+pub(super) struct Buckets<'t> {
+    pub buckets: &'t [Bucket],
+    /// Bits of the hash that the segment has used up.
+    pub depth: u32,
+}
+
+impl<'t> Buckets<'t> {
+    /// # Safety
+    /// `word` was read from a segment while its table was locked, or its reader is pinned since before.
+    #[inline]
+    pub unsafe fn unpack(word: u64) -> Self {
+        let count = (word >> 48) as usize;
+        let start: *const Bucket = match word & ALIGNED_MASK {
+            0 => std::ptr::NonNull::dangling().as_ptr(),
+            address => std::ptr::with_exposed_provenance(address as usize),
+        };
+        // SAFETY: the word describes an array that is retired, at the earliest, after the caller's pin or lock ends.
+        let buckets = unsafe { std::slice::from_raw_parts(start, count) };
+        let depth = (word & DEPTH_MASK) as u32;
+        Self { buckets, depth }
+    }
+
+    /// New, empty buckets and the word that describes them.
+    pub fn allocate(count: usize, depth: u32) -> (Self, u64) {
+        let layout = Self::layout(count);
+        // SAFETY: the layout is not empty, and zero is a valid bucket.
+        let start = unsafe { alloc_zeroed(layout) };
+        if start.is_null() {
+            handle_alloc_error(layout);
+        }
+        let word = start.expose_provenance() as u64 | u64::from(depth) | (count as u64) << 48;
+        // SAFETY: the array has just been allocated.
+        (unsafe { Self::unpack(word) }, word)
+    }
+
+    pub fn layout(count: usize) -> Layout {
+        Layout::array::<Bucket>(count).expect("a segment is small")
+    }
+
+    #[inline]
+    pub fn home(self, tag: u16) -> usize {
+        (usize::from(tag) * self.buckets.len()) >> TAG_BITS
+    }
+
+    #[inline]
+    pub fn next(self, bucket: usize) -> usize {
+        if bucket + 1 == self.buckets.len() {
+            0
+        } else {
+            bucket + 1
+        }
+    }
+
+    /// Puts a slot into its home or the next bucket with room. There must be room.
+    pub fn place(self, slot: u64) {
+        let mut bucket = self.home(tag_of(slot));
+        while !self.buckets[bucket].push(slot) {
+            bucket = self.next(bucket);
+        }
+    }
+
+    pub fn slots(self) -> impl Iterator<Item = u64> + 't {
+        self.buckets
+            .iter()
+            .flat_map(|bucket| bucket.0.iter().map(|slot| slot.load(Relaxed)))
+            .filter(|slot| *slot != 0)
+    }
+
+    /// Moves displaced entries back after `hole`, a bucket that was full, has lost one.
+    pub fn pull_back(self, mut hole: usize) {
+        let count = self.buckets.len();
+        let mut bucket = self.next(hole);
+        while bucket != hole {
+            let was_full = self.buckets[bucket].is_full();
+            let distance = (bucket + count - hole) % count;
+            let displaced = (0..SLOTS).find(|&at| {
+                let slot = self.buckets[bucket].0[at].load(Relaxed);
+                slot != 0 && (bucket + count - self.home(tag_of(slot))) % count >= distance
+            });
+            if let Some(at) = displaced {
+                // The copy is visible before the original goes, so a reader may see it twice but not never.
+                let slot = self.buckets[bucket].0[at].load(Relaxed);
+                self.buckets[hole].push(slot);
+                self.buckets[bucket].take(at);
+                hole = bucket;
+            }
+            if !was_full {
+                return;
+            }
+            bucket = self.next(bucket);
+        }
+    }
+}
+
+/// How many buckets to take for so many entries: the smallest size of the growth sequence that is not too full.
+pub(super) fn buckets_for(len: usize) -> usize {
+    let mut count = 1;
+    while len * 16 > count * SLOTS * FRESH_SIXTEENTHS {
+        count = next_size(count);
+    }
+    count
+}
+
+/// The growth sequence: four steps per doubling, which are also size classes of the allocator.
+pub(super) fn next_size(count: usize) -> usize {
+    count + (1 << count.ilog2()).max(4) / 4
+}

@@ -1,0 +1,203 @@
+#![allow(unsafe_code)]
+//! Going through a table: in hash order for SCAN, segment by segment for expiry, at random, and for the last time.
+//!
+//! A position is a hash: it names the home bucket that the hash falls into, whatever the table looks like then.
+//! Entries lie in the order of their homes, so a walk that goes on at the first hash of the next home meets every
+//! entry that stays, however much the table grows, shrinks or splits in between.
+
+use std::alloc::dealloc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use super::bucket::{Buckets, SLOTS, tag_of};
+use super::growth::directory_layout;
+use super::{ADDRESS_MASK, ALIGNED_MASK, DEPTH_MASK, Held, TAG_BITS, Table, prefetch_line, tag};
+use crate::entry::{Entry, EntryRef};
+use crate::quiescence::Garbage;
+
+/// What [`Held::expire_segment`] has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ExpiredSegment {
+    /// The position of the next segment; 0 after the last one of all shards.
+    pub next: u64,
+    /// Entries looked at.
+    pub looked_at: usize,
+    /// Entries removed.
+    pub removed: usize,
+    /// Time to live of those that stay, summed, in milliseconds.
+    pub ttl_ms_sum: u64,
+    /// How many those are.
+    pub ttls: u64,
+}
+
+impl<'t> Held<'t> {
+    /// Emits every entry whose home is that of `position`; the position of the next home, 0 after the last one of all
+    /// shards.
+    pub fn scan_home(&self, position: u64, mut emit: impl FnMut(EntryRef<'t>)) -> u64 {
+        let buckets = self.buckets(self.table.segment(position, self.shard_bits));
+        let bits = self.shard_bits + buckets.depth;
+        let count = buckets.buckets.len();
+        if count == 0 {
+            return next_prefix(position, bits);
+        }
+        let home = buckets.home(tag(position, bits));
+        let mut bucket = home;
+        loop {
+            for slot in
+                slots_in_use(buckets, bucket).filter(|slot| buckets.home(tag_of(*slot)) == home)
+            {
+                emit(self.entry(slot));
+            }
+            let was_full = buckets.buckets[bucket].is_full();
+            bucket = buckets.next(bucket);
+            if !was_full || bucket == home {
+                break;
+            }
+        }
+        if home + 1 == count {
+            return next_prefix(position, bits);
+        }
+        let first_tag = ((home as u64 + 1) << TAG_BITS).div_ceil(count as u64);
+        prefix(position, bits) | first_tag << (64 - bits - TAG_BITS)
+    }
+
+    /// Removes what has expired at `now_ms` from the segment of `position`; calls `removed` with each hash and key
+    /// before.
+    pub fn expire_segment(
+        &mut self,
+        position: u64,
+        now_ms: u64,
+        garbage: &mut Garbage,
+        mut removed: impl FnMut(u64, &[u8]),
+    ) -> ExpiredSegment {
+        const AHEAD: usize = 12;
+        let buckets = self.buckets(self.table.segment(position, self.shard_bits));
+        let slots: Vec<u64> = buckets.slots().collect();
+        let mut segment = ExpiredSegment {
+            next: next_prefix(position, self.shard_bits + buckets.depth),
+            looked_at: slots.len(),
+            ..ExpiredSegment::default()
+        };
+        let mut expired = Vec::new();
+        for (at, slot) in slots.iter().enumerate() {
+            if let Some(later) = slots.get(at + AHEAD) {
+                prefetch_line(std::ptr::without_provenance(
+                    (later & ADDRESS_MASK) as usize,
+                ));
+            }
+            let entry = self.entry(*slot);
+            match entry.deadline_ms() {
+                Some(_) if entry.has_expired(now_ms) => expired.push(entry.key()),
+                Some(deadline_ms) => {
+                    segment.ttl_ms_sum += deadline_ms - now_ms;
+                    segment.ttls += 1;
+                }
+                None => {}
+            }
+        }
+        segment.removed = expired.len();
+        for key in expired {
+            let hash = self.hasher.hash(key);
+            removed(hash, key);
+            let found = self.find(hash, key).expect("it is there, the lock is held");
+            self.remove(found, garbage);
+        }
+        segment
+    }
+
+    /// The entry that `random` falls on, if there is one in that place.
+    pub fn entry_at_random(&self, random: u64) -> Option<EntryRef<'t>> {
+        let buckets = self.buckets(self.table.segment(random, self.shard_bits));
+        if buckets.buckets.is_empty() {
+            return None;
+        }
+        let bucket = buckets.home(tag(random, self.shard_bits + buckets.depth));
+        let slot = buckets.buckets[bucket].0[random as usize % SLOTS].load(Relaxed);
+        (slot != 0).then(|| self.entry(slot))
+    }
+
+    fn entry(&self, slot: u64) -> EntryRef<'t> {
+        // SAFETY: a slot in use holds a live entry, and the lock is held for `'t`.
+        unsafe { Entry::from_address(slot & ADDRESS_MASK).as_ref() }
+    }
+}
+
+impl Table {
+    /// Bytes of the buckets and the directory. Needs no lock, but a pin.
+    pub fn table_bytes(&self) -> usize {
+        let segments = self.segments();
+        let directory = if self.directory.load(Relaxed) == 0 {
+            0
+        } else {
+            size_of_val(segments)
+        };
+        let buckets: usize = self
+            .distinct_words()
+            .map(|word| Buckets::layout((word >> 48) as usize).size())
+            .sum();
+        directory + buckets
+    }
+
+    /// The words of the segments, each once.
+    fn distinct_words(&self) -> impl Iterator<Item = u64> {
+        let mut last = 0;
+        self.segments()
+            .iter()
+            .map(|segment| segment.word.load(Acquire))
+            .filter(move |word| {
+                let is_new = *word != 0 && *word != last;
+                last = *word;
+                is_new
+            })
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        for word in self.distinct_words() {
+            // SAFETY: nobody else has the table, so its words describe live arrays, whose slots hold live entries.
+            let buckets = unsafe { Buckets::unpack(word) };
+            for slot in buckets.slots() {
+                // SAFETY: as above; each entry is in one slot, and the table is gone after this.
+                unsafe { Entry::from_address(slot & ADDRESS_MASK).free() };
+            }
+            // SAFETY: allocated with this layout, freed once.
+            unsafe { dealloc(address(word), Buckets::layout((word >> 48) as usize)) };
+        }
+        let directory = self.directory.load(Relaxed);
+        if directory != 0 {
+            let layout = directory_layout((directory & DEPTH_MASK) as u32);
+            // SAFETY: allocated with this layout, freed once.
+            unsafe { dealloc(address(directory), layout) };
+        }
+    }
+}
+
+fn address(word: u64) -> *mut u8 {
+    std::ptr::with_exposed_provenance_mut((word & ALIGNED_MASK) as usize)
+}
+
+fn slots_in_use(buckets: Buckets<'_>, bucket: usize) -> impl Iterator<Item = u64> {
+    buckets.buckets[bucket]
+        .0
+        .iter()
+        .map(|slot| slot.load(Relaxed))
+        .take_while(|slot| *slot != 0)
+}
+
+/// `position` with all but its first `bits` cleared.
+fn prefix(position: u64, bits: u32) -> u64 {
+    if bits == 0 {
+        0
+    } else {
+        position & !(u64::MAX >> bits)
+    }
+}
+
+/// The first hash that differs from `position` in its first `bits`; 0 after the last.
+fn next_prefix(position: u64, bits: u32) -> u64 {
+    if bits == 0 {
+        0
+    } else {
+        prefix(position, bits).wrapping_add(1 << (64 - bits))
+    }
+}

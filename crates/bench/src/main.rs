@@ -1,2 +1,164 @@
-//! To be written.
-fn main() {}
+//! `redistill-benchmark`: see `--help`.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bench::connection::Connection;
+use bench::keys::KeyOrder;
+use bench::options::Options;
+use bench::report::{CSV_HEADER, Setting, Summary, grouped};
+use bench::run::{Measured, Progress, connect, run};
+use bench::worker::Plan;
+use bench::workload::{self, Workload};
+
+/// While keys are written before the tests, a batch has up to this many requests and bytes.
+const PREFILL_PIPELINE: usize = 128;
+const PREFILL_BYTES_MAX: usize = 64 * 1024;
+
+fn main() -> ExitCode {
+    let options = Options::from_command_line();
+    match benchmark(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("redistill-benchmark: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs everything that the options ask for; false when a reply was not as expected.
+fn benchmark(options: &Options) -> Result<bool, String> {
+    options.validate()?;
+    let workloads = options.workloads()?;
+    let address = options.address();
+    let mut connections = connect(&address, &options.login(), options.clients)
+        .map_err(|error| format!("cannot connect to {address:?}: {error}"))?;
+    let mut clean = true;
+    if options.prefill {
+        let summary = prefill(options, &mut connections)?;
+        clean &= summary.is_clean();
+        if !summary.is_clean() {
+            eprint!("{}", summary.text());
+        }
+    }
+    let mut summaries = Vec::new();
+    for workload in workloads {
+        let summary = measure(options, workload, &mut connections)?;
+        clean &= summary.is_clean();
+        summaries.push(summary);
+        show(options, &summaries).map_err(|error| format!("cannot write the report: {error}"))?;
+    }
+    Ok(clean)
+}
+
+fn measure(
+    options: &Options,
+    workload: Workload,
+    connections: &mut [Connection],
+) -> Result<Summary, String> {
+    let plan = Plan {
+        workload,
+        order: options.order(),
+        keyspace: options.keyspace,
+        pipeline: options.pipeline,
+        requests: options.request_limit(),
+        duration: options.time_limit(),
+        rate: options.rate,
+        stall: Duration::from_secs(options.stall),
+        seed: options.seed,
+    };
+    run_plan(options, &plan, connections)
+}
+
+fn prefill(options: &Options, connections: &mut [Connection]) -> Result<Summary, String> {
+    let data = options.key_data();
+    let workload = workload::named("set", &data)
+        .and_then(|mut found| found.pop())
+        .ok_or("no test is called set")?;
+    let request_bytes = workload.templates[0].len();
+    let plan = Plan {
+        workload: Workload {
+            name: "prefill".to_owned(),
+            ..workload
+        },
+        order: KeyOrder::Shuffled,
+        keyspace: options.keyspace,
+        pipeline: (PREFILL_BYTES_MAX / request_bytes).clamp(1, PREFILL_PIPELINE),
+        requests: Some(options.keyspace),
+        duration: None,
+        rate: None,
+        stall: Duration::from_secs(options.stall),
+        seed: options.seed,
+    };
+    run_plan(options, &plan, connections)
+}
+
+fn run_plan(
+    options: &Options,
+    plan: &Plan,
+    connections: &mut [Connection],
+) -> Result<Summary, String> {
+    let show_progress = !options.quiet && io::stderr().is_terminal();
+    let name = plan.workload.name.clone();
+    let measured: Measured = run(
+        plan,
+        connections,
+        options.threads,
+        options.server_pid,
+        |progress| {
+            if show_progress {
+                show_line(&name, plan.requests, progress);
+            }
+        },
+    )
+    .map_err(|error| format!("{name}: {error}"))?;
+    if show_progress {
+        eprint!("\r\x1b[K");
+    }
+    let setting = Setting {
+        test: name,
+        clients: options.clients,
+        pipeline: plan.pipeline,
+        value_bytes: options.data,
+        keyspace: options.keyspace,
+        threads: options.threads,
+    };
+    Ok(Summary::new(setting, &measured))
+}
+
+fn show_line(name: &str, requests: Option<u64>, progress: Progress) {
+    let share = requests.map_or(String::new(), |total| {
+        format!(
+            " ({:.0} %)",
+            progress.replies as f64 / total.max(1) as f64 * 100.0
+        )
+    });
+    eprint!(
+        "\r\x1b[K{name}: {:.1} s, {} requests{share}, {} requests/s",
+        progress.elapsed.as_secs_f64(),
+        grouped(progress.replies),
+        grouped(progress.rate as u64),
+    );
+}
+
+/// Prints the last of the summaries; JSON is one document a line.
+fn show(options: &Options, summaries: &[Summary]) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    let Some(last) = summaries.last() else {
+        return Ok(());
+    };
+    if options.json {
+        serde_json::to_writer(&mut output, last)?;
+        writeln!(output)?;
+    } else if options.csv {
+        if summaries.len() == 1 {
+            writeln!(output, "{CSV_HEADER}")?;
+        }
+        writeln!(output, "{}", last.csv())?;
+    } else {
+        writeln!(output, "{}", last.text())?;
+    }
+    output.flush()
+}

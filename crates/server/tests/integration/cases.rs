@@ -7,14 +7,15 @@
 //! - `@resp3` in a case: its connections speak RESP3 (`HELLO 3`).
 //! - `@source URL` in a case: the behaviour is newer than redis-server 7.0 and comes from that
 //!   document, so the case runs against our server only.
+//! - `@needs RPUSH` in a case: it is left out where the server does not know that command.
 //! - `> SET k v` sends a command on connection a; `b> GET k` on connection b, and so on. Words are
 //!   split as in Redis's inline syntax, with double quotes and `\r \n \t \xHH`.
-//! - `raw> PING\r\n` (`b-raw>` on connection b) sends the bytes with escapes replaced.
+//! - `raw> PING\r\n` (`b-raw>` on connection b) sends the bytes, with `\r \n \t \\ \xHH` replaced.
 //! - `sleep 20` lets 20 ms pass, for time to live only.
 //! - any other line expects one reply of the connection used last, in the form of
 //!   [`crate::client::Reply`], or one of: `~ glob` (`*` and `?`) on that text, `in 1..9` for an
-//!   integer within both bounds, `sorted [...]` for elements in any order, `closed`, `none` (nothing
-//!   is read; for commands without a reply).
+//!   integer within both bounds, `sorted [...]` for elements in any order, `closed`, `silent`
+//!   (nothing is read; for commands without a reply).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,7 +23,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::client::{Client, Reply, encode, split_words};
+use crate::client::{Client, Reply, encode, split_words, unescape};
 use crate::server::{Server, Target};
 
 /// Makes the tests of one file of cases: one for each target.
@@ -64,6 +65,7 @@ cases!(
     introspection_new,
     errors,
     protocol,
+    wrong_type,
 );
 
 #[derive(Clone, Debug)]
@@ -78,6 +80,7 @@ struct Case {
     title: String,
     resp3: bool,
     source: Option<String>,
+    needs: Option<String>,
     /// Each with its number in the file, from 1.
     lines: Vec<(usize, Line)>,
 }
@@ -99,11 +102,24 @@ fn run_file(name: &str, target: Target) {
         if case.source.is_some() && !target.is_ours() {
             continue;
         }
+        if case
+            .needs
+            .as_ref()
+            .is_some_and(|name| !knows(&server, name))
+        {
+            continue;
+        }
         if let Err(failure) = Run::new(&server, case.resp3).case(&case) {
             write!(failures, "\n{name}.txt: {}: {failure}", case.title).expect("a string grows");
         }
     }
     assert!(failures.is_empty(), "{target:?}:{failures}");
+}
+
+fn knows(server: &Server, command: &str) -> bool {
+    let info = server.connect().command(&["COMMAND", "INFO", command]);
+    let entries = info.elements().unwrap_or_default();
+    matches!(entries, [Reply::Array(_)])
 }
 
 fn file_path(name: &str) -> PathBuf {
@@ -124,6 +140,7 @@ fn parse(text: &str) -> Vec<Case> {
                 title: title.to_owned(),
                 resp3: false,
                 source: None,
+                needs: None,
                 lines: Vec::new(),
             });
             continue;
@@ -136,6 +153,8 @@ fn parse(text: &str) -> Vec<Case> {
             case.resp3 = true;
         } else if let Some(source) = line.strip_prefix("@source ") {
             case.source = Some(source.to_owned());
+        } else if let Some(command) = line.strip_prefix("@needs ") {
+            case.needs = Some(command.to_owned());
         } else if let Some(parsed) = parse_line(line) {
             case.lines.push((index + 1, parsed));
         }
@@ -234,7 +253,7 @@ impl<'a> Run<'a> {
                 sent.map_err(|error| error.to_string())?;
             }
             Line::Raw { connection, text } => {
-                let bytes = split_words(&format!("\"{text}\"")).remove(0);
+                let bytes = unescape(text);
                 // A server that has already seen an error may have closed.
                 let _ = self.client(connection).send(&bytes);
             }
@@ -245,7 +264,7 @@ impl<'a> Run<'a> {
     fn expect(&mut self, expected: &str) -> Result<(), String> {
         let last = self.last.clone();
         let client = self.client(&last);
-        if expected == "none" {
+        if expected == "silent" {
             return Ok(());
         }
         let reply = match client.read_reply() {
@@ -318,7 +337,7 @@ fn bless_text(text: &str) -> String {
         match &parsed {
             Line::Sleep { .. } => {}
             // What was expected already is read, and not judged.
-            Line::Expect { text } if text == "none" => {}
+            Line::Expect { text } if text == "silent" => {}
             Line::Expect { .. } => drop(run.expect("")),
             Line::Command { .. } | Line::Raw { .. } if expected => {}
             Line::Command { .. } => blessed.push_str(&run.shown_reply()),

@@ -216,6 +216,12 @@ fn unescape_quoted(text: &str) -> (Vec<u8>, &str) {
     }
 }
 
+/// The bytes that a text with backslash escapes stands for; quotes are bytes like others.
+pub fn unescape(text: &str) -> Vec<u8> {
+    let quoted = text.replace('"', "\\\"") + "\"";
+    unescape_quoted(&quoted).0
+}
+
 /// A request as an array of bulk strings.
 pub fn encode<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();

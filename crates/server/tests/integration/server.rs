@@ -78,7 +78,8 @@ impl Target {
 
 fn redis_command(port: &str, socket: &str) -> Command {
     let mut command = Command::new("redis-server");
-    command.args(["--port", port, "--unixsocket", socket, "--save", ""]);
+    command.args(["--port", port, "--bind", "127.0.0.1"]);
+    command.args(["--unixsocket", socket, "--save", ""]);
     command.args(["--daemonize", "no", "--enable-debug-command", "yes"]);
     // Our defaults, so that CONFIG GET can be compared.
     command.args(["--tcp-keepalive", "60", "--maxmemory-policy", "allkeys-lru"]);

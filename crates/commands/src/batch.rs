@@ -1,0 +1,212 @@
+//! A group of requests of any number of connections: parsed, looked up, hashed, prefetched stage by stage.
+//!
+//! By the time the first command runs, the shards, buckets and entries of all of them are on their way into the cache.
+//! A prefetch is only a hint: execution looks everything up again.
+
+use std::ops::Range;
+
+use keyspace::{Group, Keyspace};
+use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
+
+use crate::dispatch::{Request, resolve};
+use crate::limits::GROUP_COMMANDS_MAX;
+use crate::registry::Registered;
+
+/// The requests of one group. Reused from group to group.
+#[derive(Default)]
+pub struct Batch {
+    items: Vec<Item>,
+    spans: Vec<Span>,
+    /// Inline requests with quotes, whose arguments are not in the input as they are.
+    quoted: Vec<OwnedArgs>,
+}
+
+/// One request of the group.
+pub struct Item {
+    /// The caller's number of the connection.
+    pub connection: u32,
+    /// Where the request begins in the connection's input.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    place: Place,
+    registered: Option<&'static Registered>,
+    database: u8,
+    hash: u64,
+}
+
+enum Place {
+    Input(Range<usize>),
+    Quoted(usize),
+}
+
+/// One connection's input, as far as it has been parsed.
+pub struct Source<'a> {
+    /// The caller's number of the connection.
+    pub connection: u32,
+    /// Its parser.
+    pub parser: &'a mut RequestParser,
+    /// The spans of a request that was incomplete.
+    pub partial: &'a mut Vec<Span>,
+    /// What it has sent.
+    pub input: &'a [u8],
+    /// How much of that has been parsed.
+    pub at: usize,
+    /// The selected database.
+    pub database: u8,
+}
+
+/// Why parsing a connection's input has stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The group is full, or the connection has had its turn.
+    Enough,
+    /// The input holds no further whole request; this many more bytes are wanted at least.
+    Incomplete {
+        /// At least so many bytes are missing.
+        wanted: usize,
+    },
+    /// The input is used up.
+    Empty,
+    /// The client does not speak the protocol: answer the requests before, then this, and close.
+    Error(ProtocolError),
+}
+
+impl Batch {
+    /// Empties the group.
+    pub fn clear(&mut self) {
+        self.items.clear();
+        self.spans.clear();
+        self.quoted.clear();
+    }
+
+    /// The requests, in the order in which they were parsed.
+    #[inline]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// Whether the group has as many requests as it can.
+    pub fn is_full(&self) -> bool {
+        self.items.len() >= GROUP_COMMANDS_MAX
+    }
+
+    /// Parses up to `requests_max` requests of one connection into the group; the place up to which its input has
+    /// been parsed, and why that is not further.
+    #[inline]
+    pub fn parse(
+        &mut self,
+        source: Source<'_>,
+        limits: &Limits,
+        requests_max: usize,
+        keyspace: &Keyspace,
+    ) -> (usize, Stop) {
+        let Source {
+            connection,
+            parser,
+            partial,
+            input,
+            mut at,
+            database,
+        } = source;
+        let items_max = GROUP_COMMANDS_MAX.min(self.items.len() + requests_max);
+        loop {
+            if at == input.len() {
+                return (at, Stop::Empty);
+            }
+            if self.items.len() >= items_max {
+                return (at, Stop::Enough);
+            }
+            let first_span = self.spans.len();
+            self.spans.append(partial);
+            let request = &input[at..];
+            match parser.parse(request, limits, &mut self.spans) {
+                Ok(Parsed::Request { consumed }) => {
+                    let spans = first_span..self.spans.len();
+                    let args = Args::new(request, &self.spans[spans.clone()]);
+                    let (registered, hash) = look_up(args, keyspace);
+                    let (start, end, place) = (at, at + consumed, Place::Input(spans));
+                    self.items.push(Item {
+                        connection,
+                        start,
+                        end,
+                        place,
+                        registered,
+                        database,
+                        hash,
+                    });
+                    at = end;
+                }
+                Ok(Parsed::Quoted {
+                    consumed,
+                    arguments,
+                }) => {
+                    let (registered, hash) = look_up(arguments.as_args(), keyspace);
+                    let (start, end, place) = (at, at + consumed, Place::Quoted(self.quoted.len()));
+                    self.quoted.push(*arguments);
+                    self.items.push(Item {
+                        connection,
+                        start,
+                        end,
+                        place,
+                        registered,
+                        database,
+                        hash,
+                    });
+                    at = end;
+                }
+                Ok(Parsed::Empty { consumed }) => at += consumed,
+                Ok(Parsed::Incomplete { wanted }) => {
+                    partial.extend(self.spans.drain(first_span..));
+                    return (at, Stop::Incomplete { wanted });
+                }
+                Err(error) => {
+                    self.spans.truncate(first_span);
+                    return (at, Stop::Error(error));
+                }
+            }
+        }
+    }
+
+    /// Asks the processor for everything that the group's single keys need, stage by stage.
+    #[inline]
+    pub fn prefetch(&self, group: &Group<'_>) {
+        let keyed = || self.items.iter().filter(|item| item.has_only_key());
+        keyed().for_each(|item| group.prefetch_table(item.database, item.hash));
+        keyed().for_each(|item| group.prefetch_bucket(item.database, item.hash));
+        keyed().for_each(|item| group.prefetch_entry(item.database, item.hash));
+    }
+
+    /// A request as it is executed. `input` is what it was parsed from.
+    #[inline]
+    pub fn request<'a>(&'a self, item: &'a Item, input: &'a [u8]) -> Request<'a> {
+        let args = match &item.place {
+            Place::Input(spans) => Args::new(&input[item.start..], &self.spans[spans.clone()]),
+            Place::Quoted(at) => self.quoted[*at].as_args(),
+        };
+        Request {
+            registered: item.registered,
+            args,
+            hash: item.hash,
+        }
+    }
+}
+
+impl Item {
+    #[inline]
+    fn has_only_key(&self) -> bool {
+        self.registered
+            .is_some_and(|registered| registered.only_key.is_some())
+    }
+}
+
+/// The command of a request, and the hash of its only key.
+#[inline]
+fn look_up(args: Args<'_>, keyspace: &Keyspace) -> (Option<&'static Registered>, u64) {
+    let registered = resolve(args);
+    let only_key = registered.and_then(|registered| registered.only_key);
+    let hash = only_key
+        .and_then(|place| args.try_get(place))
+        .map_or(0, |key| keyspace.hash(key));
+    (registered, hash)
+}

@@ -1,0 +1,157 @@
+//! The connections of the whole process, as CLIENT LIST, KILL and INFO see them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+/// What everybody may see of one connection. Its worker brings the counters up to date once per wake.
+#[derive(Debug)]
+pub struct Client {
+    /// Its number, never used again.
+    pub id: u64,
+    /// The worker that serves it.
+    pub worker: usize,
+    /// The peer, as `ip:port` (`[ip]:port` for IPv6) or the path of the unix socket with `:0`.
+    pub address: String,
+    /// Our end.
+    pub local_address: String,
+    /// Whether it came through the unix socket.
+    pub is_unix: bool,
+    /// The descriptor.
+    pub descriptor: i32,
+    /// When it connected, in milliseconds of the Unix epoch.
+    pub created_ms: u64,
+    /// When it last sent something, in milliseconds of the Unix epoch.
+    pub active_ms: AtomicU64,
+    /// The selected database.
+    pub database: AtomicU8,
+    /// The version of the protocol, 2 or 3.
+    pub protocol: AtomicU8,
+    /// See [`client_flag`].
+    pub flags: AtomicU32,
+    /// Commands in its transaction plus one; 0 when there is none.
+    pub queued: AtomicU32,
+    /// Bytes of the commands in its transaction.
+    pub queued_bytes: AtomicU64,
+    /// Keys that it watches.
+    pub watched: AtomicU32,
+    /// The last command's id plus one; 0 before the first.
+    pub last_command: AtomicU32,
+    /// Bytes of requests that wait.
+    pub input_bytes: AtomicU64,
+    /// Bytes of replies that wait.
+    pub output_bytes: AtomicU64,
+    /// Commands executed.
+    pub commands: AtomicU64,
+    /// Bytes received.
+    pub received_bytes: AtomicU64,
+    /// Bytes sent.
+    pub sent_bytes: AtomicU64,
+    /// It is to be closed by its worker.
+    pub killed: AtomicBool,
+    /// What it says about itself.
+    pub names: Mutex<Names>,
+}
+
+/// What a client says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// CLIENT SETNAME.
+    pub name: String,
+    /// CLIENT SETINFO LIB-NAME.
+    pub library: String,
+    /// CLIENT SETINFO LIB-VER.
+    pub library_version: String,
+}
+
+/// Flags of [`Client::flags`].
+pub mod client_flag {
+    /// CLIENT NO-EVICT.
+    pub const NO_EVICT: u32 = 1 << 0;
+    /// CLIENT NO-TOUCH.
+    pub const NO_TOUCH: u32 = 1 << 1;
+    /// It closes after its reply.
+    pub const CLOSING: u32 = 1 << 2;
+    /// A watched key has changed.
+    pub const DIRTY: u32 = 1 << 3;
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// See [`Client::address`].
+    pub address: String,
+    /// See [`Client::local_address`].
+    pub local_address: String,
+    /// See [`Client::is_unix`].
+    pub is_unix: bool,
+    /// See [`Client::descriptor`].
+    pub descriptor: i32,
+}
+
+/// All connections.
+#[derive(Debug, Default)]
+pub struct Clients {
+    last_id: AtomicU64,
+    connected: Mutex<BTreeMap<u64, Arc<Client>>>,
+}
+
+impl Clients {
+    /// Registers a connection.
+    pub fn add(&self, origin: Origin, worker: usize, now_ms: u64) -> Arc<Client> {
+        let Origin {
+            address,
+            local_address,
+            is_unix,
+            descriptor,
+        } = origin;
+        let client = Arc::new(Client {
+            id: self.last_id.fetch_add(1, Relaxed) + 1,
+            worker,
+            address,
+            local_address,
+            is_unix,
+            descriptor,
+            created_ms: now_ms,
+            active_ms: AtomicU64::new(now_ms),
+            database: AtomicU8::new(0),
+            protocol: AtomicU8::new(2),
+            flags: AtomicU32::new(0),
+            queued: AtomicU32::new(0),
+            queued_bytes: AtomicU64::new(0),
+            watched: AtomicU32::new(0),
+            last_command: AtomicU32::new(0),
+            input_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            killed: AtomicBool::new(false),
+            names: Mutex::default(),
+        });
+        self.connected.lock().insert(client.id, Arc::clone(&client));
+        client
+    }
+
+    /// Forgets a connection that has ended.
+    pub fn remove(&self, client: &Client) {
+        self.connected.lock().remove(&client.id);
+    }
+
+    /// All connections, by id.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.connected.lock().values().cloned().collect()
+    }
+
+    /// The connection with this id.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.connected.lock().get(&id).cloned()
+    }
+
+    /// The number of connections.
+    pub fn count(&self) -> usize {
+        self.connected.lock().len()
+    }
+}

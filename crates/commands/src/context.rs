@@ -1,0 +1,76 @@
+//! What a handler works with: its session, its locked keys, its reply.
+
+use keyspace::{EntryRef, Key, Locked, ValueKind, ValueRef};
+use resp::{Args, ReplyWriter};
+
+use crate::error::CommandError;
+use crate::limits::REPLY_BYTES_MAX;
+use crate::session::Session;
+use crate::shared::Shared;
+
+/// One command's world.
+pub struct Context<'c, 'g> {
+    /// The connection.
+    pub session: &'c mut Session,
+    /// The keys, locked.
+    pub keys: &'c mut Locked<'g>,
+    /// The reply.
+    pub reply: ReplyWriter<'c>,
+    /// What all sessions share.
+    pub shared: &'c Shared,
+    /// The worker that executes it.
+    pub worker: usize,
+    /// The command's name for error messages: `get`, `client|list`.
+    pub command: &'static str,
+    /// The place of the key whose hash is known, and the hash.
+    pub(crate) hashed: Option<(usize, u64)>,
+    /// The length of the reply buffer before this command.
+    pub(crate) reply_start: usize,
+}
+
+impl Context<'_, '_> {
+    /// The key at a place of the arguments, in the selected database.
+    #[inline]
+    pub fn key<'k>(&self, args: Args<'k>, at: usize) -> Key<'k> {
+        match self.hashed {
+            Some((place, hash)) if place == at => Key {
+                database: self.session.database,
+                bytes: args.get(at),
+                hash,
+            },
+            _ => self.keys.key(self.session.database, args.get(at)),
+        }
+    }
+
+    /// Now, in milliseconds of the Unix epoch.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.keys.now_ms()
+    }
+
+    /// Fails when the reply so far, with `more` bytes, is too long. For commands that can answer with much more than
+    /// they are asked.
+    #[inline]
+    pub fn check_reply(&self, more: usize) -> Result<(), CommandError> {
+        let bytes = self.reply.len() - self.reply_start;
+        if bytes.saturating_add(more) > REPLY_BYTES_MAX {
+            Err(CommandError::ReplyTooLong)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The error for a wrong number of arguments.
+    pub fn wrong_arity(&self) -> CommandError {
+        CommandError::WrongArity(self.command.to_owned())
+    }
+}
+
+/// The value of a string entry.
+#[inline]
+pub fn string_value<'e>(entry: &EntryRef<'e>) -> Result<ValueRef<'e>, CommandError> {
+    let value = entry.value();
+    match value.kind() {
+        ValueKind::String => Ok(value),
+    }
+}

@@ -1,0 +1,385 @@
+//! One command: its checks, its locks, its handler, its reply.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use keyspace::{Busy, Group, Locked, Plan};
+use resp::{Args, OwnedArgs, ReplyWriter};
+
+use crate::command::{Locks, flag};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::limits::QUEUED_BYTES_MAX;
+use crate::registry::{Registered, registry};
+use crate::session::{Queued, Replies, Session, Transaction};
+use crate::shared::Shared;
+use crate::stats::WorkerStats;
+
+/// What has become of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// It is done, its reply is written.
+    Done,
+    /// Another worker holds its keys, or CLIENT PAUSE holds it back: nothing has happened, try it again later.
+    Later,
+    /// The connection closes: flush what is written, execute no more.
+    Close,
+    /// Its handler has panicked; the message. Close the connection at once.
+    Panicked,
+}
+
+/// Executes the commands of one worker.
+pub struct Dispatcher<'d> {
+    /// What all sessions share.
+    pub shared: &'d Shared,
+    /// The worker's number, the index of its statistics.
+    pub worker: usize,
+    /// Reused from command to command.
+    pub plan: &'d mut Plan,
+}
+
+/// A request as the batch has prepared it.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The command, if there is one of that name.
+    pub registered: Option<&'static Registered>,
+    /// The arguments.
+    pub args: Args<'a>,
+    /// The hash of its only key, if it has exactly one.
+    pub hash: u64,
+}
+
+impl Dispatcher<'_> {
+    /// Executes one request and appends its reply to `out`.
+    #[inline]
+    pub fn execute(
+        &mut self,
+        group: &mut Group<'_>,
+        session: &mut Session,
+        request: Request<'_>,
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let start = out.len();
+        if session.replies == Replies::SkipNext {
+            session.replies = Replies::Skip;
+        }
+        let flow = self.checked(group, session, request, now_ms, out);
+        match session.replies {
+            Replies::On | Replies::SkipNext => {}
+            Replies::Off => out.truncate(start),
+            Replies::Skip if flow == Flow::Later => session.replies = Replies::SkipNext,
+            Replies::Skip => {
+                out.truncate(start);
+                session.replies = Replies::On;
+            }
+        }
+        flow
+    }
+
+    fn checked(
+        &mut self,
+        group: &mut Group<'_>,
+        session: &mut Session,
+        request: Request<'_>,
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let registered = match check(session, request) {
+            Ok(registered) => registered,
+            Err(error) => return self.reject(session, request, &error, out),
+        };
+        if self.shared.pause.is_active(now_ms) && self.waits(session, registered) {
+            return Flow::Later;
+        }
+        if session.transaction.is_some() && !registered.command.has(flag::IMMEDIATE) {
+            return self.queue(session, registered, request.args, out);
+        }
+        let Ok(mut locked) = lock(self.plan, group, session, registered, request) else {
+            return Flow::Later;
+        };
+        locked.set_touches(session.touches);
+        let hashed = registered.only_key.map(|place| (place, request.hash));
+        let reply_start = out.len();
+        let mut context = Context {
+            reply: ReplyWriter::new(out, session.protocol),
+            session,
+            keys: &mut locked,
+            shared: self.shared,
+            worker: self.worker,
+            command: registered.full_name.as_str(),
+            hashed,
+            reply_start,
+        };
+        let run = AssertUnwindSafe(|| run(&mut context, registered, request.args));
+        let closes = match catch_unwind(run) {
+            Ok(()) => session.closes,
+            Err(_) => return Flow::Panicked,
+        };
+        if closes { Flow::Close } else { Flow::Done }
+    }
+
+    /// Refuses a request before it runs. A transaction that it was meant for is broken.
+    #[cold]
+    fn reject(
+        &self,
+        session: &mut Session,
+        request: Request<'_>,
+        error: &CommandError,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let stats = self.stats();
+        if let Some(registered) = request.registered {
+            stats.command(registered.id).rejected.add(1);
+        }
+        if let Some(transaction) = &mut session.transaction {
+            transaction.broken = true;
+        }
+        let line = error.to_line();
+        stats.count_error(&line);
+        let mut reply = ReplyWriter::new(out, session.protocol);
+        if request
+            .registered
+            .is_some_and(|registered| registered.command.name == "exec")
+        {
+            session.transaction = None;
+            session.unwatch(self.shared);
+            let line = line.strip_prefix("ERR ").unwrap_or(&line);
+            reply.error(format!(
+                "EXECABORT Transaction discarded because of: {line}"
+            ));
+        } else {
+            reply.error(line.as_bytes());
+        }
+        Flow::Done
+    }
+
+    fn stats(&self) -> &WorkerStats {
+        &self.shared.stats[self.worker]
+    }
+
+    /// Whether CLIENT PAUSE holds this command back.
+    #[cold]
+    fn waits(&self, session: &Session, registered: &Registered) -> bool {
+        let writes = match (registered.command.locks, &session.transaction) {
+            (Locks::Transaction, Some(transaction)) => transaction
+                .queued
+                .iter()
+                .any(|queued| queued.registered.command.has(flag::WRITE)),
+            _ => registered.command.has(flag::WRITE),
+        };
+        writes || !self.shared.pause.writes_only()
+    }
+
+    /// Keeps a command for EXEC.
+    fn queue(
+        &self,
+        session: &mut Session,
+        registered: &'static Registered,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let mut reply = ReplyWriter::new(out, session.protocol);
+        let Some(transaction) = &mut session.transaction else {
+            unreachable!("it was asked for before")
+        };
+        let args = OwnedArgs::from(args);
+        transaction.bytes += args.allocated_bytes() + size_of::<Queued>();
+        if transaction.bytes > QUEUED_BYTES_MAX {
+            transaction.broken = true;
+            transaction.queued.clear();
+            reply.error("ERR the transaction is too large");
+            session.closes = true;
+            return Flow::Close;
+        }
+        transaction.queued.push(Queued { registered, args });
+        reply.simple("QUEUED");
+        Flow::Done
+    }
+}
+
+/// Takes the locks of a command.
+#[inline]
+fn lock<'g>(
+    plan: &'g mut Plan,
+    group: &'g mut Group<'_>,
+    session: &Session,
+    registered: &Registered,
+    request: Request<'_>,
+) -> Result<Locked<'g>, Busy> {
+    if registered.only_key.is_some() {
+        return group.lock_one(session.database, request.hash);
+    }
+    plan.clear();
+    let keyspace = group.keyspace();
+    let is_locked = match registered.command.locks {
+        Locks::Transaction => plan_transaction(session, keyspace, plan),
+        _ => plan_command(registered, request.args, session.database, keyspace, plan),
+    };
+    if is_locked {
+        group.lock(plan)
+    } else {
+        Ok(group.lock_nothing())
+    }
+}
+
+/// The checks before a command runs or is queued, in Redis's order.
+#[inline]
+fn check(session: &Session, request: Request<'_>) -> Result<&'static Registered, CommandError> {
+    let Request {
+        registered, args, ..
+    } = request;
+    let Some(registered) = registered else {
+        return Err(unknown_command(args));
+    };
+    if registered.is_container() && args.len() > 1 {
+        return Err(unknown_subcommand(args));
+    }
+    if !registered.command.takes(args.len()) {
+        return Err(CommandError::WrongArity(registered.full_name.clone()));
+    }
+    if !session.authenticated && !registered.command.has(flag::NO_AUTH) {
+        return Err(CommandError::line("NOAUTH Authentication required."));
+    }
+    if session.transaction.is_some() && registered.command.has(flag::NO_MULTI) {
+        return Err(CommandError::line(
+            "ERR Command not allowed inside a transaction",
+        ));
+    }
+    Ok(registered)
+}
+
+/// The most bytes of a name or of arguments that an error repeats.
+const REPEATED_BYTES_MAX: usize = 128;
+
+#[cold]
+fn unknown_command(args: Args<'_>) -> CommandError {
+    let shown = |bytes: &[u8], len: usize| {
+        String::from_utf8_lossy(&bytes[..bytes.len().min(len)]).into_owned()
+    };
+    let mut beginning = String::new();
+    for argument in args.tail(1).iter() {
+        if beginning.len() >= REPEATED_BYTES_MAX {
+            break;
+        }
+        beginning += &format!(
+            "'{}' ",
+            shown(argument, REPEATED_BYTES_MAX - beginning.len())
+        );
+    }
+    let name = shown(args.name(), REPEATED_BYTES_MAX);
+    CommandError::other(format_args!(
+        "unknown command '{name}', with args beginning with: {beginning}"
+    ))
+}
+
+#[cold]
+fn unknown_subcommand(args: Args<'_>) -> CommandError {
+    let name = args.get(1);
+    let name = String::from_utf8_lossy(&name[..name.len().min(REPEATED_BYTES_MAX)]);
+    let container = String::from_utf8_lossy(args.name()).to_uppercase();
+    CommandError::other(format_args!(
+        "unknown subcommand '{name}'. Try {container} HELP."
+    ))
+}
+
+/// Adds to the plan what a command locks; false when that is nothing.
+fn plan_command(
+    registered: &Registered,
+    args: Args<'_>,
+    database: u8,
+    keyspace: &keyspace::Keyspace,
+    plan: &mut Plan,
+) -> bool {
+    match registered.command.locks {
+        Locks::Keys => {
+            let mut has_keys = false;
+            for spec in registered.command.keys {
+                spec.for_each_place(args, |place| {
+                    has_keys = true;
+                    plan.add(keyspace, keyspace.key(database, args.get(place)));
+                });
+            }
+            has_keys
+        }
+        Locks::Named(name_keys) => {
+            let mut has_keys = false;
+            name_keys(args, database, &mut |database, key| {
+                has_keys = true;
+                plan.add(keyspace, keyspace.key(database, key));
+            });
+            has_keys
+        }
+        Locks::Stepwise => false,
+        Locks::Everything => {
+            plan.add_everything();
+            true
+        }
+        Locks::Transaction => unreachable!("EXEC is not queued"),
+    }
+}
+
+/// Adds to the plan what EXEC locks. SELECT moves the commands after it to another database.
+fn plan_transaction(session: &Session, keyspace: &keyspace::Keyspace, plan: &mut Plan) -> bool {
+    let mut is_locked = false;
+    for key in session.watching.iter().flat_map(|watching| &watching.keys) {
+        plan.add(keyspace, key.as_key());
+        is_locked = true;
+    }
+    let mut database = session.database;
+    for Queued { registered, args } in session
+        .transaction
+        .iter()
+        .flat_map(|transaction| &transaction.queued)
+    {
+        let args = args.as_args();
+        if registered.command.name == "select" {
+            database = crate::parse::database(args.get(1)).unwrap_or(database);
+        }
+        if matches!(registered.command.locks, Locks::Stepwise) {
+            plan.add_everything();
+            is_locked = true;
+        } else {
+            is_locked |= plan_command(registered, args, database, keyspace, plan);
+        }
+    }
+    is_locked
+}
+
+/// Runs a command whose keys are locked, and turns its failure into an error reply.
+#[inline]
+fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
+    let stats = &context.shared.stats[context.worker];
+    let command = stats.command(registered.id);
+    let started = command.start();
+    let reply_start = context.reply.len();
+    let result = (registered.command.run)(context, args);
+    stats.executed.add(1);
+    if let Err(error) = result {
+        context.reply.truncate(reply_start);
+        let line = error.to_line();
+        command.failed.add(1);
+        stats.count_error(&line);
+        context.reply.error(line.as_bytes());
+    }
+    command.end(started);
+}
+
+/// Runs the commands of a transaction, whose keys are locked, and writes their replies.
+pub(crate) fn run_queued(context: &mut Context<'_, '_>, transaction: &Transaction) {
+    let command = context.command;
+    for Queued { registered, args } in &transaction.queued {
+        context.command = registered.full_name.as_str();
+        context.hashed = None;
+        let protocol = context.session.protocol;
+        context.reply.set_protocol(protocol);
+        run(context, registered, args.as_args());
+    }
+    context.command = command;
+}
+
+/// Finds the command of a request.
+#[inline]
+pub fn resolve(args: Args<'_>) -> Option<&'static Registered> {
+    registry().resolve(args)
+}

@@ -1,0 +1,8 @@
+//! Limits of commands. Those of requests are in `resp`, those of keys and values in `keyspace`.
+
+/// The longest reply of one command, in bytes; checked while it is built.
+pub const REPLY_BYTES_MAX: usize = 512 << 20;
+/// The most commands that are executed as one group.
+pub const GROUP_COMMANDS_MAX: usize = 64;
+/// The most bytes of commands that MULTI queues for one connection, as Redis's default query buffer limit.
+pub const QUEUED_BYTES_MAX: usize = 1 << 30;

@@ -1,0 +1,35 @@
+//! Arguments into types.
+
+use keyspace::limits::DATABASES;
+use resp::parse_integer;
+
+use crate::error::CommandError;
+
+/// An integer.
+pub fn integer(argument: &[u8]) -> Result<i64, CommandError> {
+    parse_integer(argument).ok_or(CommandError::NotAnInteger)
+}
+
+/// An integer that is not negative.
+pub fn count(argument: &[u8], error: CommandError) -> Result<usize, CommandError> {
+    usize::try_from(integer(argument)?).map_err(|_| error)
+}
+
+/// The number of a database.
+pub fn database(argument: &[u8]) -> Result<u8, CommandError> {
+    match u8::try_from(integer(argument)?) {
+        Ok(database) if usize::from(database) < DATABASES => Ok(database),
+        _ => Err(CommandError::DatabaseOutOfRange),
+    }
+}
+
+/// Whether an argument is this word, in any case.
+#[inline]
+pub fn is(argument: &[u8], word: &str) -> bool {
+    argument.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// The text of an argument for people, with replacements for what is not UTF-8.
+pub fn text(argument: &[u8]) -> String {
+    String::from_utf8_lossy(argument).into_owned()
+}

@@ -1,0 +1,110 @@
+//! What a connection is to the commands: its database, protocol, transaction and settings.
+
+use std::sync::Arc;
+
+use keyspace::{WatchedKey, Watcher};
+use resp::{OwnedArgs, Protocol};
+
+use crate::clients::Client;
+use crate::registry::Registered;
+use crate::shared::Shared;
+
+/// The state of one connection. Only its worker has it; what others may see is in its [`Client`].
+pub struct Session {
+    /// What other connections may see of it.
+    pub client: Arc<Client>,
+    /// The selected database.
+    pub database: u8,
+    /// The version of the protocol.
+    pub protocol: Protocol,
+    /// Whether the client may run commands that need authentication.
+    pub authenticated: bool,
+    /// Whether reading a key counts as an access (CLIENT NO-TOUCH turns it off).
+    pub touches: bool,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// Whether replies are sent.
+    pub replies: Replies,
+    /// The connection is closed once the replies so far are sent.
+    pub closes: bool,
+    /// The open MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    /// The watched keys.
+    pub watching: Option<Box<Watching>>,
+}
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replies {
+    /// Every reply is sent.
+    On,
+    /// None is.
+    Off,
+    /// That of the next command is not.
+    SkipNext,
+    /// That of this command is not.
+    Skip,
+}
+
+/// The commands between MULTI and EXEC.
+#[derive(Default)]
+pub struct Transaction {
+    /// The commands, in order.
+    pub queued: Vec<Queued>,
+    /// A command was refused: EXEC will fail.
+    pub broken: bool,
+    /// Bytes of the queued commands.
+    pub bytes: usize,
+}
+
+/// One command between MULTI and EXEC.
+pub struct Queued {
+    /// The command.
+    pub registered: &'static Registered,
+    /// Its arguments.
+    pub args: OwnedArgs,
+}
+
+/// WATCH.
+#[derive(Default)]
+pub struct Watching {
+    /// Becomes dirty when a key changes.
+    pub watcher: Arc<Watcher>,
+    /// The keys.
+    pub keys: Vec<WatchedKey>,
+}
+
+impl Session {
+    /// A new connection's session.
+    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+        Self {
+            client,
+            database: 0,
+            protocol: Protocol::Resp2,
+            authenticated,
+            touches: true,
+            no_evict: false,
+            replies: Replies::On,
+            closes: false,
+            transaction: None,
+            watching: None,
+        }
+    }
+
+    /// Ends all watches.
+    pub fn unwatch(&mut self, shared: &Shared) {
+        let Some(watching) = self.watching.take() else {
+            return;
+        };
+        for key in &watching.keys {
+            shared.keyspace.unwatch(key, &watching.watcher);
+        }
+    }
+
+    /// Ends the session; every connection's session must end so.
+    pub fn end(&mut self, shared: &Shared) {
+        self.unwatch(shared);
+        self.transaction = None;
+        shared.clients.remove(&self.client);
+    }
+}

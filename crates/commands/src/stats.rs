@@ -1,0 +1,172 @@
+//! Statistics of commands: one set per worker, on its own cache lines, summed when somebody asks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+/// One in so many executions of a command is timed.
+const TIMED_EVERY: u64 = 32;
+/// The most error codes that are counted apart, as in Redis.
+const ERROR_CODES_MAX: usize = 128;
+
+/// What one worker counts.
+#[repr(align(128))]
+pub struct WorkerStats {
+    commands: Box<[CommandStats]>,
+    /// Commands executed.
+    pub executed: Counter,
+    /// Replies that were errors.
+    pub errors: Counter,
+    error_codes: Mutex<BTreeMap<String, u64>>,
+}
+
+/// What one worker counts for one command.
+#[derive(Default)]
+pub struct CommandStats {
+    /// Executions.
+    pub calls: Counter,
+    /// Executions that were timed, and their nanoseconds.
+    timed: Counter,
+    timed_ns: Counter,
+    /// Refused before execution.
+    pub rejected: Counter,
+    /// Failed in execution.
+    pub failed: Counter,
+}
+
+/// A counter that one thread adds to and any thread reads.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds; only for the thread that owns it.
+    #[inline]
+    pub fn add(&self, by: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(by), Relaxed);
+    }
+
+    /// The count.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+/// One command's numbers, all workers together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CommandTotals {
+    /// Executions.
+    pub calls: u64,
+    /// Microseconds of all executions, estimated from one in 32.
+    pub microseconds: f64,
+    /// Refused before execution.
+    pub rejected: u64,
+    /// Failed in execution.
+    pub failed: u64,
+}
+
+impl WorkerStats {
+    /// Counters for so many commands.
+    pub fn new(commands: usize) -> Self {
+        Self {
+            commands: (0..commands).map(|_| CommandStats::default()).collect(),
+            executed: Counter::default(),
+            errors: Counter::default(),
+            error_codes: Mutex::default(),
+        }
+    }
+
+    /// The counters of one command.
+    #[inline]
+    pub fn command(&self, id: usize) -> &CommandStats {
+        &self.commands[id]
+    }
+
+    /// Counts an error reply by its code, the first word of its line.
+    #[cold]
+    pub fn count_error(&self, line: &str) {
+        self.errors.add(1);
+        let code = line.split(' ').next().unwrap_or(line);
+        let mut codes = self.error_codes.lock();
+        if let Some(count) = codes.get_mut(code) {
+            *count += 1;
+        } else if codes.len() < ERROR_CODES_MAX {
+            codes.insert(code.to_owned(), 1);
+        }
+    }
+
+    /// Starts anew.
+    pub fn reset(&self) {
+        for command in &self.commands {
+            let CommandStats {
+                calls,
+                timed,
+                timed_ns,
+                rejected,
+                failed,
+            } = command;
+            [calls, timed, timed_ns, rejected, failed]
+                .into_iter()
+                .for_each(Counter::reset);
+        }
+        self.executed.reset();
+        self.errors.reset();
+        self.error_codes.lock().clear();
+    }
+}
+
+impl CommandStats {
+    /// Counts an execution; the time at which it starts, when it is one of those that are timed.
+    #[inline]
+    pub fn start(&self) -> Option<Instant> {
+        let calls = self.calls.get();
+        self.calls.add(1);
+        calls.is_multiple_of(TIMED_EVERY).then(Instant::now)
+    }
+
+    /// Ends what `start` began.
+    #[inline]
+    pub fn end(&self, started: Option<Instant>) {
+        if let Some(started) = started {
+            self.timed.add(1);
+            self.timed_ns
+                .add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+/// Sums one command's counters over the workers.
+pub fn command_totals(workers: &[WorkerStats], id: usize) -> CommandTotals {
+    let sum = |counter: fn(&CommandStats) -> &Counter| -> u64 {
+        workers
+            .iter()
+            .map(|worker| counter(worker.command(id)).get())
+            .sum()
+    };
+    let calls = sum(|stats| &stats.calls);
+    let timed = sum(|stats| &stats.timed).max(1);
+    let nanoseconds = sum(|stats| &stats.timed_ns) as f64 / timed as f64 * calls as f64;
+    CommandTotals {
+        calls,
+        microseconds: nanoseconds / 1000.0,
+        rejected: sum(|stats| &stats.rejected),
+        failed: sum(|stats| &stats.failed),
+    }
+}
+
+/// Sums the errors by code over the workers.
+pub fn error_totals(workers: &[WorkerStats]) -> BTreeMap<String, u64> {
+    let mut totals = BTreeMap::new();
+    for worker in workers {
+        for (code, count) in worker.error_codes.lock().iter() {
+            *totals.entry(code.clone()).or_default() += count;
+        }
+    }
+    totals
+}

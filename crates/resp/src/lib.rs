@@ -9,6 +9,7 @@
 
 mod args;
 mod big;
+mod client;
 pub mod double;
 mod float_text;
 mod grisu;
@@ -22,6 +23,7 @@ mod request;
 mod rounding;
 
 pub use args::{Args, ArgsIter, OwnedArgs, Span};
+pub use client::{REPLY_DEPTH_MAX, Reply, ReplyError, encode_request, parse_reply, skip_reply};
 pub use double::{DoubleText, format_double, format_double_17, parse_double};
 pub use inline::split_arguments;
 pub use limits::Limits;

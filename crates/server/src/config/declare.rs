@@ -59,6 +59,15 @@ impl Row {
             || (!self.redis.is_empty() && self.redis.eq_ignore_ascii_case(name))
     }
 
+    /// Why this version cannot act on the value, if it cannot.
+    pub fn refusal(&self, value: &Value) -> Option<String> {
+        let accepted = self.landed || *value == self.default_value();
+        (!accepted).then(|| {
+            let default = self.default;
+            format!("is not supported by this version: only its default '{default}' is accepted")
+        })
+    }
+
     /// The value as people see it: secrets hidden.
     pub fn shown(&self, value: &Value) -> toml_edit::Value {
         match (self.kind, value) {
@@ -105,6 +114,7 @@ macro_rules! declare_settings {
         }
 
         /// Every setting, in the order of the documents.
+        #[allow(clippy::needless_update, reason = "a row may give every field")]
         pub static ROWS: &[Row] = &[$($(
             Row {
                 section: stringify!($section),

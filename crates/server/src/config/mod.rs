@@ -1,18 +1,42 @@
 //! Configuration: one table of settings (`table`), and everything that derives from it.
 //!
-//! - `table`, `declare`: the settings and the macro that makes rows and typed structs of them.
+//! - `table`, `declare`: the settings, and the macro that makes rows and typed structs of them.
 //! - `value`, `size`: the types a setting can have, and byte sizes as people write them.
-//! - `nearest`: the known name that an unknown one was probably meant to be.
+//! - `load`: the start: `layers` puts together what `file`, `environment` and `arguments` say;
+//!   `source` names where each value came from, `nearest` finds what a wrong name was meant to be.
+//! - `help`: `--help`, `--version`, `--check-config` and the page of the documents.
+//! - `store`: the settings of the running server, with CONFIG GET (`get`), SET (`set`) and REWRITE
+//!   (`rewrite`).
 
+mod arguments;
 mod declare;
+mod environment;
+mod file;
+mod get;
+mod help;
+mod layers;
+mod load;
 mod nearest;
+mod rewrite;
+mod set;
 mod size;
+mod source;
+mod store;
 mod table;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use declare::Row;
+pub use help::documentation;
+pub use layers::Errors;
+pub use load::{Inputs, Start, from_process, start};
+pub use source::Source;
+pub use store::{Config, Hook, Refusal, Watch};
 pub use table::{
-    CONSTANTS, EvictionPolicy, IoBackend, LogFormat, LogLevel, LoggingSettings, MemorySettings,
-    PerformanceSettings, ROWS, SECTIONS, SecuritySettings, ServerSettings, Settings, find,
+    CONSTANTS, Constant, EvictionPolicy, IoBackend, LogFormat, LogLevel, LoggingSettings,
+    MemorySettings, PerformanceSettings, ROWS, SECTIONS, SecuritySettings, ServerSettings,
+    Settings, find,
 };
 pub use value::{BindAddress, Fault, FileMode, FromValue, Kind, Secret, Value, Word};

@@ -1,9 +1,11 @@
 //! The known name that an unknown one was probably meant to be.
 
 /// The candidate with the fewest edits (insert, delete, replace, swap of neighbours) from `name`, if
-/// it is near enough for a typing error: at most a third of the name, and always two edits.
+/// it is near enough for a typing error: at most a third of the name or two edits, and some of it
+/// kept.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let edits_max = (name.chars().count() / 3).max(2);
+    let chars = name.chars().count();
+    let edits_max = (chars / 3).max(2).min(chars.saturating_sub(1));
     candidates
         .into_iter()
         .map(|candidate| (edits(name, candidate), candidate))
@@ -57,6 +59,7 @@ mod tests {
         let known = ["server.port", "server.bind", "logging.level"];
         assert_eq!(nearest("server.prot", known), Some("server.port"));
         assert_eq!(nearest("loging.levl", known), Some("logging.level"));
+        assert_eq!(nearest("x", ["", "y", "xyz"]), None);
         assert_eq!(nearest("completely.different", known), None);
     }
 }

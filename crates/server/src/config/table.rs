@@ -23,7 +23,8 @@ declare_settings! {
         /// addresses, `localhost`, `*` for all IPv4 and `::*` for all IPv6 addresses. `-` before an
         /// address lets the start go on when the machine does not have it.
         bind: Vec<BindAddress> = {
-            kind: Kind::Addresses, default: "127.0.0.1", redis: "bind", env: "REDIS_BIND",
+            kind: Kind::Addresses, default: "127.0.0.1",
+            redis: "bind", env: "REDIS_BIND", short: Some('b'),
         }
         /// TCP port to listen on; 0 listens on the unix socket only.
         port: u16 = {
@@ -31,7 +32,9 @@ declare_settings! {
             redis: "port", env: "REDIS_PORT", short: Some('p'),
         }
         /// Path of a unix socket to listen on as well; none when empty.
-        unix_socket: Option<PathBuf> = { kind: Kind::Text, default: "", redis: "unixsocket" }
+        unix_socket: Option<PathBuf> = {
+            kind: Kind::Text, default: "", redis: "unixsocket", short: Some('s'),
+        }
         /// Permissions of the unix socket, in octal digits; 0 leaves them to the umask.
         unix_socket_permissions: FileMode = {
             kind: Kind::FileMode, default: "0", redis: "unixsocketperm",
@@ -43,7 +46,9 @@ declare_settings! {
         }
         /// Worker threads; 0 uses as many as the processor cores that this process may use,
         /// affinity and container quota counted.
-        workers: usize = { kind: Kind::Integer { min: 0, max: 1024 }, default: "0" }
+        workers: usize = {
+            kind: Kind::Integer { min: 0, max: 1024 }, default: "0", short: Some('w'),
+        }
         /// How sockets are driven: `io_uring` (Linux), `mio` (epoll or kqueue), or `auto`, which
         /// takes io_uring where the kernel allows it and mio otherwise.
         io_backend: IoBackend = { kind: Kind::Words(IoBackend::WORDS), default: "auto" }
@@ -136,7 +141,8 @@ declare_settings! {
         /// Most memory that the data may take; 0 sets no limit.
         max_memory: u64 = {
             kind: Kind::Bytes { min: 0, max: LONG_MAX }, default: "0",
-            redis: "maxmemory", env: "REDIS_MAX_MEMORY", runtime: true, landed: false,
+            redis: "maxmemory", env: "REDIS_MAX_MEMORY", short: Some('m'),
+            runtime: true, landed: false,
         }
         /// Which keys make room when the memory limit is reached.
         eviction_policy: EvictionPolicy = {
@@ -155,7 +161,7 @@ declare_settings! {
         /// Password that clients must give by AUTH or HELLO; none when empty.
         password: Secret = {
             kind: Kind::Secret, default: "",
-            redis: "requirepass", env: "REDIS_PASSWORD", runtime: true,
+            redis: "requirepass", env: "REDIS_PASSWORD", short: Some('a'), runtime: true,
         }
         /// Encrypts client connections by TLS.
         tls_enabled: bool = { kind: Kind::Bool, default: "false", landed: false }
@@ -173,24 +179,59 @@ declare_settings! {
     logging: LoggingSettings {
         /// How much is logged. Redis's names `notice` and `warning` mean `info` and `warn`.
         level: LogLevel = {
-            kind: Kind::Words(LogLevel::WORDS), default: "info", redis: "loglevel", runtime: true,
+            kind: Kind::Words(LogLevel::WORDS), default: "info",
+            redis: "loglevel", short: Some('l'), runtime: true,
         }
         /// Form of the lines: `text` for people, `json` for log collectors.
         format: LogFormat = { kind: Kind::Words(LogFormat::WORDS), default: "text" }
     }
 }
 
+/// A name of Redis whose value here is always the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Constant {
+    /// Its name.
+    pub name: &'static str,
+    /// Its only value.
+    pub value: &'static str,
+    /// Whether CONFIG SET accepts that value, as Redis lets it change the setting at run time.
+    pub settable: bool,
+}
+
 /// What CONFIG GET answers besides the settings: names that clients and monitors ask of every
-/// server and whose answer here is always the same. CONFIG SET accepts only that same value.
-pub static CONSTANTS: &[(&str, &str)] = &[
-    ("save", ""),
-    ("appendonly", "no"),
-    ("cluster-enabled", "no"),
-    ("daemonize", "no"),
-    ("protected-mode", "no"),
-    ("notify-keyspace-events", ""),
-    ("tls-port", "0"),
+/// server. Each value is what this server does.
+pub static CONSTANTS: &[Constant] = &[
+    settable("save", ""),
+    settable("appendonly", "no"),
+    settable("protected-mode", "no"),
+    settable("notify-keyspace-events", ""),
+    settable("maxmemory-clients", "0"),
+    settable("tls-port", "0"),
+    fixed("cluster-enabled", "no"),
+    fixed("daemonize", "no"),
+    fixed("supervised", "no"),
+    fixed("syslog-enabled", "no"),
+    fixed("logfile", ""),
+    fixed("pidfile", ""),
+    fixed("aclfile", ""),
+    fixed("replicaof", ""),
 ];
+
+const fn settable(name: &'static str, value: &'static str) -> Constant {
+    Constant {
+        name,
+        value,
+        settable: true,
+    }
+}
+
+const fn fixed(name: &'static str, value: &'static str) -> Constant {
+    Constant {
+        name,
+        value,
+        settable: false,
+    }
+}
 
 words! {
     /// How sockets are driven.
@@ -259,6 +300,13 @@ words! {
 /// The row with this name, a TOML path or a Redis name, in any case, and its place in [`ROWS`].
 pub fn find(name: &str) -> Option<(usize, &'static Row)> {
     ROWS.iter().enumerate().find(|(_, row)| row.is_named(name))
+}
+
+/// The constant with this name, in any case.
+pub fn constant(name: &str) -> Option<&'static Constant> {
+    CONSTANTS
+        .iter()
+        .find(|constant| constant.name.eq_ignore_ascii_case(name))
 }
 
 /// The next of the values, as the type of a field.

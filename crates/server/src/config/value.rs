@@ -178,7 +178,7 @@ impl Kind {
             }
             Kind::Bool => "boolean".to_owned(),
             Kind::Text => "text".to_owned(),
-            Kind::Secret => "text, never printed".to_owned(),
+            Kind::Secret => "text, hidden where settings are printed".to_owned(),
             Kind::Addresses => "one or more IP addresses".to_owned(),
             Kind::FileMode => "octal digits".to_owned(),
             Kind::Words(words) => {
@@ -272,10 +272,14 @@ impl Value {
 impl Fault {
     /// The text that Redis's CONFIG SET answers for this fault.
     pub fn redis(&self) -> String {
-        match self {
-            Fault::NotAWord(_) => format!("argument(s) {self}"),
-            _ => format!("argument {self}"),
-        }
+        let Fault::NotAWord(words) = self else {
+            return format!("argument {self}");
+        };
+        let mut names: Vec<&str> = words.iter().map(|word| word.redis).collect();
+        // Redis has fewer words than we have for some settings; equal ones are neighbours.
+        names.dedup();
+        let names = names.join(", ");
+        format!("argument(s) must be one of the following: {names}")
     }
 }
 

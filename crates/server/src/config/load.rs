@@ -1,0 +1,103 @@
+//! Puts the configuration together at the start: defaults, file, environment, flags.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::arguments::{self, Arguments};
+use super::layers::{Errors, Layers};
+use super::store::Config;
+use super::table::Settings;
+use super::{environment, file, help};
+
+/// The file that is read when no flag names one.
+const DEFAULT_FILE: &str = "redistill.toml";
+
+/// What the configuration is made from.
+pub struct Inputs<'a> {
+    /// The command line, without the program's name.
+    pub arguments: Vec<OsString>,
+    /// Looks up an environment variable.
+    pub environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The working directory.
+    pub directory: PathBuf,
+}
+
+/// What the command line asks the program to do.
+#[derive(Debug)]
+pub enum Start {
+    /// To serve.
+    Serve {
+        /// With these settings.
+        config: Config,
+        /// What the log should say about them once it is open.
+        notes: Vec<String>,
+    },
+    /// To print this text and end.
+    Print(String),
+}
+
+/// Reads the configuration of this process.
+pub fn from_process() -> Result<Start, Errors> {
+    let directory = std::env::current_dir()
+        .map_err(|error| Errors(vec![format!("cannot find the working directory: {error}")]))?;
+    start(Inputs {
+        arguments: std::env::args_os().skip(1).collect(),
+        environment: &|name| std::env::var_os(name),
+        directory,
+    })
+}
+
+/// Reads the configuration from `inputs`.
+pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
+    let arguments = arguments::parse(inputs.arguments)?;
+    if arguments.help {
+        return Ok(Start::Print(help::help()));
+    }
+    if arguments.version {
+        return Ok(Start::Print(help::version()));
+    }
+    let mut layers = Layers::new();
+    let path = read_file(&mut layers, &arguments, &inputs.directory);
+    environment::read(&mut layers, inputs.environment);
+    arguments.read(&mut layers);
+    check_together(&mut layers);
+    if !layers.errors.is_empty() {
+        return Err(Errors(layers.errors));
+    }
+    if arguments.check_config {
+        return Ok(Start::Print(help::effective(&layers, path.as_deref())));
+    }
+    Ok(Start::Serve {
+        config: Config::new(layers.values, layers.sources, path),
+        notes: layers.notes,
+    })
+}
+
+/// Reads the file that there is, and answers its absolute path.
+fn read_file(layers: &mut Layers, arguments: &Arguments, directory: &Path) -> Option<PathBuf> {
+    let name = arguments.config.as_deref().unwrap_or(DEFAULT_FILE);
+    let path = directory.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => file::read(layers, name, &bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound && arguments.config.is_none() => {
+            return None;
+        }
+        Err(error) => layers.errors.push(format!("cannot read {name}: {error}")),
+    }
+    Some(path)
+}
+
+/// Checks what no setting shows alone.
+fn check_together(layers: &mut Layers) {
+    if !layers.errors.is_empty() {
+        return;
+    }
+    let settings = Settings::from_values(&layers.values);
+    if settings.server.port == 0 && settings.server.unix_socket.is_none() {
+        layers.errors.push(
+            "server.port is 0 and server.unix_socket is empty: nothing to listen on".to_owned(),
+        );
+    }
+}

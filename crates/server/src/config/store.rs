@@ -1,0 +1,139 @@
+//! The configuration of the running server: the current settings, who is told when they change, and
+//! a cheap way for workers to see that they did.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::source::Source;
+use super::table::Settings;
+use super::value::Value;
+
+/// The settings of the running server. CONFIG GET, SET and REWRITE are its methods `get`, `set` and
+/// `rewrite`.
+pub struct Config {
+    /// Held while a change is checked and applied, so that changes come one after the other.
+    pub(super) state: Mutex<State>,
+    /// Held while the file is written.
+    pub(super) rewriting: Mutex<()>,
+    /// The absolute path of the file that was read.
+    pub(super) path: Option<PathBuf>,
+    /// The settings of `state`, for everyone who only reads.
+    current: Mutex<Arc<Settings>>,
+    /// Counts the changes of `current`.
+    version: AtomicU64,
+}
+
+/// The value of each row with its source, and who is told of changes.
+pub(super) struct State {
+    pub(super) values: Vec<Value>,
+    pub(super) sources: Vec<Source>,
+    pub(super) hooks: Vec<Hook>,
+}
+
+/// Is told the settings before and after a change, before the change is made, and acts on it or
+/// refuses it. When a later hook refuses, it is called again with the two exchanged.
+pub type Hook = Box<dyn Fn(&Settings, &Settings) -> Result<(), Refusal> + Send>;
+
+/// Why a hook refuses a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The path of the setting that cannot have its new value.
+    pub path: &'static str,
+    /// Why, as the end of a line that the client reads.
+    pub reason: String,
+}
+
+impl Config {
+    /// One value and source for each row, in the order of the rows; the absolute path of the file
+    /// that was read, if one was.
+    pub(super) fn new(values: Vec<Value>, sources: Vec<Source>, path: Option<PathBuf>) -> Config {
+        let settings = Settings::from_values(&values);
+        Config {
+            state: Mutex::new(State {
+                values,
+                sources,
+                hooks: Vec::new(),
+            }),
+            rewriting: Mutex::new(()),
+            path,
+            current: Mutex::new(Arc::new(settings)),
+            version: AtomicU64::new(0),
+        }
+    }
+
+    /// The current settings. A worker that asks often keeps a [`Watch`] instead.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.current.lock())
+    }
+
+    /// The current settings, to be refreshed when they change.
+    pub fn watch(self: &Arc<Config>) -> Watch {
+        // The version first: a change in between is then seen by the next refresh.
+        let version = self.version.load(Ordering::Acquire);
+        Watch {
+            config: Arc::clone(self),
+            version,
+            settings: self.settings(),
+        }
+    }
+
+    /// Adds a hook, which is called at each change from now on, after those that were there. A hook
+    /// must not change the configuration.
+    pub fn on_change(
+        &self,
+        hook: impl Fn(&Settings, &Settings) -> Result<(), Refusal> + Send + 'static,
+    ) {
+        self.state.lock().hooks.push(Box::new(hook));
+    }
+
+    /// The absolute path of the configuration file, if there is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Shows everyone the settings that `state` has now.
+    pub(super) fn publish(&self, settings: Settings) {
+        *self.current.lock() = Arc::new(settings);
+        self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("path", &self.path)
+            .field("settings", &self.settings())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One reader's copy of the settings.
+#[derive(Debug)]
+pub struct Watch {
+    config: Arc<Config>,
+    version: u64,
+    settings: Arc<Settings>,
+}
+
+impl Watch {
+    /// Takes over what was changed, and says whether something was. Costs one atomic load when
+    /// nothing was.
+    pub fn refresh(&mut self) -> bool {
+        let version = self.config.version.load(Ordering::Acquire);
+        if version == self.version {
+            return false;
+        }
+        self.version = version;
+        self.settings = self.config.settings();
+        true
+    }
+
+    /// The settings as of the last refresh.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+}

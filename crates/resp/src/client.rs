@@ -9,6 +9,9 @@ use crate::number::parse_integer;
 /// How deep replies may be nested for [`parse_reply`].
 pub const REPLY_DEPTH_MAX: usize = 128;
 
+/// The most values for which room is made before they have arrived.
+const VALUES_RESERVED_MAX: usize = 1024;
+
 /// Appends a request as an array of bulk strings.
 pub fn encode_request<A: AsRef<[u8]>>(arguments: &[A], out: &mut Vec<u8>) {
     line(out, b'*', arguments.len());
@@ -269,8 +272,8 @@ impl<'a> Reader<'a> {
     }
 
     fn values(&mut self, len: usize, depth: usize) -> Result<Option<Vec<Reply>>, ReplyError> {
-        // Not what is announced: a value has 3 bytes at least.
-        let mut values = Vec::with_capacity(len.min(self.rest.len() / 3));
+        // Not what is announced.
+        let mut values = Vec::with_capacity(len.min(VALUES_RESERVED_MAX));
         for _ in 0..len {
             match self.reply(depth)? {
                 Some(value) => values.push(value),
@@ -285,7 +288,7 @@ impl<'a> Reader<'a> {
         len: usize,
         depth: usize,
     ) -> Result<Option<Vec<(Reply, Reply)>>, ReplyError> {
-        let mut pairs = Vec::with_capacity(len.min(self.rest.len() / 6));
+        let mut pairs = Vec::with_capacity(len.min(VALUES_RESERVED_MAX));
         for _ in 0..len {
             let Some(key) = self.reply(depth)? else {
                 return Ok(None);

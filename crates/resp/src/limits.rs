@@ -9,7 +9,7 @@ pub const INLINE_BYTES_MAX: usize = 64 << 10;
 /// The longest request (`client-query-buffer-limit`).
 pub const REQUEST_BYTES_MAX: u64 = 1 << 30;
 /// The most arguments of a request before authentication.
-pub const UNAUTHENTICATED_ARGUMENTS_MAX: u32 = 10;
+pub const UNAUTHENTICATED_ARGUMENTS_MAX: u64 = 10;
 /// The longest bulk string before authentication.
 pub const UNAUTHENTICATED_BULK_BYTES_MAX: u64 = 16_384;
 

@@ -1,0 +1,176 @@
+//! The flags of `cargo xtask bench`.
+
+use std::path::PathBuf;
+
+use super::cells::Cell;
+use super::servers::Server;
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and docs/benchmarks.svg
+
+  --quick              a few cells, three short rounds; results and documents stay under the target directory
+  --cells A,B,...      only these cells, for example get-p128-1m-64,set-p16-10m-1024; merged with earlier results
+  --rounds N           rounds of each cell (7)
+  --seconds S          seconds of each measurement (1)
+  --servers A,B,...    of redistill, redistill-mio, redis, floor, floor-mio (redistill,redis,floor)
+  --memory             memory and idle CPU instead of the matrix (redistill, redistill-mio, redis)
+  --render             only writes the documents again
+  --no-build           uses the binaries as they are
+  --redistill PATH     another redistill binary
+  --redis PATH         another redis-server binary
+  --server-core N      core of the servers (0)
+  --client-core N      core of the client (1)";
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Few cells, few rounds.
+    pub quick: bool,
+    /// Measure memory instead of the matrix.
+    pub memory: bool,
+    /// Measure nothing.
+    pub render_only: bool,
+    /// Build the binaries first.
+    pub build: bool,
+    /// What to measure.
+    pub cells: Vec<Cell>,
+    /// How often.
+    pub rounds: u32,
+    /// How long each time.
+    pub seconds: f64,
+    /// Which servers.
+    pub servers: Vec<Server>,
+    /// In place of the built one.
+    pub redistill: Option<PathBuf>,
+    /// In place of the one in the path.
+    pub redis: Option<PathBuf>,
+    /// Core of the servers.
+    pub server_core: u32,
+    /// Core of the client.
+    pub client_core: u32,
+}
+
+impl Options {
+    /// Reads the arguments; `None` when they ask for help.
+    ///
+    /// # Errors
+    /// A sentence that names the wrong argument.
+    pub fn parse(arguments: &[String]) -> Result<Option<Self>, String> {
+        let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+        let (quick, memory) = (has("--quick"), has("--memory"));
+        let mut options = Options {
+            quick,
+            memory,
+            render_only: has("--render"),
+            build: !has("--no-build"),
+            cells: if quick { Cell::quick() } else { Cell::all() },
+            rounds: if quick { 3 } else { 7 },
+            seconds: if quick { 0.5 } else { 1.0 },
+            servers: if memory {
+                Server::of_memory()
+            } else {
+                Server::of_matrix()
+            },
+            redistill: None,
+            redis: None,
+            server_core: 0,
+            client_core: 1,
+        };
+        let mut rest = arguments.iter();
+        while let Some(flag) = rest.next() {
+            match flag.as_str() {
+                "--help" => return Ok(None),
+                "--quick" | "--memory" | "--render" | "--no-build" => {}
+                "--cells" => options.cells = list(flag, rest.next())?,
+                "--servers" => options.servers = list(flag, rest.next())?,
+                "--rounds" => options.rounds = number(flag, rest.next())?,
+                "--seconds" => options.seconds = number(flag, rest.next())?,
+                "--redistill" => options.redistill = Some(value(flag, rest.next())?.into()),
+                "--redis" => options.redis = Some(value(flag, rest.next())?.into()),
+                "--server-core" => options.server_core = number(flag, rest.next())?,
+                "--client-core" => options.client_core = number(flag, rest.next())?,
+                other => return Err(format!("unknown flag '{other}'\n\n{HELP}")),
+            }
+        }
+        if options.rounds == 0 || !(options.seconds > 0.0 && options.seconds.is_finite()) {
+            return Err("--rounds and --seconds must be above 0".to_owned());
+        }
+        Ok(Some(options))
+    }
+
+    /// The file name of the results.
+    pub fn results_name(&self) -> &'static str {
+        if self.quick {
+            "quick.json"
+        } else {
+            "results.json"
+        }
+    }
+}
+
+fn value<'a>(flag: &str, value: Option<&'a String>) -> Result<&'a str, String> {
+    value
+        .map(String::as_str)
+        .ok_or_else(|| format!("{flag} needs a value"))
+}
+
+fn number<T: std::str::FromStr>(flag: &str, text: Option<&String>) -> Result<T, String> {
+    let text = value(flag, text)?;
+    text.parse()
+        .map_err(|_| format!("{flag}: '{text}' is no valid number"))
+}
+
+fn list<T: std::str::FromStr<Err = String>>(
+    flag: &str,
+    text: Option<&String>,
+) -> Result<Vec<T>, String> {
+    value(flag, text)?.split(',').map(str::parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Option<Options>, String> {
+        let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Options::parse(&arguments)
+    }
+
+    #[test]
+    fn defaults_are_the_whole_matrix() {
+        let options = parse("").unwrap().unwrap();
+        assert_eq!(
+            (options.cells.len(), options.rounds, options.servers.len()),
+            (32, 7, 3)
+        );
+        assert!(options.build && !options.quick && !options.memory);
+    }
+
+    #[test]
+    fn flags_change_the_defaults_in_any_order() {
+        let options = parse("--rounds 9 --cells get-p1-1m-64 --quick --servers redis --no-build")
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (options.cells.len(), options.rounds, options.servers),
+            (1, 9, vec![Server::Redis])
+        );
+        assert!(options.quick && !options.build);
+        assert_eq!(parse("--help"), Ok(None));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for line in [
+            "--what",
+            "--rounds",
+            "--rounds x",
+            "--rounds 0",
+            "--cells get",
+            "--servers memcached",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

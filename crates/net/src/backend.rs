@@ -212,6 +212,16 @@ pub trait Backend: Sized {
     /// When a send is in flight on this connection, or `buffer` is empty.
     fn send(&mut self, id: ConnectionId, buffer: Vec<u8>);
 
+    /// Like `send`, for replies after which nothing waits for room: `Sent` comes with the next event, but a send
+    /// that the kernel takes at once does not end a sleep. This saves a wake for every batch of replies. Use
+    /// `send` when more output is waiting, or when the connection is to be closed after it.
+    ///
+    /// # Panics
+    /// As `send`.
+    fn send_lazily(&mut self, id: ConnectionId, buffer: Vec<u8>) {
+        self.send(id, buffer);
+    }
+
     /// Stops receiving, for backpressure. What has been received already may still be reported.
     fn pause(&mut self, id: ConnectionId);
 

@@ -4,13 +4,18 @@
 //! (epoll, kqueue) and `simulation` (for tests of callers) implement it. `listener` and `socket` make and configure
 //! sockets; `descriptors` and `cores` ask the system what this process may use.
 
+mod accept_pause;
 pub mod backend;
+mod buffer_pool;
 pub mod listener;
+pub mod mio_backend;
 pub mod simulation;
+mod slots;
 pub mod socket;
 mod waker;
 
 pub use backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
 pub use listener::{Listener, ListenerOptions};
+pub use mio_backend::MioBackend;
 pub use socket::{Peer, Socket, SocketOptions};
 pub use waker::Waker;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, sockopt};
 
-use crate::socket::Peer;
+use crate::socket::{Handle, Peer, Socket};
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -142,6 +142,16 @@ impl Listener {
         }
     }
 
+    /// Accepts one connection without waiting; `WouldBlock` when there is none.
+    pub(crate) fn accept(&self) -> io::Result<Socket> {
+        let ListenerHandle::Descriptor { descriptor, .. } = &self.handle else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        Ok(Socket {
+            handle: Handle::Descriptor(accept(descriptor)?),
+        })
+    }
+
     /// A listener of the simulation's network: clients connect to it by `port`.
     pub fn simulated(port: u32) -> Listener {
         Listener {
@@ -198,6 +208,21 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
     let descriptor = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&descriptor, true)?;
+    Ok(descriptor)
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn accept(listener: &OwnedFd) -> io::Result<OwnedFd> {
+    use rustix::net::SocketFlags;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(rustix::net::accept_with(listener, flags)?)
+}
+
+#[cfg(target_vendor = "apple")]
+fn accept(listener: &OwnedFd) -> io::Result<OwnedFd> {
+    let descriptor = rustix::net::accept(listener)?;
     rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&descriptor, true)?;
     Ok(descriptor)

@@ -1,0 +1,45 @@
+//! What `Backend` promises, checked over every implementation that talks to the system.
+
+mod cases;
+mod harness;
+
+/// Runs each case over each backend.
+macro_rules! over_each_backend {
+    ($($case:ident)*) => {
+        mod mio_backend {
+            $(
+                #[test]
+                fn $case() {
+                    crate::cases::$case::<net::MioBackend>();
+                }
+            )*
+        }
+    };
+}
+
+over_each_backend! {
+    echoes_over_tcp
+    echoes_over_ipv6
+    echoes_over_a_unix_socket
+    tells_listeners_apart
+    stops_listening
+    moves_a_socket_to_another_backend
+    refuses_more_connections_than_configured
+    carries_much_in_both_directions
+    finishes_a_send_when_the_peer_reads
+    aborts_a_blocked_send_on_close
+    closes_with_a_send_just_begun
+    reports_lazy_sends_with_the_next_event
+    sends_after_the_peer_has_finished_writing
+    reports_a_reset_once
+    reports_a_send_to_nobody
+    reports_nothing_after_close_but_closed
+    ignores_stale_ids
+    pauses_and_resumes
+    reports_the_end_after_a_pause
+    stops_receiving_without_buffers
+    wakes_from_another_thread
+    coalesces_wakes
+    drops_with_everything_in_flight
+    serves_many_connections
+}

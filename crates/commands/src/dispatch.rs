@@ -20,8 +20,10 @@ use crate::stats::WorkerStats;
 pub enum Flow {
     /// It is done, its reply is written.
     Done,
-    /// Another worker holds its keys, or CLIENT PAUSE holds it back: nothing has happened, try it again later.
-    Later,
+    /// Another worker holds its keys: nothing has happened, try it again soon.
+    Busy,
+    /// CLIENT PAUSE holds it back: nothing has happened, try it again when the pause has ended.
+    Paused,
     /// The connection closes: flush what is written, execute no more.
     Close,
     /// Its handler has panicked; the message. Close the connection at once.
@@ -68,7 +70,7 @@ impl Dispatcher<'_> {
         match session.replies {
             Replies::On | Replies::SkipNext => {}
             Replies::Off => out.truncate(start),
-            Replies::Skip if flow == Flow::Later => session.replies = Replies::SkipNext,
+            Replies::Skip if matches!(flow, Flow::Busy | Flow::Paused) => session.replies = Replies::SkipNext,
             Replies::Skip => {
                 out.truncate(start);
                 session.replies = Replies::On;
@@ -90,16 +92,18 @@ impl Dispatcher<'_> {
             Err(error) => return self.reject(session, request, &error, out),
         };
         if self.shared.pause.is_active(now_ms) && self.waits(session, registered) {
-            return Flow::Later;
+            return Flow::Paused;
         }
         if session.transaction.is_some() && !registered.command.has(flag::IMMEDIATE) {
             return self.queue(session, registered, request.args, out);
         }
         let Ok(mut locked) = lock(self.plan, group, session, registered, request) else {
-            return Flow::Later;
+            return Flow::Busy;
         };
         locked.set_touches(session.touches);
         let hashed = registered.only_key.map(|place| (place, request.hash));
+        session.last_command = registered.id as u32 + 1;
+        session.commands += 1;
         let reply_start = out.len();
         let mut context = Context {
             reply: ReplyWriter::new(out, session.protocol),

@@ -27,6 +27,10 @@ pub struct Session {
     pub replies: Replies,
     /// The connection is closed once the replies so far are sent.
     pub closes: bool,
+    /// The id of the last command plus one; 0 before the first.
+    pub last_command: u32,
+    /// Commands executed.
+    pub commands: u64,
     /// The open MULTI.
     pub transaction: Option<Box<Transaction>>,
     /// The watched keys.
@@ -86,6 +90,8 @@ impl Session {
             no_evict: false,
             replies: Replies::On,
             closes: false,
+            last_command: 0,
+            commands: 0,
             transaction: None,
             watching: None,
         }

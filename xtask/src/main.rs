@@ -1,2 +1,39 @@
-//! To be written.
-fn main() {}
+//! The project's own tasks, `cargo xtask TASK`: the gate, the generated documents, the benchmarks.
+
+mod documents;
+mod gate;
+mod redis;
+mod tree;
+mod workspace;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask TASK
+
+  test            every check of the project: the gate, at the desk and in CI
+  test --quick    without the slow ones: rustdoc, the comparison with redis-server
+  docs            writes the generated pages of docs/
+
+Environment of `test`:
+  REDISTILL_LONG=1             longer random runs, and the address sanitizer
+  REDISTILL_WITHOUT_REDIS=1    accepts that redis-server is missing and skips what needs it
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words[..] {
+        ["test"] => gate::run_all(gate::Extent::All),
+        ["test", "--quick"] => gate::run_all(gate::Extent::Quick),
+        ["docs"] => documents::write(),
+        _ => Err(HELP.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -119,7 +119,8 @@ file and line. So does a setting whose feature this version does not have yet, w
 anything but its default.
 
 `CONFIG SET` changes the settings marked so while the server runs, several at a time, all or none.
-`CONFIG REWRITE` writes what was changed into the file and keeps its comments.
+`CONFIG REWRITE` writes what was changed, and what flags set, into the file and keeps its comments;
+what the environment sets stays there.
 
 Sizes are bytes, or text with a unit: `kb`, `mb` and `gb` are powers of 1024; `k`, `m` and `g` are
 powers of 1000.

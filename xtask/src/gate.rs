@@ -1,0 +1,154 @@
+//! The gate: every check of the project, one after the other, the quick ones first. The first that
+//! fails ends it. The comparison with redis-server comes last, so that the last lines are those of
+//! the test runner.
+
+use std::time::Instant;
+
+use crate::workspace::{cargo, is_set, output, run};
+use crate::{redis, tree};
+
+/// How much of the gate is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Everything.
+    All,
+    /// Without the slow checks.
+    Quick,
+}
+
+/// One check.
+struct Step {
+    name: &'static str,
+    /// Whether a quick run leaves it out.
+    slow: bool,
+    check: fn() -> Result<(), String>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "tree",
+        slow: false,
+        check: tree::check,
+    },
+    Step {
+        name: "format",
+        slow: false,
+        check: || run(cargo(&["fmt", "--all", "--check"])?),
+    },
+    Step {
+        name: "redis-server",
+        slow: false,
+        check: redis::ensure,
+    },
+    Step {
+        name: "clippy",
+        slow: false,
+        check: || {
+            let lints = [
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ];
+            run(cargo(&lints)?)
+        },
+    },
+    Step {
+        name: "rustdoc",
+        slow: true,
+        check: || {
+            let mut command = cargo(&["doc", "--workspace", "--no-deps"])?;
+            command.env("RUSTDOCFLAGS", "--deny warnings");
+            run(command)
+        },
+    },
+    Step {
+        name: "address sanitizer",
+        slow: true,
+        check: address_sanitizer,
+    },
+    Step {
+        name: "unit, property and documentation tests",
+        slow: false,
+        check: || {
+            run(cargo(&["test", "--workspace", "--exclude", SERVER])?)?;
+            run(cargo(&["test", "--package", SERVER, "--doc"])?)?;
+            run(cargo(&[
+                "test",
+                "--package",
+                SERVER,
+                "--lib",
+                "--bins",
+                "--test",
+                "documents",
+            ])?)
+        },
+    },
+    Step {
+        name: "integration tests",
+        slow: false,
+        check: || run(integration(&["--skip", COMPARISON])?),
+    },
+    Step {
+        name: "comparison with redis-server",
+        slow: true,
+        check: || run(integration(&[COMPARISON])?),
+    },
+];
+
+/// The package with the executable and the integration tests.
+const SERVER: &str = "redistill";
+/// The module of the integration tests that compares with redis-server.
+const COMPARISON: &str = "differential::";
+
+/// Runs the gate.
+pub fn run_all(extent: Extent) -> Result<(), String> {
+    for step in STEPS {
+        if step.slow && extent == Extent::Quick {
+            continue;
+        }
+        println!("=== {}", step.name);
+        let start = Instant::now();
+        (step.check)().map_err(|error| format!("the gate is closed: {}: {error}", step.name))?;
+        let is_last = std::ptr::eq(step, STEPS.last().unwrap_or(step));
+        if !is_last {
+            println!("=== {} took {} s", step.name, start.elapsed().as_secs());
+        }
+    }
+    Ok(())
+}
+
+fn integration(arguments: &[&str]) -> Result<std::process::Command, String> {
+    let mut command = cargo(&["test", "--package", SERVER, "--test", "integration", "--"])?;
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Runs the tests of the crates with unsafe code under the address sanitizer, in a long run.
+fn address_sanitizer() -> Result<(), String> {
+    if !is_set("REDISTILL_LONG") {
+        println!("skipped: REDISTILL_LONG is not set");
+        return Ok(());
+    }
+    let version = output(cargo(&["--version", "--verbose"])?)?;
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .ok_or("cargo does not name its host")?;
+    if !matches!(
+        host,
+        "x86_64-unknown-linux-gnu" | "aarch64-unknown-linux-gnu"
+    ) {
+        println!("skipped: no address sanitizer for {host}");
+        return Ok(());
+    }
+    let packages = ["--package", "keyspace", "--package", "net"];
+    let mut command = cargo(&["test", "--lib", "--tests", "--target", host])?;
+    command.args(packages);
+    // The flag is stable in all but name, and needs no other compiler this way.
+    command.env("RUSTC_BOOTSTRAP", "1");
+    command.env("RUSTFLAGS", "-Zsanitizer=address");
+    run(command)
+}

@@ -8,6 +8,7 @@
 //! | `dispatch` | one request: checks, locks, handler, reply |
 //! | `session`, `clients` | a connection, as its own worker and as others see it |
 //! | `shared`, `stats` | what all sessions share; what the process does for commands |
+//! | `testing` | runs commands in process, for unit tests |
 //! | `strings`, `keys`, `connection`, `transactions`, `server` | the families of commands |
 
 pub mod batch;
@@ -26,6 +27,8 @@ pub mod session;
 pub mod shared;
 pub mod stats;
 mod strings;
+#[cfg(test)]
+mod testing;
 mod transactions;
 
 pub use context::Context;

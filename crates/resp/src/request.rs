@@ -140,25 +140,26 @@ impl RequestParser {
         let request_bytes_max = request_bytes_max(limits);
         let mut position = self.position as usize;
         let mut rest = &input[position..];
-        while self.remaining > 0 {
-            let (header, length) = match rest {
-                _ if self.bulk != 0 => (0, (self.bulk - 1) as usize),
-                [b'$', ones @ b'0'..=b'9', b'\r', b'\n', ..] => (4, usize::from(ones - b'0')),
-                [
-                    b'$',
-                    tens @ b'1'..=b'9',
-                    ones @ b'0'..=b'9',
-                    b'\r',
-                    b'\n',
-                    ..,
-                ] => (5, usize::from(tens - b'0') * 10 + usize::from(ones - b'0')),
-                _ => match self.bulk_header(rest, limits)? {
+        let mut remaining = self.remaining;
+        let mut known = self.bulk;
+        while remaining > 0 {
+            let (header, length) = if known != 0 {
+                (0, (known - 1) as usize)
+            } else if let Some(found) = short_bulk_header(rest) {
+                found
+            } else {
+                if self.position != position as u32 {
+                    *self = Self {
+                        remaining,
+                        position: position as u32,
+                        bulk: 0,
+                        scanned: 0,
+                    };
+                }
+                match self.bulk_header(rest, limits)? {
                     Some(found) => found,
-                    None => {
-                        self.position = position as u32;
-                        return Ok(Parsed::Incomplete { wanted: 1 });
-                    }
-                },
+                    None => return Ok(Parsed::Incomplete { wanted: 1 }),
+                }
             };
             let start = position + header;
             let end = start + length + 2;
@@ -168,26 +169,27 @@ impl RequestParser {
             if end as u64 > request_bytes_max {
                 return Err(ProtocolError::RequestTooLong);
             }
-            if input.len() < end {
-                self.position = start as u32;
-                self.bulk = length as u32 + 1;
-                self.scanned = 0;
+            let Some(after) = input.get(end..) else {
+                *self = Self {
+                    remaining,
+                    position: start as u32,
+                    bulk: length as u32 + 1,
+                    scanned: 0,
+                };
                 return Ok(Parsed::Incomplete {
                     wanted: end - input.len(),
                 });
-            }
+            };
             spans.push(Span {
                 start: start as u32,
                 len: length as u32,
             });
-            rest = &input[end..];
+            rest = after;
             position = end;
-            self.bulk = 0;
-            self.scanned = 0;
-            self.remaining -= 1;
+            known = 0;
+            remaining -= 1;
         }
-        self.position = 0;
-        self.scanned = 0;
+        *self = Self::default();
         Ok(Parsed::Request { consumed: position })
     }
 
@@ -323,6 +325,44 @@ impl RequestParser {
                 arguments: Box::new(arguments),
             }
         })
+    }
+}
+
+/// Reads `$<length>\r\n` for lengths of at most four digits: its own length and the argument's.
+/// `None` is for the long way.
+///
+/// Branches on the digits let the processor run ahead to the next argument; the same in arithmetic
+/// on one word, without branches, took twice as long in `benches/hot_path.rs`.
+#[inline]
+fn short_bulk_header(rest: &[u8]) -> Option<(usize, usize)> {
+    let value = |digits: &[u8]| {
+        digits
+            .iter()
+            .fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'))
+    };
+    match *rest {
+        [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => Some((5, value(&[a, b]))),
+        [b'$', a @ b'0'..=b'9', b'\r', b'\n', ..] => Some((4, value(&[a]))),
+        [
+            b'$',
+            a @ b'1'..=b'9',
+            b @ b'0'..=b'9',
+            c @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+            ..,
+        ] => Some((6, value(&[a, b, c]))),
+        [
+            b'$',
+            a @ b'1'..=b'9',
+            b @ b'0'..=b'9',
+            c @ b'0'..=b'9',
+            d @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+            ..,
+        ] => Some((7, value(&[a, b, c, d]))),
+        _ => None,
     }
 }
 

@@ -48,9 +48,26 @@ pub struct Progress {
 /// # Errors
 /// When one of them fails.
 pub fn connect(address: &Address, login: &Login, count: usize) -> io::Result<Vec<Connection>> {
+    raise_descriptor_limit();
     (0..count)
         .map(|_| Connection::open(address, login))
         .collect()
+}
+
+/// Lets this process open as many connections as it may; where that is too few, connecting will tell.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    if maximum.is_some() {
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: maximum,
+                maximum,
+            },
+        );
+    }
 }
 
 /// Runs `plan` over the connections, spread over `threads` threads, and calls `on_progress` now and then.

@@ -12,10 +12,14 @@ pub mod mio_backend;
 pub mod simulation;
 mod slots;
 pub mod socket;
+#[cfg(target_os = "linux")]
+pub mod uring;
 mod waker;
 
 pub use backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
 pub use listener::{Listener, ListenerOptions};
 pub use mio_backend::MioBackend;
 pub use socket::{Peer, Socket, SocketOptions};
+#[cfg(target_os = "linux")]
+pub use uring::Uring;
 pub use waker::Waker;

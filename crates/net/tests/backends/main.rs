@@ -14,6 +14,16 @@ macro_rules! over_each_backend {
                 }
             )*
         }
+
+        #[cfg(target_os = "linux")]
+        mod uring {
+            $(
+                #[test]
+                fn $case() {
+                    crate::cases::$case::<net::Uring>();
+                }
+            )*
+        }
     };
 }
 

@@ -40,8 +40,14 @@ impl Mapping {
     fn new(bytes: usize) -> io::Result<Mapping> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new private mapping at an address that the kernel chooses aliases nothing.
-        let start =
-            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags) }?;
+        let start = unsafe {
+            rustix::mm::mmap_anonymous(
+                std::ptr::null_mut(),
+                bytes,
+                ProtFlags::READ | ProtFlags::WRITE,
+                flags,
+            )
+        }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Mapping { start, bytes })
     }
@@ -104,7 +110,10 @@ impl BufferRing {
         let entries_count = self.entries_mask + 1;
         // SAFETY: the mapping is page-aligned, holds `entries_count` entries, is zeroed (tail 0), and lives as
         // long as the caller promises.
-        unsafe { ring.submitter().register_buf_ring_with_flags(address, entries_count, GROUP, 0) }
+        unsafe {
+            ring.submitter()
+                .register_buf_ring_with_flags(address, entries_count, GROUP, 0)
+        }
     }
 
     /// The kernel has filled one buffer: it is the caller's until `give_back`.
@@ -178,7 +187,12 @@ impl BufferRing {
         // has passed it; at most `buffers_max` entries are in the ring, so none is overwritten. The first
         // entry's reserved field is the tail, and the setters do not touch it.
         unsafe {
-            let entry = &mut *self.entries.start.as_ptr().cast::<BufRingEntry>().add(position);
+            let entry = &mut *self
+                .entries
+                .start
+                .as_ptr()
+                .cast::<BufRingEntry>()
+                .add(position);
             entry.set_addr(address);
             entry.set_len(self.buffer_bytes as u32);
             entry.set_bid(index);
@@ -190,7 +204,8 @@ impl BufferRing {
     fn publish(&self) {
         // SAFETY: the mapping starts with an entry, whose reserved field is the ring's tail: an aligned u16
         // that the kernel reads and only this thread writes.
-        let tail = unsafe { &*BufRingEntry::tail(self.entries.start.as_ptr().cast()).cast::<AtomicU16>() };
+        let tail =
+            unsafe { &*BufRingEntry::tail(self.entries.start.as_ptr().cast()).cast::<AtomicU16>() };
         // Release: the entries must be visible before the tail that covers them.
         tail.store(self.tail, Ordering::Release);
     }
@@ -198,7 +213,12 @@ impl BufferRing {
     fn start_of(&self, index: u32) -> *mut u8 {
         debug_assert!(index < self.buffers_max);
         // SAFETY: the arena holds `buffers_max` strides, and indices are below that.
-        unsafe { self.arena.start.as_ptr().add(index as usize * self.stride_bytes) }
+        unsafe {
+            self.arena
+                .start
+                .as_ptr()
+                .add(index as usize * self.stride_bytes)
+        }
     }
 }
 
@@ -225,7 +245,11 @@ mod tests {
             ring.give_back(0);
             ring.refill();
         }
-        assert!(ring.offered() <= 16, "the demand decays: {}", ring.offered());
+        assert!(
+            ring.offered() <= 16,
+            "the demand decays: {}",
+            ring.offered()
+        );
     }
 
     #[test]

@@ -1,0 +1,559 @@
+//! The completion backend: one io_uring for each worker.
+//!
+//! Each connection has one multishot receive, which takes a buffer only when bytes arrive. A send is tried at once
+//! within the call that also sleeps, and reports nothing when it succeeds; what the socket has no room for is
+//! submitted a second time and waits in the kernel. So a wake is one system call, however many connections it serves.
+#![allow(unsafe_code)]
+
+mod buffer_ring;
+mod connection;
+mod ring;
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use io_uring::opcode;
+use io_uring::squeue::Flags;
+use io_uring::types::Fd;
+use rustix::event::EventfdFlags;
+
+use crate::accept_pause::AcceptPause;
+use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+use crate::listener::Listener;
+use crate::slots::Slots;
+use crate::socket::{Handle, Socket};
+use crate::waker::{Signal, Waker};
+
+use buffer_ring::BufferRing;
+use connection::{Connection, Receiving, Sending};
+use ring::{Completion, Operation, Ring, Tag};
+
+/// The most that one send operation is given; its length is a 32-bit number.
+const SEND_BYTES_MAX: usize = 1 << 30;
+
+/// How long dropping a backend waits for the kernel to let go of its memory. What it then still holds is leaked.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// See the module's description.
+pub struct Uring {
+    ring: Ring,
+    /// Dropped only when the kernel does not use it any more.
+    buffers: ManuallyDrop<BufferRing>,
+    waker: Waker,
+    waker_descriptor: RawFd,
+    listeners: Vec<Option<ArmedListener>>,
+    accept_pause: AcceptPause,
+    connections: Slots<Connection>,
+    /// Connections whose receive has ended for lack of buffers, in turn.
+    starved: VecDeque<ConnectionId>,
+    /// Slots with an immediate send that is not reported yet.
+    immediate: Vec<u32>,
+    /// Whether `immediate` has only sends that may be reported late.
+    sent_lazily: bool,
+    /// Slots that were closed with nothing in flight.
+    closed: Vec<u32>,
+    /// Empty between waits, kept for its memory.
+    completions: Vec<Completion>,
+}
+
+struct ArmedListener {
+    listener: Listener,
+    is_armed: bool,
+    is_stopping: bool,
+}
+
+impl Backend for Uring {
+    const NAME: &'static str = "io_uring";
+
+    fn new(options: &Options) -> io::Result<Self> {
+        options.validate()?;
+        let ring = Ring::new()?;
+        let buffers = BufferRing::new(options.buffers_max, options.buffer_bytes)?;
+        buffers.register(ring.io_uring())?;
+        // Blocking, because io_uring would refuse to wait for one that is not.
+        let descriptor = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
+        let waker_descriptor = descriptor.as_raw_fd();
+        let mut backend = Uring {
+            ring,
+            buffers: ManuallyDrop::new(buffers),
+            waker: Waker::new(Signal::EventDescriptor(descriptor)),
+            waker_descriptor,
+            listeners: Vec::new(),
+            accept_pause: AcceptPause::default(),
+            connections: Slots::new(options.connections_max),
+            starved: VecDeque::new(),
+            immediate: Vec::new(),
+            sent_lazily: true,
+            closed: Vec::new(),
+            completions: Vec::new(),
+        };
+        backend.arm_waker();
+        Ok(backend)
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn listen(&mut self, listener: Listener) -> io::Result<ListenerId> {
+        if listener.descriptor().is_none() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let index = self.listeners.len() as u32;
+        self.listeners.push(Some(ArmedListener {
+            listener,
+            is_armed: false,
+            is_stopping: false,
+        }));
+        Ok(ListenerId(index))
+    }
+
+    fn stop_listening(&mut self) {
+        for (index, place) in self.listeners.iter_mut().enumerate() {
+            match place {
+                Some(listener) if listener.is_armed => {
+                    let is_first = !std::mem::replace(&mut listener.is_stopping, true);
+                    if is_first {
+                        self.ring.cancel(Tag {
+                            operation: Operation::Accept,
+                            index: index as u32,
+                        });
+                    }
+                }
+                _ => *place = None,
+            }
+        }
+    }
+
+    fn resume_accept(&mut self) {
+        self.accept_pause.end();
+    }
+
+    fn open(&mut self, socket: Socket) -> io::Result<ConnectionId> {
+        let connection = Connection::new(socket.into_descriptor()?);
+        let id = self
+            .connections
+            .insert(connection)
+            .ok_or(io::ErrorKind::QuotaExceeded)?;
+        self.arm_receive(id.slot);
+        Ok(id)
+    }
+
+    fn send(&mut self, id: ConnectionId, buffer: Vec<u8>) {
+        self.sent_lazily = false;
+        self.send_lazily(id, buffer);
+    }
+
+    fn send_lazily(&mut self, id: ConnectionId, buffer: Vec<u8>) {
+        assert!(!buffer.is_empty(), "nothing to send");
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if !connection.is_healthy() {
+            return;
+        }
+        assert!(connection.sending == Sending::Idle, "a send is in flight");
+        connection.buffer = buffer;
+        self.submit_send(id.slot, Sending::Immediate);
+    }
+
+    fn pause(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        connection.is_paused = true;
+        self.cancel_receive(id.slot);
+    }
+
+    fn resume(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.is_paused = false;
+            self.arm_receive(id.slot);
+        }
+    }
+
+    fn close(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if std::mem::replace(&mut connection.is_closing, true) {
+            return;
+        }
+        if !connection.is_in_flight() {
+            self.closed.push(id.slot);
+            return;
+        }
+        if connection.sending == Sending::Blocked {
+            self.ring.cancel(Tag {
+                operation: Operation::Send,
+                index: id.slot,
+            });
+        }
+        self.cancel_receive(id.slot);
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.accept_pause.expire();
+        if !self.accept_pause.lasts() {
+            self.arm_listeners();
+        }
+        self.buffers.refill();
+        self.receive_for_starved();
+        let may_sleep = self.waker.falls_asleep() && !self.has_news();
+        let timeout = if may_sleep {
+            self.accept_pause.limit(timeout)
+        } else {
+            Some(Duration::ZERO)
+        };
+        let entered = self.ring.enter(timeout);
+        if self.waker.wakes_up() {
+            events.push(Event::Woken);
+        }
+        entered?;
+        self.take_completions(events);
+        Ok(())
+    }
+
+    #[inline]
+    fn bytes(&self, buffer: &Buffer) -> &[u8] {
+        self.buffers.bytes(buffer.index, buffer.length)
+    }
+
+    #[inline]
+    fn recycle(&mut self, buffer: Buffer) {
+        self.buffers.give_back(buffer.index as u16);
+    }
+}
+
+/// What is handed to the kernel.
+impl Uring {
+    fn arm_waker(&mut self) {
+        let entry = opcode::PollAdd::new(Fd(self.waker_descriptor), libc::POLLIN as u32)
+            .multi(true)
+            .build();
+        let tag = Tag {
+            operation: Operation::Wake,
+            index: 0,
+        };
+        // SAFETY: the descriptor lives as long as `self.waker`, and poll uses no memory of ours.
+        unsafe { self.ring.push(entry, tag) };
+    }
+
+    /// Starts accepting on the listeners that do not accept.
+    fn arm_listeners(&mut self) {
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            if let Some(listener) = listener
+                && !listener.is_armed
+                && let Some(descriptor) = listener.listener.descriptor()
+            {
+                listener.is_armed = true;
+                let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+                let entry = opcode::AcceptMulti::new(Fd(descriptor.as_raw_fd()))
+                    .flags(flags)
+                    .build();
+                let tag = Tag {
+                    operation: Operation::Accept,
+                    index: index as u32,
+                };
+                // SAFETY: the listener stays while it is armed, and no address is asked for.
+                unsafe { self.ring.push(entry, tag) };
+            }
+        }
+    }
+
+    /// Starts receiving if this connection should and does not.
+    fn arm_receive(&mut self, slot: u32) {
+        let Some(connection) = self.connections.at_mut(slot) else {
+            return;
+        };
+        if !connection.wants_to_receive() {
+            return;
+        }
+        connection.receiving = Receiving::Armed;
+        let descriptor = Fd(connection.descriptor.as_raw_fd());
+        let entry = opcode::RecvMulti::new(descriptor, buffer_ring::GROUP).build();
+        let tag = Tag {
+            operation: Operation::Receive,
+            index: slot,
+        };
+        // SAFETY: the descriptor stays while the receive is in flight; the buffers stay with the kernel until it
+        // completes with them, and the pool stays until nothing is in flight.
+        unsafe { self.ring.push(entry, tag) };
+    }
+
+    fn cancel_receive(&mut self, slot: u32) {
+        if let Some(connection) = self.connections.at_mut(slot)
+            && connection.receiving == Receiving::Armed
+        {
+            connection.receiving = Receiving::Cancelling;
+            self.ring.cancel(Tag {
+                operation: Operation::Receive,
+                index: slot,
+            });
+        }
+    }
+
+    /// Lets those who had no buffer try again, not more of them than there are buffers now.
+    fn receive_for_starved(&mut self) {
+        for _ in 0..self.starved.len().min(self.buffers.offered() as usize) {
+            let Some(id) = self.starved.pop_front() else {
+                return;
+            };
+            if let Some(connection) = self.connections.get_mut(id)
+                && connection.receiving == Receiving::Starved
+            {
+                connection.receiving = Receiving::Idle;
+                self.arm_receive(id.slot);
+            }
+        }
+    }
+
+    fn submit_send(&mut self, slot: u32, sending: Sending) {
+        let Some(connection) = self.connections.at_mut(slot) else {
+            return;
+        };
+        let rest = connection.rest();
+        let bytes = rest.len().min(SEND_BYTES_MAX);
+        let descriptor = Fd(connection.descriptor.as_raw_fd());
+        // With MSG_WAITALL less than everything is a failure, which completes in spite of SKIP_SUCCESS.
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        let send = opcode::Send::new(descriptor, rest.as_ptr(), bytes as u32);
+        let entry = if sending == Sending::Immediate && rest.len() <= SEND_BYTES_MAX {
+            connection.sending = Sending::Immediate;
+            self.immediate.push(slot);
+            send.flags(flags | libc::MSG_DONTWAIT)
+                .build()
+                .flags(Flags::SKIP_SUCCESS)
+        } else {
+            connection.sending = Sending::Blocked;
+            send.flags(flags).build()
+        };
+        let tag = Tag {
+            operation: Operation::Send,
+            index: slot,
+        };
+        // SAFETY: descriptor and buffer stay in the slot while `sending` is not idle, and it becomes so only when
+        // the send has completed. Nothing changes the buffer meanwhile; the slot may move, the bytes do not.
+        unsafe { self.ring.push(entry, tag) };
+    }
+}
+
+/// What comes back from the kernel.
+impl Uring {
+    /// Whether the next wait has something to report without any completion.
+    fn has_news(&self) -> bool {
+        !self.closed.is_empty() || (!self.sent_lazily && !self.immediate.is_empty())
+    }
+
+    fn take_completions(&mut self, events: &mut Vec<Event>) {
+        // Sends first: only then is it known which of the immediate ones have succeeded, and their events belong
+        // before those of the requests that answer them.
+        let mut completions = std::mem::take(&mut self.completions);
+        let is_up_to_date = self.ring.is_up_to_date();
+        completions.extend(self.ring.completions());
+        for completion in &completions {
+            if completion.tag.operation == Operation::Send {
+                self.on_send(completion, events);
+            }
+        }
+        if is_up_to_date {
+            self.report_immediate(events);
+        }
+        for slot in std::mem::take(&mut self.closed) {
+            self.finish_close(slot, events);
+        }
+        for completion in completions.drain(..) {
+            match completion.tag.operation {
+                Operation::Receive => self.on_receive(&completion, events),
+                Operation::Accept => self.on_accept(&completion, events),
+                Operation::Wake if !completion.more => self.arm_waker(),
+                Operation::Wake | Operation::Send | Operation::Cancel => {}
+            }
+        }
+        self.completions = completions;
+    }
+
+    fn on_send(&mut self, completion: &Completion, events: &mut Vec<Event>) {
+        let slot = completion.tag.index;
+        let Some(id) = self.connections.id_at(slot) else {
+            return;
+        };
+        let Some(connection) = self.connections.at_mut(slot) else {
+            return;
+        };
+        match completion.result {
+            bytes if bytes >= 0 => connection.sent_bytes += bytes as usize,
+            error if error == -libc::EAGAIN || error == -libc::EINTR => {}
+            error => {
+                connection.end_send();
+                if connection.is_healthy() {
+                    connection.has_failed = true;
+                    let error = io::Error::from_raw_os_error(-error);
+                    events.push(Event::Failed { id, error });
+                }
+                self.finish_close(slot, events);
+                return;
+            }
+        }
+        if !connection.is_healthy() {
+            connection.end_send();
+            self.finish_close(slot, events);
+        } else if connection.rest().is_empty() {
+            let buffer = connection.end_send();
+            events.push(Event::Sent { id, buffer });
+        } else {
+            self.submit_send(slot, Sending::Blocked);
+        }
+    }
+
+    /// Immediate sends of which nothing was heard have succeeded.
+    fn report_immediate(&mut self, events: &mut Vec<Event>) {
+        self.sent_lazily = true;
+        let mut immediate = std::mem::take(&mut self.immediate);
+        for slot in immediate.drain(..) {
+            let Some(id) = self.connections.id_at(slot) else {
+                continue;
+            };
+            if let Some(connection) = self.connections.at_mut(slot)
+                && connection.sending == Sending::Immediate
+            {
+                let buffer = connection.end_send();
+                if connection.is_healthy() {
+                    events.push(Event::Sent { id, buffer });
+                }
+                self.finish_close(slot, events);
+            }
+        }
+        self.immediate = immediate;
+    }
+
+    fn on_receive(&mut self, completion: &Completion, events: &mut Vec<Event>) {
+        let slot = completion.tag.index;
+        let id = self.connections.id_at(slot);
+        let (Some(id), Some(connection)) = (id, self.connections.at_mut(slot)) else {
+            debug_assert!(false, "a receive outlived its connection");
+            return;
+        };
+        if !completion.more {
+            connection.receiving = Receiving::Idle;
+        }
+        let is_healthy = connection.is_healthy();
+        if let Some(index) = completion.buffer {
+            self.buffers.taken();
+            if is_healthy && completion.result > 0 {
+                let (index, length) = (index.into(), completion.result as u32);
+                let buffer = Buffer { index, length };
+                events.push(Event::Received { id, buffer });
+            } else {
+                self.buffers.give_back(index);
+            }
+        }
+        match completion.result {
+            0 if is_healthy => {
+                connection.is_ended = true;
+                events.push(Event::EndOfStream { id });
+            }
+            0.. => {}
+            error if error == -libc::ENOBUFS => {
+                self.buffers.missed();
+                if is_healthy && !completion.more {
+                    connection.receiving = Receiving::Starved;
+                    self.starved.push_back(id);
+                }
+            }
+            error if [-libc::ECANCELED, -libc::EINTR, -libc::EAGAIN].contains(&error) => {}
+            error if is_healthy => {
+                connection.has_failed = true;
+                let error = io::Error::from_raw_os_error(-error);
+                events.push(Event::Failed { id, error });
+            }
+            _ => {}
+        }
+        if !completion.more {
+            self.arm_receive(slot);
+            self.finish_close(slot, events);
+        }
+    }
+
+    fn on_accept(&mut self, completion: &Completion, events: &mut Vec<Event>) {
+        let index = completion.tag.index;
+        // SAFETY: a new descriptor that nobody else knows.
+        let accepted =
+            (completion.result >= 0).then(|| unsafe { OwnedFd::from_raw_fd(completion.result) });
+        let Some(place) = self.listeners.get_mut(index as usize) else {
+            return;
+        };
+        let Some(listener) = place else {
+            return;
+        };
+        if !completion.more {
+            listener.is_armed = false;
+        }
+        if listener.is_stopping {
+            if !completion.more {
+                *place = None;
+            }
+            return;
+        }
+        let listener = ListenerId(index);
+        if let Some(descriptor) = accepted {
+            let handle = Handle::Descriptor(descriptor);
+            let socket = Socket { handle };
+            events.push(Event::Accepted { listener, socket });
+        } else if ![-libc::ECONNABORTED, -libc::EINTR, -libc::EAGAIN].contains(&completion.result) {
+            self.accept_pause.begin();
+            let error = io::Error::from_raw_os_error(-completion.result);
+            events.push(Event::AcceptFailed { listener, error });
+        }
+    }
+
+    /// Ends a connection that the caller has closed, once nothing of it is in flight.
+    fn finish_close(&mut self, slot: u32, events: &mut Vec<Event>) {
+        let Some(id) = self.connections.id_at(slot) else {
+            return;
+        };
+        if let Some(connection) = self.connections.at_mut(slot)
+            && connection.is_closing
+            && !connection.is_in_flight()
+        {
+            self.connections.vacate(slot);
+            self.connections.release(slot);
+            events.push(Event::Closed { id });
+        }
+    }
+
+    /// Takes the memory back from the kernel; false when it does not let go of it.
+    fn settle(&mut self) -> bool {
+        self.ring.cancel_all(SETTLE_TIMEOUT);
+        let mut events = Vec::new();
+        for connection in self.connections.values_mut() {
+            connection.is_closing = true;
+        }
+        for _ in 0..3 {
+            if self.ring.enter(Some(Duration::ZERO)).is_err() {
+                return false;
+            }
+            self.take_completions(&mut events);
+            self.ring.cancel_all(SETTLE_TIMEOUT);
+        }
+        self.connections
+            .values_mut()
+            .all(|connection| !connection.is_in_flight())
+    }
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        if self.settle() {
+            // SAFETY: no receive is in flight, and `self.buffers` is not used after this.
+            unsafe { ManuallyDrop::drop(&mut self.buffers) };
+            return;
+        }
+        for connection in self.connections.values_mut() {
+            std::mem::forget(std::mem::take(&mut connection.buffer));
+        }
+    }
+}

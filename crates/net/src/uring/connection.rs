@@ -1,0 +1,83 @@
+//! What the io_uring backend knows of one connection. Ten thousand idle ones are kept, so it is small.
+
+use std::os::fd::OwnedFd;
+
+/// One connection; its descriptor and send buffer stay until the kernel has finished with both.
+pub(crate) struct Connection {
+    pub(crate) descriptor: OwnedFd,
+    pub(crate) receiving: Receiving,
+    pub(crate) sending: Sending,
+    pub(crate) is_paused: bool,
+    /// `EndOfStream` has been reported.
+    pub(crate) is_ended: bool,
+    pub(crate) has_failed: bool,
+    /// The caller has closed it; `Closed` is due when no operation is in flight.
+    pub(crate) is_closing: bool,
+    /// What is being sent, and how much of it has been.
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) sent_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receiving {
+    Idle,
+    /// A multishot receive is in flight.
+    Armed,
+    /// It is being cancelled.
+    Cancelling,
+    /// It has ended for lack of buffers and is to be armed again when there are some.
+    Starved,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    Idle,
+    /// Submitted so that it ends at once, with a completion only if something is left.
+    Immediate,
+    /// Waits in the kernel for room.
+    Blocked,
+}
+
+impl Connection {
+    pub(crate) fn new(descriptor: OwnedFd) -> Connection {
+        Connection {
+            descriptor,
+            receiving: Receiving::Idle,
+            sending: Sending::Idle,
+            is_paused: false,
+            is_ended: false,
+            has_failed: false,
+            is_closing: false,
+            buffer: Vec::new(),
+            sent_bytes: 0,
+        }
+    }
+
+    /// Whether a receive is to be armed.
+    pub(crate) fn wants_to_receive(&self) -> bool {
+        self.receiving == Receiving::Idle && !self.is_paused && !self.is_ended && self.is_healthy()
+    }
+
+    /// Whether its events are to be reported.
+    pub(crate) fn is_healthy(&self) -> bool {
+        !self.has_failed && !self.is_closing
+    }
+
+    /// Whether the kernel may still use its descriptor or memory.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        let is_receiving = matches!(self.receiving, Receiving::Armed | Receiving::Cancelling);
+        is_receiving || self.sending != Sending::Idle
+    }
+
+    /// What is left to send.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.buffer[self.sent_bytes..]
+    }
+
+    /// Ends a send; the buffer is the caller's.
+    pub(crate) fn end_send(&mut self) -> Vec<u8> {
+        self.sending = Sending::Idle;
+        self.sent_bytes = 0;
+        std::mem::take(&mut self.buffer)
+    }
+}

@@ -7,6 +7,8 @@
 mod accept_pause;
 pub mod backend;
 mod buffer_pool;
+pub mod cores;
+pub mod descriptors;
 pub mod listener;
 pub mod mio_backend;
 pub mod simulation;
@@ -17,9 +19,19 @@ pub mod uring;
 mod waker;
 
 pub use backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+pub use cores::available_cores;
 pub use listener::{Listener, ListenerOptions};
 pub use mio_backend::MioBackend;
 pub use socket::{Peer, Socket, SocketOptions};
 #[cfg(target_os = "linux")]
-pub use uring::Uring;
+pub use uring::{Uring, io_uring_usable};
 pub use waker::Waker;
+
+/// There is no io_uring here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn io_uring_usable() -> Result<(), String> {
+    Err("this system has no io_uring".to_owned())
+}

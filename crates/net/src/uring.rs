@@ -8,6 +8,9 @@
 mod buffer_ring;
 mod connection;
 mod ring;
+mod self_test;
+
+pub use self_test::io_uring_usable;
 
 use std::collections::VecDeque;
 use std::io;

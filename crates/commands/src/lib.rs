@@ -8,6 +8,8 @@
 //! | `dispatch` | one request: checks, locks, handler, reply |
 //! | `session`, `clients` | a connection, as its own worker and as others see it |
 //! | `shared`, `stats` | what all sessions share; what the process does for commands |
+//! | `help` | HELP of containers |
+//! | `glob` | patterns of keys and names |
 //! | `testing` | runs commands in process, for unit tests |
 //! | `strings`, `keys`, `connection`, `transactions`, `server` | the families of commands |
 
@@ -18,6 +20,8 @@ mod connection;
 mod context;
 pub mod dispatch;
 mod error;
+pub mod glob;
+mod help;
 mod keys;
 pub mod limits;
 mod parse;
@@ -33,3 +37,6 @@ mod transactions;
 
 pub use context::Context;
 pub use error::CommandError;
+
+/// The level of Redis that clients may count on, as INFO and HELLO name it.
+pub const REDIS_VERSION: &str = "7.4.0";

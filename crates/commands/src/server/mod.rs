@@ -1,0 +1,19 @@
+//! The server itself.
+//! TIME, ROLE, CONFIG, SHUTDOWN, LOLWUT.
+
+mod config;
+mod process;
+
+use crate::command::{Command, flag};
+
+/// The family's rows.
+pub const COMMANDS: &[Command] = &[
+    config::CONFIG,
+    process::TIME,
+    process::ROLE,
+    process::SHUTDOWN,
+    process::LOLWUT,
+];
+
+/// For commands that do not depend on the data.
+const ANYTIME: u32 = flag::LOADING | flag::STALE;

@@ -24,15 +24,15 @@ fn main() {
     );
     write("write OK", |writer| writer.ok());
     write("write 64-byte bulk", |writer| {
-        writer.bulk(black_box(&[b'v'; 64]))
+        writer.bulk(black_box(&[b'v'; 64]));
     });
     write("write 1-KB bulk", |writer| {
-        writer.bulk(black_box(&[b'v'; 1024]))
+        writer.bulk(black_box(&[b'v'; 1024]));
     });
     write("write null", |writer| writer.null());
     write("write integer", |writer| writer.integer(black_box(123_456)));
     write("write bulk integer", |writer| {
-        writer.bulk_integer(black_box(123_456))
+        writer.bulk_integer(black_box(123_456));
     });
     write("write double", |writer| writer.double(black_box(0.1)));
     let mut reply = Vec::new();

@@ -16,4 +16,10 @@
 
 mod cases;
 mod client;
+mod comparison;
+mod differences;
+mod differential;
+mod generator;
+mod grammar;
+mod random;
 mod server;

@@ -1,0 +1,192 @@
+//! When two replies to the same command count as the same: exactly, but for what no two servers
+//! can have in common (process ids, clocks, the order of keys).
+
+use crate::client::Reply;
+use crate::differences::Differences;
+use crate::generator::Words;
+
+/// How far apart deadlines may be that two servers computed from their clocks, in milliseconds.
+const CLOCK_TOLERANCE_MS: i64 = 3000;
+
+/// Judges replies, with the table of intended differences.
+pub struct Comparison {
+    differences: Differences,
+}
+
+impl Comparison {
+    /// With the checked-in table.
+    pub fn new() -> Comparison {
+        Comparison {
+            differences: Differences::load(),
+        }
+    }
+
+    /// Whether our reply may stand for redis-server's. `queued` are the commands of the transaction
+    /// that this command executes.
+    pub fn same(&self, words: &Words, queued: &[Words], redis: &Reply, ours: &Reply) -> bool {
+        if let (Reply::Array(redis), Reply::Array(ours)) = (redis, ours)
+            && name_of(words) == "exec"
+            && redis.len() == ours.len()
+            && redis.len() == queued.len()
+        {
+            let mut replies = queued.iter().zip(redis.iter().zip(ours));
+            return replies.all(|(words, (redis, ours))| self.same(words, &[], redis, ours));
+        }
+        let kind = Kind::of(words);
+        kind.same(redis, ours) || self.differences.allow(words, redis, ours)
+    }
+}
+
+/// How the replies of a command are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Byte by byte.
+    Exact,
+    /// Array elements in any order.
+    Unordered,
+    /// Pairs of array elements or a map, in any order.
+    UnorderedPairs,
+    /// Only the type of the reply.
+    Type,
+    /// Milliseconds that depend on the clock.
+    Milliseconds,
+    /// Seconds that depend on the clock.
+    Seconds,
+    /// Cursor and keys of one SCAN call.
+    Scan,
+    /// The reply of HELLO, without version and id.
+    Hello,
+    /// The line of CLIENT INFO.
+    ClientInfo,
+    /// The keyspace section of INFO.
+    InfoKeyspace,
+    /// The text of CLIENT HELP and others.
+    Help,
+}
+
+impl Kind {
+    fn of(words: &Words) -> Kind {
+        let second = words.get(1).map(|word| lower(word)).unwrap_or_default();
+        match (name_of(words).as_str(), second.as_str()) {
+            ("keys", _) | ("command", "list") => Kind::Unordered,
+            ("config", "get") => Kind::UnorderedPairs,
+            ("ttl" | "expiretime", _) => Kind::Seconds,
+            ("pttl" | "pexpiretime", _) => Kind::Milliseconds,
+            ("scan", _) => Kind::Scan,
+            ("hello", _) => Kind::Hello,
+            ("client", "info") => Kind::ClientInfo,
+            ("info", "keyspace") => Kind::InfoKeyspace,
+            (_, "help") => Kind::Help,
+            ("randomkey" | "time" | "lolwut" | "info", _) => Kind::Type,
+            ("client", "id" | "list") | ("command", "count") => Kind::Type,
+            ("memory", "usage" | "stats" | "doctor") | ("command", "") => Kind::Type,
+            ("object", "idletime") => Kind::Type,
+            _ => Kind::Exact,
+        }
+    }
+
+    fn same(self, redis: &Reply, ours: &Reply) -> bool {
+        if redis == ours {
+            return true;
+        }
+        if redis.is_error() || ours.is_error() {
+            return false;
+        }
+        match self {
+            Kind::Exact => false,
+            Kind::Type => std::mem::discriminant(redis) == std::mem::discriminant(ours),
+            Kind::Unordered => redis.clone().sorted() == ours.clone().sorted(),
+            Kind::UnorderedPairs => pairs(redis).is_some() && pairs(redis) == pairs(ours),
+            Kind::Milliseconds => near(redis, ours, CLOCK_TOLERANCE_MS),
+            Kind::Seconds => near(redis, ours, CLOCK_TOLERANCE_MS / 1000),
+            Kind::Scan => is_scan_reply(redis) && is_scan_reply(ours),
+            Kind::Hello => hello(redis) == hello(ours),
+            Kind::ClientInfo => client_info(redis) == client_info(ours),
+            Kind::InfoKeyspace => info_keyspace(redis) == info_keyspace(ours),
+            Kind::Help => help_head(redis).is_some() && help_head(redis) == help_head(ours),
+        }
+    }
+}
+
+/// The command's name in lower case.
+pub fn name_of(words: &Words) -> String {
+    words.first().map(|word| lower(word)).unwrap_or_default()
+}
+
+fn lower(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).to_lowercase()
+}
+
+/// Both are deadlines, and near each other. Negative numbers mean something and must be equal.
+fn near(redis: &Reply, ours: &Reply, tolerance: i64) -> bool {
+    match (redis.integer(), ours.integer()) {
+        (Some(redis), Some(ours)) => {
+            redis >= 0 && ours >= 0 && redis.abs_diff(ours) <= tolerance as u64
+        }
+        _ => false,
+    }
+}
+
+/// The pairs of a map, or of an array of names and values, in order of their names.
+fn pairs(reply: &Reply) -> Option<Vec<(Reply, Reply)>> {
+    let mut pairs = match reply {
+        Reply::Map(pairs) => pairs.clone(),
+        Reply::Array(elements) => elements
+            .chunks_exact(2)
+            .map(|pair| (pair[0].clone(), pair[1].clone()))
+            .collect(),
+        _ => return None,
+    };
+    pairs.sort();
+    Some(pairs)
+}
+
+fn is_scan_reply(reply: &Reply) -> bool {
+    match reply.elements() {
+        Some([Reply::Bulk(cursor), Reply::Array(_)]) => cursor.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+fn hello(reply: &Reply) -> Option<Vec<(Reply, Reply)>> {
+    let mut pairs = pairs(reply)?;
+    pairs.retain(|(name, _)| !["version", "id"].contains(&name.text().as_str()));
+    Some(pairs)
+}
+
+/// The fields of the line that do not depend on the process or the clock.
+fn client_info(reply: &Reply) -> Vec<String> {
+    let same = [
+        "name", "db", "sub", "psub", "ssub", "multi", "flags", "cmd", "user", "resp",
+    ];
+    let text = reply.text();
+    let fields = text.trim().split(' ').filter(|field| {
+        let name = field.split('=').next();
+        name.is_some_and(|name| same.contains(&name))
+    });
+    fields.map(str::to_owned).collect()
+}
+
+/// The lines of the section without the average time to live.
+fn info_keyspace(reply: &Reply) -> Vec<String> {
+    let text = reply.text();
+    let line = |line: &str| line.split(",avg_ttl").next().unwrap_or_default().to_owned();
+    text.lines().map(line).collect()
+}
+
+/// The first line; which subcommands follow is a matter of the server's version.
+fn help_head(reply: &Reply) -> Option<&Reply> {
+    reply.elements().and_then(|elements| elements.first())
+}
+
+#[test]
+fn deadlines_may_be_near() {
+    let words = vec![b"PTTL".to_vec(), b"k".to_vec()];
+    let comparison = Comparison::new();
+    let same =
+        |redis, ours| comparison.same(&words, &[], &Reply::Integer(redis), &Reply::Integer(ours));
+    assert!(same(100_000, 100_700));
+    assert!(!same(100_000, 200_000));
+    assert!(!same(-1, 0));
+    assert!(!same(-2, -1));
+}

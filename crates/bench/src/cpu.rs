@@ -30,7 +30,9 @@ impl ProcessCpu {
     /// # Errors
     /// When the process is gone, or the system has no `/proc`.
     pub fn read(pid: u32) -> io::Result<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let path = format!("/proc/{pid}/stat");
+        let stat = fs::read_to_string(&path)
+            .map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
         let (user_ticks, system_ticks) = ticks_of(&stat).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "cannot read /proc/PID/stat")
         })?;

@@ -8,12 +8,14 @@
 //! | `dispatch` | one request: checks, locks, handler, reply |
 //! | `session`, `clients` | a connection, as its own worker and as others see it |
 //! | `shared`, `stats` | what all sessions share; what the process does for commands |
+//! | `categories` | the categories of commands |
 //! | `help` | HELP of containers |
 //! | `glob` | patterns of keys and names |
 //! | `testing` | runs commands in process, for unit tests |
 //! | `strings`, `keys`, `connection`, `transactions`, `server` | the families of commands |
 
 pub mod batch;
+mod categories;
 pub mod clients;
 pub mod command;
 mod connection;

@@ -107,3 +107,40 @@ fn rewrite(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandErro
     context.reply.ok();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{check, check_resp3};
+
+    #[test]
+    fn settings_are_the_processs() {
+        check_resp3(
+            "CONFIG SET a 1 b 2
+             CONFIG GET a b c
+             CONFIG GET c
+             CONFIG REWRITE
+             CONFIG RESETSTAT",
+            "OK
+             {a 1 b 2}
+             {}
+             OK
+             OK",
+        );
+    }
+
+    #[test]
+    fn requests_are_checked() {
+        check(
+            "CONFIG SET a 1 b
+             CONFIG SET a
+             CONFIG GET
+             CONFIG x
+             CONFIG",
+            "-ERR syntax error
+             -ERR wrong number of arguments for 'config|set' command
+             -ERR wrong number of arguments for 'config|get' command
+             -ERR unknown subcommand 'x'. Try CONFIG HELP.
+             -ERR wrong number of arguments for 'config' command",
+        );
+    }
+}

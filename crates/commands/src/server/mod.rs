@@ -1,6 +1,7 @@
 //! The server itself.
-//! TIME, ROLE, CONFIG, SHUTDOWN, LOLWUT.
+//! TIME, ROLE, CONFIG, COMMAND, SHUTDOWN, LOLWUT.
 
+mod command;
 mod config;
 mod process;
 
@@ -9,6 +10,7 @@ use crate::command::{Command, flag};
 /// The family's rows.
 pub const COMMANDS: &[Command] = &[
     config::CONFIG,
+    command::COMMAND,
     process::TIME,
     process::ROLE,
     process::SHUTDOWN,

@@ -158,3 +158,44 @@ fn lolwut(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandEr
     context.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{TestServer, check};
+
+    #[test]
+    fn shutdown_checks_its_options() {
+        check(
+            "SHUTDOWN x
+             SHUTDOWN SAVE NOSAVE
+             SHUTDOWN ABORT NOW
+             SHUTDOWN ABORT
+             SHUTDOWN SAVE
+             ROLE",
+            "-ERR syntax error
+             -ERR syntax error
+             -ERR syntax error
+             -ERR No shutdown in progress.
+             -ERR SHUTDOWN SAVE is not supported: data is not persisted. Use SHUTDOWN NOSAVE
+             [master :0 []]",
+        );
+    }
+
+    #[test]
+    fn shutdown_closes_without_a_reply() {
+        let mut server = TestServer::new();
+        assert_eq!(server.run("SHUTDOWN SAVE FORCE"), "");
+        assert!(server.session("a").closes);
+    }
+
+    #[test]
+    fn lolwut_takes_a_version() {
+        let mut server = TestServer::new();
+        assert!(
+            server
+                .run("LOLWUT VERSION 5 40")
+                .contains("Redis ver. 7.4.0")
+        );
+        assert!(server.run("LOLWUT version x").starts_with("-ERR value"));
+    }
+}

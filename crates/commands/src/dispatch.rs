@@ -70,7 +70,9 @@ impl Dispatcher<'_> {
         match session.replies {
             Replies::On | Replies::SkipNext => {}
             Replies::Off => out.truncate(start),
-            Replies::Skip if matches!(flow, Flow::Busy | Flow::Paused) => session.replies = Replies::SkipNext,
+            Replies::Skip if matches!(flow, Flow::Busy | Flow::Paused) => {
+                session.replies = Replies::SkipNext
+            }
             Replies::Skip => {
                 out.truncate(start);
                 session.replies = Replies::On;

@@ -1,11 +1,12 @@
 //! What a connection is to the commands: its database, protocol, transaction and settings.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use keyspace::{WatchedKey, Watcher};
 use resp::{OwnedArgs, Protocol};
 
-use crate::clients::Client;
+use crate::clients::{Client, client_flag};
 use crate::registry::Registered;
 use crate::shared::Shared;
 
@@ -95,6 +96,45 @@ impl Session {
             transaction: None,
             watching: None,
         }
+    }
+
+    /// Lets other connections see what this one has come to.
+    pub fn publish(&self) {
+        let client = &self.client;
+        client.database.store(self.database, Relaxed);
+        client.protocol.store(self.protocol.version(), Relaxed);
+        client.last_command.store(self.last_command, Relaxed);
+        client.commands.store(self.commands, Relaxed);
+        let queued = self
+            .transaction
+            .as_ref()
+            .map_or(0, |transaction| transaction.queued.len() as u32 + 1);
+        client.queued.store(queued, Relaxed);
+        let queued_bytes = self
+            .transaction
+            .as_ref()
+            .map_or(0, |transaction| transaction.bytes);
+        client.queued_bytes.store(queued_bytes as u64, Relaxed);
+        let watched = self
+            .watching
+            .as_ref()
+            .map_or(0, |watching| watching.keys.len());
+        client.watched.store(watched as u32, Relaxed);
+        let is_dirty = self
+            .watching
+            .as_ref()
+            .is_some_and(|watching| watching.watcher.is_dirty());
+        let flags = [
+            (self.no_evict, client_flag::NO_EVICT),
+            (!self.touches, client_flag::NO_TOUCH),
+            (self.closes, client_flag::CLOSING),
+            (is_dirty, client_flag::DIRTY),
+        ];
+        let set = flags
+            .iter()
+            .filter(|(is_set, _)| *is_set)
+            .map(|(_, flag)| flag);
+        client.flags.store(set.sum(), Relaxed);
     }
 
     /// Ends all watches.

@@ -360,6 +360,18 @@ impl<'g> Locked<'g> {
         found.map(|(_, found)| found.entry())
     }
 
+    /// The entry of a key, for a command that asks about it without reading its value: counts a hit or miss and marks
+    /// no access.
+    pub fn inspect(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let counters = self.counters;
+        let found = self.lookup(key);
+        match &found {
+            Some(_) => counters.hits.increment(),
+            None => counters.misses.increment(),
+        }
+        found.map(|(_, found)| found.entry())
+    }
+
     /// The entry of a key, beside others: for commands that look at two keys at once. Expired keys are not there,
     /// nothing is counted.
     pub fn peek(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
@@ -393,9 +405,12 @@ impl<'g> Locked<'g> {
         })
     }
 
-    /// Marks an access; false when the key is not there (TOUCH).
+    /// Marks an access, whatever [`Locked::set_touches`] says; false when the key is not there (TOUCH).
     pub fn touch(&mut self, key: Key<'_>) -> bool {
-        self.read(key).is_some()
+        let touches = std::mem::replace(&mut self.touches, true);
+        let is_there = self.read(key).is_some();
+        self.touches = touches;
+        is_there
     }
 
     /// Seconds since the last access, as far as 24 bits tell.

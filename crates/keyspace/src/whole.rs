@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
 //! What is done with a whole database: SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB, and its size.
 
-use crate::access::Locked;
+use crate::access::{Key, Locked};
 use crate::entry::EntryRef;
 use crate::limits::DATABASES;
 use crate::table::CURSOR_BITS;
@@ -61,15 +61,33 @@ impl Locked<'_> {
         }
     }
 
-    /// Emits every entry of a database, each at least once if it is there all the time.
+    /// Emits every entry of a database that is there all the time, and none twice.
     pub fn for_each(&mut self, database: u8, mut emit: impl FnMut(EntryRef<'_>)) {
-        let mut cursor = ScanCursor::default();
+        let keyspace = self.keyspace();
+        let mut position = 0;
         loop {
-            cursor = self.scan(database, cursor, usize::MAX, &mut emit);
-            if cursor == ScanCursor::default() {
+            let from = position;
+            position = self.scan_step(database, from, |entry| {
+                // A table that has grown or shrunk since the last step may have a home that begins before.
+                if keyspace.hash(entry.key()) >= from {
+                    emit(entry);
+                }
+            });
+            if position == 0 {
                 return;
             }
         }
+    }
+
+    /// Whether a key is there. Locks its shard meanwhile, unless the whole keyspace is locked.
+    pub fn contains(&mut self, key: Key<'_>) -> bool {
+        let shard = self.keyspace().shard(key.hash);
+        let now_ms = self.now_ms();
+        self.with_table(key.database, shard, |held, _| {
+            let now_ms = held.time_ms(now_ms);
+            held.find(key.hash, key.bytes)
+                .is_some_and(|found| !found.entry().has_expired(now_ms))
+        })
     }
 
     fn scan_step(
@@ -207,7 +225,7 @@ impl Locked<'_> {
         let keyspace = self.keyspace();
         keyspace.watches.announce_if(|watched| {
             let there = |database| {
-                self.peek(crate::Key {
+                self.peek(Key {
                     database,
                     ..watched.as_key()
                 })

@@ -16,6 +16,7 @@
 
 mod cases;
 mod client;
+mod command_table;
 mod comparison;
 mod differences;
 mod differential;

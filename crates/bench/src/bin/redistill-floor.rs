@@ -27,19 +27,24 @@ struct Flags {
     value_bytes: usize,
 
     /// How to talk to the kernel.
-    #[arg(long, value_enum, default_value = "mio")]
+    #[cfg_attr(target_os = "linux", arg(long, value_enum, default_value = "io_uring"))]
+    #[cfg_attr(not(target_os = "linux"), arg(long, value_enum, default_value = "mio"))]
     io_backend: IoBackend,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum IoBackend {
+    #[cfg(target_os = "linux")]
+    IoUring,
     Mio,
 }
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
     let result = match flags.io_backend {
+        #[cfg(target_os = "linux")]
+        IoBackend::IoUring => serve::<net::Uring>(flags),
         IoBackend::Mio => serve::<MioBackend>(flags),
     };
     match result {

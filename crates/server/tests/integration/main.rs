@@ -24,3 +24,4 @@ mod generator;
 mod grammar;
 mod random;
 mod server;
+mod stress;

@@ -1,0 +1,467 @@
+//! Many clients at once: no update is lost, several keys change together or not at all, SCAN keeps
+//! its promise, and nothing deadlocks. The tests judge data, not time; a deadlock shows as a reply
+//! that does not come.
+
+use std::collections::HashSet;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::client::{Client, Reply};
+use crate::random::Random;
+use crate::server::{Server, Target, is_long_run};
+
+/// Clients at a time.
+const CLIENTS: usize = 8;
+
+/// Makes one test for each backend.
+macro_rules! for_each_backend {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            use crate::server::{Server, Target};
+
+            #[test]
+            fn mio() {
+                super::$name(&Server::start_with(Target::Mio, super::FLAGS));
+            }
+
+            #[test]
+            fn io_uring() {
+                if Target::IoUring.is_available() {
+                    super::$name(&Server::start_with(Target::IoUring, super::FLAGS));
+                }
+            }
+        }
+    )*};
+}
+
+for_each_backend!(
+    increments_are_not_lost,
+    mset_is_never_seen_half,
+    transactions_are_never_seen_half,
+    optimistic_locking_loses_nothing,
+    renames_and_copies_keep_every_value,
+    moves_between_databases_keep_every_value,
+    scan_returns_what_stays,
+    swapdb_and_flushall_under_load,
+    set_nx_has_one_winner,
+    appends_are_not_lost,
+);
+
+/// Few shards, so that clients meet in them, and small batches, so that they take turns.
+const FLAGS: &[&str] = &["--server.num_shards", "8", "--server.batch_size", "16"];
+
+fn times(short: usize) -> usize {
+    if is_long_run() { short * 20 } else { short }
+}
+
+/// Runs `work` in one thread for each client, all starting together.
+fn together(server: &Server, clients: usize, work: impl Fn(usize, &mut Client) + Sync) {
+    let barrier = Barrier::new(clients);
+    thread::scope(|scope| {
+        for number in 0..clients {
+            let (barrier, work) = (&barrier, &work);
+            scope.spawn(move || {
+                let mut client = server.connect();
+                barrier.wait();
+                work(number, &mut client);
+            });
+        }
+    });
+}
+
+/// Runs `load` in several clients until `work` has ended in another.
+fn during(
+    server: &Server,
+    clients: usize,
+    load: impl Fn(usize, &mut Client) + Sync,
+    work: impl FnOnce(&mut Client),
+) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for number in 0..clients {
+            let (done, load) = (&done, &load);
+            scope.spawn(move || {
+                let mut client = server.connect();
+                while !done.load(Ordering::Relaxed) {
+                    load(number, &mut client);
+                }
+            });
+        }
+        let finish = Finish(&done);
+        work(&mut server.connect());
+        drop(finish);
+    });
+}
+
+/// Ends the load also when the work panics, or the test would hang.
+struct Finish<'a>(&'a AtomicBool);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn ok(reply: &Reply) {
+    assert_eq!(reply.to_string(), "OK");
+}
+
+fn increments_are_not_lost(server: &Server) {
+    let rounds = times(200);
+    together(server, CLIENTS, |_, client| {
+        for _ in 0..rounds {
+            let replies = client.pipeline(&[
+                "INCR a",
+                "INCRBY b 3",
+                "DECR c",
+                "INCRBYFLOAT d 0.5",
+                "INCR a",
+            ]);
+            assert!(!replies.iter().any(Reply::is_error), "{replies:?}");
+        }
+    });
+    let mut client = server.connect();
+    let total = (CLIENTS * rounds) as i64;
+    let expected = [total * 2, total * 3, -total, total / 2];
+    for (key, expected) in ["a", "b", "c", "d"].iter().zip(expected) {
+        let value = client.command(&["GET", key]).text();
+        assert_eq!(value, expected.to_string(), "{key}");
+    }
+}
+
+fn appends_are_not_lost(server: &Server) {
+    let rounds = times(200);
+    together(server, CLIENTS, |number, client| {
+        let letter = char::from(b'a' + number as u8).to_string();
+        for _ in 0..rounds {
+            client.command(&["APPEND", "log", &letter]);
+        }
+    });
+    let log = server.connect().command_words("GET log").text();
+    for number in 0..CLIENTS {
+        let letter = char::from(b'a' + number as u8);
+        let count = log.chars().filter(|other| *other == letter).count();
+        assert_eq!(count, rounds, "{letter}");
+    }
+}
+
+fn set_nx_has_one_winner(server: &Server) {
+    let rounds = times(200);
+    let wins: Vec<AtomicBool> = (0..rounds).map(|_| AtomicBool::new(false)).collect();
+    together(server, CLIENTS, |number, client| {
+        for (round, won) in wins.iter().enumerate() {
+            let key = format!("lock:{round}");
+            let reply = match number % 2 {
+                0 => client.command(&["SET", &key, "x", "NX"]).to_string() == "OK",
+                _ => client.command(&["SETNX", &key, "x"]) == Reply::Integer(1),
+            };
+            if reply {
+                assert!(!won.swap(true, Ordering::Relaxed), "two won {key}");
+            }
+        }
+    });
+    assert!(wins.iter().all(|won| won.load(Ordering::Relaxed)));
+}
+
+/// The keys that are written together: enough to lie in several shards.
+const GROUP: &str = "g1 g2 g3 g4 g5 g6 g7 g8";
+
+fn mset_command(value: &str) -> Vec<String> {
+    let mut words = vec!["MSET".to_owned()];
+    for key in GROUP.split(' ') {
+        words.push(key.to_owned());
+        words.push(value.to_owned());
+    }
+    words
+}
+
+/// All elements are equal, and not missing.
+fn assert_equal_elements(reply: &Reply) {
+    let elements = reply.elements().unwrap_or_else(|| panic!("{reply}"));
+    assert!(
+        elements.iter().all(|element| *element == elements[0]),
+        "seen half: {reply}"
+    );
+    assert!(matches!(elements[0], Reply::Bulk(_)), "{reply}");
+}
+
+fn mset_is_never_seen_half(server: &Server) {
+    let rounds = times(1000);
+    server.connect().command(&mset_command("begin"));
+    let write = |number: usize, client: &mut Client| {
+        // Short values change in place, long ones do not.
+        for value in [number.to_string(), format!("{number}").repeat(100)] {
+            ok(&client.command(&mset_command(&value)));
+        }
+    };
+    during(server, 3, write, |client| {
+        let read = format!("MGET {GROUP}");
+        for _ in 0..rounds {
+            for reply in client.pipeline(&[&read, &read, &read, &read]) {
+                assert_equal_elements(&reply);
+            }
+        }
+    });
+}
+
+fn transactions_are_never_seen_half(server: &Server) {
+    let rounds = times(500);
+    server.connect().command(&mset_command("0"));
+    let write = |number: usize, client: &mut Client| {
+        let mut lines = vec!["MULTI".to_owned()];
+        let keys = GROUP.split(' ');
+        lines.extend(keys.map(|key| match number % 2 {
+            0 => format!("INCR {key}"),
+            _ => format!("SET {key} {number}"),
+        }));
+        lines.push("EXEC".to_owned());
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let replies = client.pipeline(&lines);
+        assert!(replies[lines.len() - 1].elements().is_some(), "{replies:?}");
+    };
+    during(server, 3, write, |client| {
+        let read = format!("MGET {GROUP}");
+        let mut transaction = vec!["MULTI".to_owned()];
+        transaction.extend(GROUP.split(' ').map(|key| format!("GET {key}")));
+        transaction.push("EXEC".to_owned());
+        let transaction: Vec<&str> = transaction.iter().map(String::as_str).collect();
+        for _ in 0..rounds {
+            assert_equal_elements(&client.command_words(&read));
+            assert_equal_elements(&client.pipeline(&transaction)[transaction.len() - 1]);
+        }
+    });
+}
+
+fn optimistic_locking_loses_nothing(server: &Server) {
+    let rounds = times(50);
+    server.connect().command_words("MSET left 0 right 0");
+    together(server, CLIENTS, |_, client| {
+        let mut done = 0;
+        while done < rounds {
+            client.command_words("WATCH left right");
+            let values = client.command_words("MGET left right");
+            let elements = values.elements().expect("two values");
+            let number = |reply: &Reply| reply.text().parse::<i64>().expect("a number");
+            let (left, right) = (number(&elements[0]), number(&elements[1]));
+            assert_eq!(left, -right, "seen half");
+            let set_left = format!("SET left {}", left + 1);
+            let set_right = format!("SET right {}", right - 1);
+            let replies = client.pipeline(&["MULTI", &set_left, &set_right, "EXEC"]);
+            match &replies[3] {
+                Reply::Array(_) => done += 1,
+                Reply::NilArray => {}
+                other => panic!("{other}"),
+            }
+        }
+    });
+    let total = (CLIENTS * rounds) as i64;
+    let values = server.connect().command_words("MGET left right");
+    assert_eq!(values.to_string(), format!("[\"{total}\", \"-{total}\"]"));
+}
+
+/// Tokens are renamed and copied from key to key in all shards; none is lost or doubled.
+fn renames_and_copies_keep_every_value(server: &Server) {
+    const TOKENS: usize = 4;
+    const PLACES: usize = 40;
+    let rounds = times(500);
+    for token in 0..TOKENS {
+        let set = format!("SET place:{token} token:{token}");
+        ok(&server.connect().command_words(&set));
+    }
+    together(server, CLIENTS, |number, client| {
+        let mut random = Random::new(number as u64);
+        for _ in 0..rounds {
+            let from = random.below(PLACES);
+            let to = random.below(PLACES);
+            match number % 3 {
+                // RENAMENX moves a token only to a free place.
+                0 | 1 => drop(client.command_words(&format!("RENAMENX place:{from} place:{to}"))),
+                _ => drop(client.command_words(&format!("COPY place:{from} copy:{to} REPLACE"))),
+            }
+        }
+    });
+    let mut client = server.connect();
+    let keys = client.command_words("KEYS place:*");
+    let mut tokens: Vec<String> = keys
+        .elements()
+        .expect("keys")
+        .iter()
+        .map(|key| client.command(&["GET", &key.text()]).text())
+        .collect();
+    tokens.sort();
+    let expected: Vec<String> = (0..TOKENS).map(|token| format!("token:{token}")).collect();
+    assert_eq!(tokens, expected);
+}
+
+fn moves_between_databases_keep_every_value(server: &Server) {
+    const TOKENS: usize = 8;
+    let rounds = times(500);
+    for token in 0..TOKENS {
+        ok(&server
+            .connect()
+            .command_words(&format!("SET token:{token} x")));
+    }
+    together(server, CLIENTS, |number, client| {
+        let mut random = Random::new(number as u64);
+        for _ in 0..rounds {
+            let (from, to) = (random.below(4), random.below(4));
+            let select = format!("SELECT {from}");
+            let move_on = format!("MOVE token:{} {to}", random.below(TOKENS));
+            client.pipeline(&[&select, &move_on]);
+        }
+    });
+    let mut client = server.connect();
+    let mut count = 0;
+    for database in 0..4 {
+        client.command_words(&format!("SELECT {database}"));
+        count += client.command_words("DBSIZE").integer().expect("a number");
+    }
+    assert_eq!(count, TOKENS as i64);
+}
+
+/// Every key that exists during the whole loop is returned, while others come and go and the table
+/// grows and shrinks.
+fn scan_returns_what_stays(server: &Server) {
+    const STAYING: usize = 500;
+    let loops = times(10);
+    let mut client = server.connect();
+    for number in 0..STAYING {
+        client.command(&["SET", &format!("stay:{number}"), "x"]);
+    }
+    let change = |number: usize, client: &mut Client| {
+        let mut random = Random::new(number as u64);
+        let names: Vec<String> = (0..2000)
+            .map(|_| format!("go:{}:{}", number, random.below(100_000)))
+            .collect();
+        for chunk in names.chunks(100) {
+            let sets: Vec<String> = chunk.iter().map(|name| format!("SET {name} x")).collect();
+            client.pipeline(&sets.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        for chunk in names.chunks(100) {
+            client.command_words(&format!("DEL {}", chunk.join(" ")));
+        }
+    };
+    during(server, 3, change, |client| {
+        let mut random = Random::new(7);
+        for _ in 0..loops {
+            let count = *random.pick(&["1", "10", "100", "1000"]);
+            let seen = scan_all(client, count);
+            for number in 0..STAYING {
+                let name = format!("stay:{number}");
+                assert!(seen.contains(&name), "COUNT {count}: {name} is missing");
+            }
+        }
+    });
+    // Nothing is made up, and nothing that stays is left out, when nothing changes either.
+    let keys = client.command_words("KEYS *");
+    let expected: HashSet<String> = keys
+        .elements()
+        .expect("keys")
+        .iter()
+        .map(Reply::text)
+        .collect();
+    assert_eq!(scan_all(&mut client, "7"), expected);
+}
+
+fn scan_all(client: &mut Client, count: &str) -> HashSet<String> {
+    let mut seen = HashSet::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let reply = client.command(&["SCAN", &cursor, "COUNT", count]);
+        let [next, page] = reply.elements().expect("a SCAN reply") else {
+            panic!("{reply}");
+        };
+        let keys = page.elements().expect("keys");
+        seen.extend(keys.iter().map(Reply::text));
+        cursor = next.text();
+        if cursor == "0" {
+            return seen;
+        }
+    }
+}
+
+/// Two databases hold groups of their own kind; SWAPDB exchanges them whole, FLUSHALL empties both.
+fn swapdb_and_flushall_under_load(server: &Server) {
+    let rounds = times(300);
+    let mut client = server.connect();
+    let fill = |client: &mut Client| {
+        client.pipeline(&[
+            "MULTI",
+            "SELECT 0",
+            "MSET x zero y zero",
+            "SELECT 1",
+            "MSET x one y one",
+            "SELECT 0",
+            "EXEC",
+        ]);
+    };
+    fill(&mut client);
+    let load = |number: usize, client: &mut Client| {
+        let select = format!("SELECT {}", number % 2);
+        match number {
+            0..2 => {
+                let replies = client.pipeline(&[&select, "MGET x y", "DBSIZE", "EXISTS x y"]);
+                let values = replies[1].elements().expect("two values");
+                assert_eq!(values[0], values[1], "half of a swap or flush was seen");
+                for reply in &replies[2..] {
+                    assert!([Some(0), Some(2)].contains(&reply.integer()), "{reply}");
+                }
+            }
+            2 => ok(&client.command_words("SWAPDB 0 1")),
+            _ => {
+                let keys = client.command_words("KEYS *");
+                assert!(
+                    keys.elements().is_some_and(|keys| keys.len() <= 2),
+                    "{keys}"
+                );
+                client.command_words("SCAN 0 COUNT 1000");
+                client.command_words("RANDOMKEY");
+            }
+        }
+    };
+    during(server, 5, load, |client| {
+        for round in 0..rounds {
+            if round % 10 == 0 {
+                let flush = ["FLUSHALL", "FLUSHALL ASYNC", "FLUSHDB SYNC"][round / 10 % 3];
+                ok(&client.command_words(flush));
+            }
+            fill(client);
+        }
+    });
+}
+
+/// Two clients take the same keys in opposite orders; everyone ends.
+#[test]
+fn opposite_orders_do_not_deadlock() {
+    for target in [Target::Mio, Target::IoUring] {
+        if !target.is_available() {
+            continue;
+        }
+        let server = Server::start_with(target, FLAGS);
+        together(&server, CLIENTS, |number, client| {
+            let keys: Vec<String> = (0..50).map(|key| format!("k{key}")).collect();
+            let mut order: Vec<&str> = keys.iter().map(String::as_str).collect();
+            Random::new(number as u64).shuffle(&mut order);
+            for round in 0..times(100) {
+                order.rotate_left(round % 7);
+                let pairs: Vec<String> = order.iter().map(|key| format!("{key} v")).collect();
+                let mset = format!("MSET {}", pairs.join(" "));
+                let rename = format!("RENAME {} {}", order[0], order[1]);
+                let copy = format!("COPY {} {} REPLACE", order[2], order[3]);
+                let delete = format!("DEL {}", order.join(" "));
+                let replies = client.pipeline(&[
+                    &mset,
+                    "MULTI",
+                    &rename,
+                    &copy,
+                    &mset,
+                    "EXEC",
+                    "SWAPDB 0 0",
+                    &delete,
+                ]);
+                assert_eq!(replies.len(), 8);
+            }
+        });
+    }
+}

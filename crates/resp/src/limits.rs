@@ -43,6 +43,9 @@ impl Limits {
     }
 
     /// Redis's limits for a client that has not authenticated where a password is required.
+    ///
+    /// They hold for what is parsed, so a server that parses ahead must not go beyond an AUTH or HELLO
+    /// with these limits before it has executed that.
     #[must_use]
     pub const fn before_authentication() -> Self {
         Self {

@@ -4,8 +4,10 @@
 //! after the point. Clients see the difference to a double: 3.0 + 1.1 is 4.1 and not
 //! 4.09999999999999964.
 
+use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt;
+use std::ops::Neg;
 
 use crate::big::Big;
 use crate::double::hexadecimal;
@@ -19,7 +21,7 @@ const FRACTION_DIGITS: u32 = 17;
 
 /// A number in the x87 extended format. There is no not-a-number: parsing refuses it and
 /// [`increment`] refuses what would make one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct LongDouble {
     negative: bool,
     magnitude: Rounded,
@@ -76,6 +78,30 @@ impl LongDouble {
         },
     };
 
+    /// One.
+    pub const ONE: Self = Self {
+        negative: false,
+        magnitude: Rounded::Finite {
+            mantissa: 1 << 63,
+            exponent: -63,
+        },
+    };
+
+    /// The largest finite number.
+    pub const MAX: Self = Self {
+        negative: false,
+        magnitude: Rounded::Finite {
+            mantissa: u64::MAX,
+            exponent: LONG_DOUBLE.exponent_end - 64,
+        },
+    };
+
+    /// The smallest finite number, that is the negative of the largest.
+    pub const MIN: Self = Self {
+        negative: true,
+        magnitude: Self::MAX.magnitude,
+    };
+
     /// Reads a number by Redis's rules: whatever C's `strtold` takes, hexadecimal and "inf" included,
     /// but all of the text, without spaces before it, at most [`TEXT_BYTES_MAX`] long, and neither
     /// "nan" nor what overflows or vanishes.
@@ -112,6 +138,24 @@ impl LongDouble {
     #[must_use]
     pub const fn is_finite(self) -> bool {
         matches!(self.magnitude, Rounded::Finite { .. })
+    }
+
+    /// Something that is ordered as the numbers are. A larger exponent is a larger number, since mantissas are
+    /// normalized.
+    const fn order(self) -> (i128, i128) {
+        let (exponent, mantissa) = match self.magnitude {
+            Rounded::Finite { mantissa: 0, .. } => (0, 0),
+            Rounded::Finite { mantissa, exponent } => {
+                let above_zero = exponent as i128 - LONG_DOUBLE.exponent_min as i128 + 1;
+                (above_zero, mantissa as i128)
+            }
+            Rounded::Infinite => (i128::MAX, 0),
+        };
+        if self.negative {
+            (-exponent, -mantissa)
+        } else {
+            (exponent, mantissa)
+        }
     }
 
     /// The sum, rounded to nearest; `None` when it is not finite.
@@ -173,6 +217,38 @@ impl LongDouble {
         })
     }
 }
+
+impl Neg for LongDouble {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self {
+            negative: !self.negative,
+            magnitude: self.magnitude,
+        }
+    }
+}
+
+/// By value: the two zeros are equal.
+impl Ord for LongDouble {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for LongDouble {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for LongDouble {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for LongDouble {}
 
 impl From<i64> for LongDouble {
     fn from(value: i64) -> Self {

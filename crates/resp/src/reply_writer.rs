@@ -172,19 +172,19 @@ impl<'a> ReplyWriter<'a> {
     /// The value that is not there: `$-1` in RESP2, `_` in RESP3.
     #[inline]
     pub fn null(&mut self) {
-        self.out.extend_from_slice(match self.protocol {
-            Protocol::Resp2 => b"$-1\r\n".as_slice(),
-            Protocol::Resp3 => b"_\r\n",
-        });
+        match self.protocol {
+            Protocol::Resp2 => self.out.extend_from_slice(b"$-1\r\n"),
+            Protocol::Resp3 => self.out.extend_from_slice(b"_\r\n"),
+        }
     }
 
     /// The array that is not there: `*-1` in RESP2, `_` in RESP3.
     #[inline]
     pub fn null_array(&mut self) {
-        self.out.extend_from_slice(match self.protocol {
-            Protocol::Resp2 => b"*-1\r\n".as_slice(),
-            Protocol::Resp3 => b"_\r\n",
-        });
+        match self.protocol {
+            Protocol::Resp2 => self.out.extend_from_slice(b"*-1\r\n"),
+            Protocol::Resp3 => self.out.extend_from_slice(b"_\r\n"),
+        }
     }
 
     /// An array; `len` values follow.
@@ -227,7 +227,11 @@ impl<'a> ReplyWriter<'a> {
 
     /// A double, printed as Redis 7.2 and later do.
     pub fn double(&mut self, value: f64) {
-        let text = double::format_double(value);
+        self.double_text(double::format_double(value).as_str());
+    }
+
+    /// A double that is printed already: those of Redis's `long double`.
+    pub fn double_text(&mut self, text: &str) {
         match self.protocol {
             Protocol::Resp2 => self.bulk(text.as_bytes()),
             Protocol::Resp3 => self.line(b',', text.as_bytes()),

@@ -2,6 +2,11 @@
 //!
 //! Follows Redis's `processMultibulkBuffer` and `processInlineBuffer`, their leniency included: the
 //! byte after a `\r` is not looked at, nor are the two bytes after an argument.
+//!
+//! Where it differs, the reason is that the answer must not depend on how a request is split, and that
+//! nothing waits for what cannot come: a line beyond the limit is refused although its end has arrived,
+//! and a zero byte, behind which Redis finds no line end, does not hide one here. More than 1,048,576
+//! arguments are refused as in Redis 6; 7.0 and later take as many as an `int` holds.
 
 use crate::args::{OwnedArgs, Span};
 use crate::inline;

@@ -22,6 +22,7 @@ mod differences;
 mod differential;
 mod generator;
 mod grammar;
+mod hostile;
 mod random;
 mod server;
 mod stress;

@@ -83,6 +83,8 @@ const STEPS: &[Step] = &[
                 "--bins",
                 "--test",
                 "documents",
+                "--test",
+                "command_line",
             ])?)
         },
     },

@@ -122,7 +122,9 @@ fn measure<B: Backend, const LAZY: bool>(load: Load) -> io::Result<Figures> {
     };
     let has_warmed_up = AtomicBool::new(false);
     thread::scope(|scope| {
-        let server = scope.spawn(|| serve::<B, LAZY>(listener, &has_warmed_up));
+        // The server's thread has a name for the sake of profilers.
+        let server = thread::Builder::new().name(B::NAME.to_owned());
+        let server = server.spawn_scoped(scope, || serve::<B, LAZY>(listener, &has_warmed_up))?;
         let client = scope.spawn(|| drive(address, load, &has_warmed_up));
         client
             .join()

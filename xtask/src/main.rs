@@ -1,5 +1,6 @@
 //! The project's own tasks, `cargo xtask TASK`: the gate, the generated documents, the benchmarks.
 
+mod bench;
 mod documents;
 mod gate;
 mod redis;
@@ -13,6 +14,7 @@ Usage: cargo xtask TASK
 
   test            every check of the project: the gate, at the desk and in CI
   test --quick    without the slow ones: rustdoc, the comparison with redis-server
+  bench           measures the server, see bench --help
   docs            writes the generated pages of docs/
 
 Environment of `test`:
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let result = match words[..] {
         ["test"] => gate::run_all(gate::Extent::All),
         ["test", "--quick"] => gate::run_all(gate::Extent::Quick),
+        ["bench", ..] => bench::run(&arguments[1..]),
         ["docs"] => documents::write(),
         _ => Err(HELP.to_owned()),
     };

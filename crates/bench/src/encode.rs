@@ -206,11 +206,15 @@ fn patch(request: &mut [u8], slots: &[DigitSlot], picker: &mut KeyPicker<'_>) {
 /// Writes `number` in decimal over all of `place`, zero-padded; upper digits that do not fit are cut off.
 #[inline]
 fn write_digits(place: &mut [u8], number: u64) {
-    let length = place.len();
-    if number < 100_000_000 && length >= 8 {
-        let (zeros, low) = place.split_at_mut(length - 8);
-        zeros.fill(b'0');
-        low.copy_from_slice(&eight_digits(number as u32));
+    if number < 100_000_000
+        && let Some((zeros, low)) = place.split_last_chunk_mut::<8>()
+    {
+        *low = eight_digits(number as u32);
+        // Twelve digits are the usual case, for which no function should be called.
+        match <&mut [u8; 4]>::try_from(&mut *zeros) {
+            Ok(four) => *four = *b"0000",
+            Err(_) => zeros.fill(b'0'),
+        }
         return;
     }
     let mut rest = number;

@@ -113,7 +113,7 @@ pub fn run(
         let server_cpu = cpu_before
             .zip(cpu_after)
             .map(|(before, after)| after.since(&before));
-        Ok(add_up(&outcomes, start, server_cpu))
+        Ok(add_up(&outcomes, server_cpu))
     })
 }
 
@@ -151,18 +151,18 @@ fn collect(
     Ok(outcomes)
 }
 
-fn add_up(outcomes: &[Outcome], start: Instant, server_cpu: Option<CpuSpent>) -> Measured {
+fn add_up(outcomes: &[Outcome], server_cpu: Option<CpuSpent>) -> Measured {
+    let started = outcomes.iter().map(|outcome| outcome.started).min();
+    let ended = outcomes.iter().map(|outcome| outcome.ended).max();
+    let elapsed = started.zip(ended).map(|(started, ended)| ended - started);
     let mut measured = Measured {
-        elapsed: Duration::ZERO,
+        elapsed: elapsed.unwrap_or_default(),
         latency_ns: latency_histogram(),
         tally: Tally::default(),
         client_cpu_ns: 0,
         server_cpu,
     };
     for outcome in outcomes {
-        measured.elapsed = measured
-            .elapsed
-            .max(outcome.ended.saturating_duration_since(start));
         measured
             .latency_ns
             .add(&outcome.latency_ns)

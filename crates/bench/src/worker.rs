@@ -77,6 +77,8 @@ pub struct Outcome {
     pub tally: Tally,
     /// CPU time of the thread.
     pub cpu_ns: u64,
+    /// When the first request was sent.
+    pub started: Instant,
     /// When the last reply had arrived.
     pub ended: Instant,
 }
@@ -177,10 +179,10 @@ impl<'a> Worker<'a> {
     /// When a connection breaks, the server sends nonsense, or replies fail to come.
     pub fn run(mut self, duration: Option<Duration>) -> io::Result<Outcome> {
         let cpu_before = cpu::thread_ns();
-        let start = Instant::now();
-        self.deadline = duration.map(|duration| start + duration);
+        let started = Instant::now();
+        self.deadline = duration.map(|duration| started + duration);
         match &mut self.schedule {
-            Some(schedule) => schedule.due = start,
+            Some(schedule) => schedule.due = started,
             None => {
                 for index in 0..self.connections.len() {
                     self.issue(index, Instant::now())?;
@@ -196,6 +198,7 @@ impl<'a> Worker<'a> {
             latency_ns: self.latency_ns,
             tally: self.tally,
             cpu_ns: cpu::thread_ns() - cpu_before,
+            started,
             ended,
         })
     }

@@ -568,6 +568,11 @@ impl Keyspace {
     pub fn unwatch(&self, key: &WatchedKey, watcher: &Arc<Watcher>) {
         self.watches.remove(key, watcher);
     }
+
+    /// Keys that somebody watches, all databases together.
+    pub fn watched_keys(&self) -> usize {
+        self.watches.keys()
+    }
 }
 
 const STAMP_MASK: u32 = 0xff_ffff;

@@ -111,6 +111,14 @@ impl Watches {
         self.total.fetch_sub(1, SeqCst);
     }
 
+    /// Keys that somebody watches.
+    pub fn keys(&self) -> usize {
+        if self.total.load(Relaxed) == 0 {
+            return 0;
+        }
+        self.stripes.iter().map(|stripe| stripe.lock().len()).sum()
+    }
+
     /// Marks those who watch `key`. Under the shard's lock of the key.
     #[inline]
     pub fn announce(&self, key: Key<'_>) {

@@ -55,6 +55,15 @@ pub struct Client {
     pub names: Mutex<Names>,
 }
 
+impl Client {
+    /// Bytes of what is kept for it: its state, requests and replies that wait, its transaction.
+    pub fn memory_bytes(&self) -> u64 {
+        let waiting = [&self.input_bytes, &self.output_bytes, &self.queued_bytes];
+        let waiting: u64 = waiting.iter().map(|bytes| bytes.load(Relaxed)).sum();
+        waiting + size_of::<Self>() as u64
+    }
+}
+
 /// What a client says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {

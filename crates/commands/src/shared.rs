@@ -101,6 +101,10 @@ pub struct Facts {
     pub tcp_port: u16,
     /// Seconds since the start.
     pub uptime_seconds: u64,
+    /// The operating system: its name, its release, the machine.
+    pub os: String,
+    /// The memory allocator and its version.
+    pub allocator: &'static str,
     /// `io_uring` or `mio`.
     pub io_backend: &'static str,
     /// Worker threads.

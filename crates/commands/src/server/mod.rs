@@ -3,14 +3,18 @@
 
 mod command;
 mod config;
+mod info;
+mod memory;
 mod process;
 
 use crate::command::{Command, flag};
 
 /// The family's rows.
 pub const COMMANDS: &[Command] = &[
+    info::INFO,
     config::CONFIG,
     command::COMMAND,
+    memory::MEMORY,
     process::TIME,
     process::ROLE,
     process::SHUTDOWN,

@@ -1,0 +1,332 @@
+//! The sections of INFO, in their order.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Report;
+use crate::REDIS_VERSION;
+use crate::clients::Client;
+use crate::registry::registry;
+use crate::server::memory::{excess, ratio};
+use crate::server::process::wall_clock_us;
+use crate::stats::{WorkerStats, command_totals, error_totals};
+
+/// One section.
+pub struct Section {
+    /// Its title; in lower case its name.
+    pub title: &'static str,
+    /// Whether it is shown when none is named.
+    pub is_default: bool,
+    /// Writes its fields.
+    pub write: fn(&mut Report<'_>),
+}
+
+/// All sections.
+pub const SECTIONS: &[Section] = &[
+    usual("Server", server),
+    usual("Clients", clients),
+    usual("Memory", memory),
+    usual("Persistence", persistence),
+    usual("Stats", stats),
+    usual("Replication", replication),
+    usual("CPU", cpu),
+    usual("Modules", nothing),
+    special("Commandstats", command_stats),
+    usual("Errorstats", error_stats),
+    special("Latencystats", nothing),
+    usual("Cluster", cluster),
+    usual("Keyspace", keyspace),
+];
+
+const fn usual(title: &'static str, write: fn(&mut Report<'_>)) -> Section {
+    Section {
+        title,
+        is_default: true,
+        write,
+    }
+}
+
+const fn special(title: &'static str, write: fn(&mut Report<'_>)) -> Section {
+    Section {
+        title,
+        is_default: false,
+        write,
+    }
+}
+
+/// For sections whose feature does not exist.
+fn nothing(_: &mut Report<'_>) {}
+
+fn server(report: &mut Report<'_>) {
+    let facts = report.usage.facts.clone();
+    report.field("redis_version", REDIS_VERSION);
+    report.field("redistill_version", facts.redistill_version);
+    report.field("redis_git_sha1", "00000000");
+    report.field("redis_git_dirty", 0);
+    report.field("redis_mode", "standalone");
+    report.field("os", &facts.os);
+    report.field("arch_bits", usize::BITS);
+    report.field("monotonic_clock", "POSIX clock_gettime");
+    report.field("multiplexing_api", facts.io_backend);
+    report.field("process_id", std::process::id());
+    report.field("process_supervised", "no");
+    report.field("run_id", &facts.run_id);
+    report.field("tcp_port", facts.tcp_port);
+    report.field("server_time_usec", wall_clock_us());
+    report.field("uptime_in_seconds", facts.uptime_seconds);
+    report.field("uptime_in_days", facts.uptime_seconds / (24 * 60 * 60));
+    report.field("lru_clock", (report.now_ms / 1000) & 0xff_ffff);
+    report.field("executable", &facts.executable);
+    report.field("config_file", &facts.config_file);
+    report.field("workers", facts.workers);
+    report.field("shards", report.shared.keyspace.num_shards());
+}
+
+fn clients(report: &mut Report<'_>) {
+    let clients = report.shared.clients.all();
+    let watching = clients
+        .iter()
+        .filter(|client| client.watched.load(Relaxed) > 0);
+    let watching = watching.count();
+    let largest = |bytes: fn(&Client) -> u64| {
+        let bytes = clients.iter().map(|client| bytes(client));
+        bytes.max().unwrap_or(0)
+    };
+    let input = largest(|client| client.input_bytes.load(Relaxed));
+    let output = largest(|client| client.output_bytes.load(Relaxed));
+    report.field("connected_clients", clients.len());
+    report.field("cluster_connections", 0);
+    report.field("maxclients", report.usage.facts.max_clients);
+    report.field("client_recent_max_input_buffer", input);
+    report.field("client_recent_max_output_buffer", output);
+    report.zeros(&["blocked_clients", "tracking_clients", "pubsub_clients"]);
+    report.field("watching_clients", watching);
+    report.zeros(&["clients_in_timeout_table"]);
+    report.field("total_watched_keys", report.shared.keyspace.watched_keys());
+    report.zeros(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
+}
+
+fn memory(report: &mut Report<'_>) {
+    let facts = report.usage.facts.clone();
+    let (peak, dataset) = (report.usage.peak_percent(), report.usage.dataset_percent());
+    report.memory("used_memory", facts.allocated_bytes);
+    report.memory("used_memory_rss", facts.resident_bytes);
+    report.memory("used_memory_peak", facts.allocated_bytes_peak);
+    report.field("used_memory_peak_perc", format_args!("{peak:.2}%"));
+    report.field("used_memory_overhead", report.usage.overhead());
+    report.field("used_memory_startup", facts.allocated_bytes_at_start);
+    report.field("used_memory_dataset", report.usage.dataset());
+    report.field("used_memory_dataset_perc", format_args!("{dataset:.2}%"));
+    report.field("allocator_allocated", facts.allocated_bytes);
+    report.field("allocator_active", facts.active_bytes);
+    report.field("allocator_resident", facts.allocator_resident_bytes);
+    report.memory("total_system_memory", facts.system_memory_bytes);
+    report.memory("used_memory_lua", 0);
+    report.memory("used_memory_scripts", 0);
+    report.zeros(&[
+        "number_of_cached_scripts",
+        "number_of_functions",
+        "number_of_libraries",
+    ]);
+    report.memory("maxmemory", facts.max_memory);
+    report.field("maxmemory_policy", &facts.max_memory_policy);
+    fragmentation(report);
+    report.zeros(&[
+        "mem_not_counted_for_evict",
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+        "mem_clients_slaves",
+    ]);
+    report.field("mem_clients_normal", report.usage.clients);
+    report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    report.field("mem_allocator", facts.allocator);
+    report.zeros(&["active_defrag_running"]);
+}
+
+fn fragmentation(report: &mut Report<'_>) {
+    let facts = &report.usage.facts;
+    let (allocated, active) = (facts.allocated_bytes, facts.active_bytes);
+    let (held, resident) = (facts.allocator_resident_bytes, facts.resident_bytes);
+    for (name, bytes, than) in [
+        ("allocator_frag", active, allocated),
+        ("allocator_rss", held, active),
+        ("rss_overhead", resident, held),
+        ("mem_fragmentation", resident, allocated),
+    ] {
+        let ratio = ratio(bytes, than);
+        report.field(format_args!("{name}_ratio"), format_args!("{ratio:.2}"));
+        report.field(format_args!("{name}_bytes"), excess(bytes, than));
+    }
+}
+
+fn persistence(report: &mut Report<'_>) {
+    report.zeros(&[
+        "loading",
+        "async_loading",
+        "current_cow_peak",
+        "current_cow_size",
+        "current_cow_size_age",
+    ]);
+    report.field("current_fork_perc", "0.00");
+    report.zeros(&[
+        "current_save_keys_processed",
+        "current_save_keys_total",
+        "rdb_changes_since_last_save",
+        "rdb_bgsave_in_progress",
+        "rdb_last_save_time",
+    ]);
+    report.field("rdb_last_bgsave_status", "ok");
+    report.field("rdb_last_bgsave_time_sec", -1);
+    report.field("rdb_current_bgsave_time_sec", -1);
+    report.zeros(&[
+        "rdb_saves",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+        "aof_enabled",
+        "aof_rewrite_in_progress",
+        "aof_rewrite_scheduled",
+    ]);
+    report.field("aof_last_rewrite_time_sec", -1);
+    report.field("aof_current_rewrite_time_sec", -1);
+    report.field("aof_last_bgrewrite_status", "ok");
+    report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    report.field("aof_last_write_status", "ok");
+    report.zeros(&[
+        "aof_last_cow_size",
+        "module_fork_in_progress",
+        "module_fork_last_cow_size",
+    ]);
+}
+
+fn stats(report: &mut Report<'_>) {
+    let facts = report.usage.facts.clone();
+    let per_second = facts.per_second;
+    let workers = &report.shared.stats;
+    let sum = |count: fn(&WorkerStats) -> u64| -> u64 { workers.iter().map(count).sum() };
+    let (executed, errors) = (
+        sum(|worker| worker.executed.get()),
+        sum(|worker| worker.errors.get()),
+    );
+    report.field("total_connections_received", facts.connections_received);
+    report.field("total_commands_processed", executed);
+    report.field("instantaneous_ops_per_sec", per_second.commands);
+    report.field("total_net_input_bytes", facts.net_input_bytes);
+    report.field("total_net_output_bytes", facts.net_output_bytes);
+    report.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    report.field(
+        "instantaneous_input_kbps",
+        kilobytes(per_second.input_bytes),
+    );
+    report.field(
+        "instantaneous_output_kbps",
+        kilobytes(per_second.output_bytes),
+    );
+    report.field("instantaneous_input_repl_kbps", kilobytes(0));
+    report.field("instantaneous_output_repl_kbps", kilobytes(0));
+    report.field("rejected_connections", facts.connections_rejected);
+    report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    report.field("expired_keys", report.keyspace.expired);
+    report.zeros(&["evicted_keys", "evicted_clients", "evicted_scripts"]);
+    report.field("keyspace_hits", report.keyspace.hits);
+    report.field("keyspace_misses", report.keyspace.misses);
+    report.zeros(&[
+        "pubsub_channels",
+        "pubsub_patterns",
+        "pubsubshard_channels",
+        "latest_fork_usec",
+        "total_forks",
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "tracking_total_keys",
+        "tracking_total_items",
+        "tracking_total_prefixes",
+        "unexpected_error_replies",
+    ]);
+    report.field("total_error_replies", errors);
+}
+
+fn kilobytes(bytes: u64) -> String {
+    format!("{:.2}", bytes as f64 / 1024.0)
+}
+
+fn replication(report: &mut Report<'_>) {
+    report.field("role", "master");
+    report.field("connected_slaves", 0);
+    report.field("master_failover_state", "no-failover");
+    let run_id = report.usage.facts.run_id.clone();
+    report.field("master_replid", run_id);
+    report.field("master_replid2", "0".repeat(40));
+    report.field("master_repl_offset", 0);
+    report.field("second_repl_offset", -1);
+    report.zeros(&[
+        "repl_backlog_active",
+        "repl_backlog_size",
+        "repl_backlog_first_byte_offset",
+        "repl_backlog_histlen",
+    ]);
+}
+
+fn cpu(report: &mut Report<'_>) {
+    let facts = &report.usage.facts;
+    for (name, seconds) in [
+        ("sys", facts.cpu_system_seconds),
+        ("user", facts.cpu_user_seconds),
+        ("sys_children", 0.0),
+        ("user_children", 0.0),
+        ("sys_main_thread", facts.cpu_system_main_seconds),
+        ("user_main_thread", facts.cpu_user_main_seconds),
+    ] {
+        report.field(
+            format_args!("used_cpu_{name}"),
+            format_args!("{seconds:.6}"),
+        );
+    }
+}
+
+fn command_stats(report: &mut Report<'_>) {
+    for registered in registry().all() {
+        let totals = command_totals(&report.shared.stats, registered.id);
+        if totals.calls + totals.rejected + totals.failed == 0 {
+            continue;
+        }
+        let (calls, microseconds) = (totals.calls, totals.microseconds);
+        let per_call = microseconds / calls.max(1) as f64;
+        let (rejected, failed) = (totals.rejected, totals.failed);
+        report.field(
+            format_args!("cmdstat_{}", registered.full_name),
+            format_args!(
+                "calls={calls},usec={microseconds:.0},usec_per_call={per_call:.2},\
+                 rejected_calls={rejected},failed_calls={failed}"
+            ),
+        );
+    }
+}
+
+fn error_stats(report: &mut Report<'_>) {
+    for (code, count) in error_totals(&report.shared.stats) {
+        report.field(
+            format_args!("errorstat_{code}"),
+            format_args!("count={count}"),
+        );
+    }
+}
+
+fn cluster(report: &mut Report<'_>) {
+    report.field("cluster_enabled", 0);
+}
+
+fn keyspace(report: &mut Report<'_>) {
+    for (database, stats) in report.keyspace.databases.into_iter().enumerate() {
+        if stats.keys > 0 {
+            let (keys, expires, ttl) = (stats.keys, stats.deadlines, stats.mean_ttl_ms);
+            report.field(
+                format_args!("db{database}"),
+                format_args!("keys={keys},expires={expires},avg_ttl={ttl}"),
+            );
+        }
+    }
+}

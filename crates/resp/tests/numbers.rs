@@ -1,7 +1,7 @@
 //! Numbers against tables of what redis-server 7.0 and Valkey 9.1 answer.
 
 use proptest::prelude::{any, prop_assert_eq, proptest};
-use resp::long_double::{IncrementError, increment};
+use resp::long_double::{IncrementError, LongDouble, increment};
 use resp::{format_double, format_double_17, parse_double, parse_integer};
 
 #[test]
@@ -125,6 +125,49 @@ fn increments() {
 }
 
 /// Scores: what ZADD was given, ZSCORE of Valkey 9.1, ZSCORE of redis-server 7.0.
+#[test]
+fn long_doubles_are_ordered_by_value() {
+    let texts = [
+        "-inf",
+        "-1.18e4932",
+        "-1e30",
+        "-1.5",
+        "-1",
+        "-1e-4950",
+        "0",
+        "1e-4950",
+        "3.4e-4932",
+        "0.999999999999999999",
+        "1",
+        "1.5",
+        "2",
+        "18446744073709551616",
+        "1.18e4932",
+        "inf",
+    ];
+    let numbers: Vec<LongDouble> = texts
+        .iter()
+        .map(|text| LongDouble::parse(text.as_bytes()).expect("a number"))
+        .collect();
+    for (i, a) in numbers.iter().enumerate() {
+        for (j, b) in numbers.iter().enumerate() {
+            assert_eq!(a.cmp(b), i.cmp(&j), "{} and {}", texts[i], texts[j]);
+        }
+    }
+    let parse = |text: &str| LongDouble::parse(text.as_bytes()).expect("a number");
+    assert_eq!(parse("-0"), LongDouble::ZERO);
+    assert_eq!(parse("1"), LongDouble::ONE);
+    assert_eq!(parse("1"), LongDouble::from(1));
+    assert_eq!(-parse("1.5"), parse("-1.5"));
+    assert!(LongDouble::MAX < parse("inf") && LongDouble::MAX > parse("1.18e4932"));
+    assert_eq!(LongDouble::MIN, -LongDouble::MAX);
+    assert_eq!(LongDouble::MAX.checked_add(LongDouble::MAX), None);
+    assert_eq!(
+        LongDouble::MAX.checked_add(LongDouble::ONE),
+        Some(LongDouble::MAX)
+    );
+}
+
 #[test]
 fn doubles() {
     let cases = [

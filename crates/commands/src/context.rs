@@ -52,17 +52,23 @@ impl Context<'_, '_> {
     /// they are asked.
     #[inline]
     pub fn check_reply(&self, more: usize) -> Result<(), CommandError> {
-        let bytes = self.reply.len() - self.reply_start;
-        if bytes.saturating_add(more) > REPLY_BYTES_MAX {
-            Err(CommandError::ReplyTooLong)
-        } else {
-            Ok(())
-        }
+        check_reply(&self.reply, self.reply_start, more)
     }
 
     /// The error for a wrong number of arguments.
     pub fn wrong_arity(&self) -> CommandError {
         CommandError::WrongArity(self.command.to_owned())
+    }
+}
+
+/// Fails when the reply from `start` on, with `more` bytes, is too long.
+#[inline]
+pub fn check_reply(reply: &ReplyWriter<'_>, start: usize, more: usize) -> Result<(), CommandError> {
+    let bytes = reply.len() - start;
+    if bytes.saturating_add(more) > REPLY_BYTES_MAX {
+        Err(CommandError::ReplyTooLong)
+    } else {
+        Ok(())
     }
 }
 

@@ -6,3 +6,6 @@ pub const REPLY_BYTES_MAX: usize = 512 << 20;
 pub const GROUP_COMMANDS_MAX: usize = 64;
 /// The most bytes of commands that MULTI queues for one connection, as Redis's default query buffer limit.
 pub const QUEUED_BYTES_MAX: usize = 1 << 30;
+/// The most bytes that Redis's table for LCS may have, at 4 bytes for each pair of bytes of the two strings, as with
+/// its default `proto-max-bulk-len`. Ours takes a 32nd of that.
+pub const LCS_TABLE_BYTES_MAX: usize = 512 << 20;

@@ -261,7 +261,7 @@ impl Process for TestProcess {
 
     fn config_get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
         let settings = self.settings.lock().expect("no test panics here");
-        let is_asked = |name: &str| patterns.iter().any(|pattern| *pattern == name.as_bytes());
+        let is_asked = |name: &str| patterns.contains(&name.as_bytes());
         let asked = settings.iter().filter(|(name, _)| is_asked(name));
         asked
             .map(|(name, value)| (name.clone(), value.clone()))

@@ -13,7 +13,10 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/table/growth.rs",
     "crates/keyspace/src/table/walk.rs",
     "crates/keyspace/src/whole.rs",
-    "crates/net/src/buffer_ring.rs",
+    "crates/net/src/uring.rs",
+    "crates/net/src/uring/buffer_ring.rs",
+    "crates/net/src/uring/ring.rs",
+    "crates/server/src/memory.rs",
 ];
 
 /// What unsafe code begins with.

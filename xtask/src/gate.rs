@@ -48,6 +48,7 @@ const STEPS: &[Step] = &[
                 "clippy",
                 "--workspace",
                 "--all-targets",
+                "--all-features",
                 "--",
                 "--deny",
                 "warnings",
@@ -73,7 +74,13 @@ const STEPS: &[Step] = &[
         name: "unit, property and documentation tests",
         slow: false,
         check: || {
-            run(cargo(&["test", "--workspace", "--exclude", SERVER])?)?;
+            run(cargo(&[
+                "test",
+                "--workspace",
+                "--all-features",
+                "--exclude",
+                SERVER,
+            ])?)?;
             run(cargo(&["test", "--package", SERVER, "--doc"])?)?;
             run(cargo(&[
                 "test",

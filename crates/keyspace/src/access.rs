@@ -256,6 +256,20 @@ impl<'g> Locked<'g> {
         self.touches = touches;
     }
 
+    /// Does something long that does not need the keyspace. When nothing is locked, the worker is out of its group
+    /// meanwhile: nobody waits for it, and what others retire is freed.
+    pub fn rest(&mut self, work: impl FnOnce()) {
+        // Nothing that was read before is still borrowed: that would borrow `self`.
+        match self.locks {
+            Locks::Nothing => {
+                self.keyspace.quiescence.unpin(self.worker);
+                work();
+                self.keyspace.quiescence.pin(self.worker);
+            }
+            Locks::One(_) | Locks::Many(_) | Locks::Everything(_) => work(),
+        }
+    }
+
     /// Whether the whole keyspace is locked.
     pub(crate) fn has_everything(&self) -> bool {
         matches!(self.locks, Locks::Everything(_))

@@ -9,6 +9,7 @@
 //! | `session`, `clients` | a connection, as its own worker and as others see it |
 //! | `shared`, `stats` | what all sessions share; what the process does for commands |
 //! | `categories` | the categories of commands |
+//! | `documentation` | docs/commands.md |
 //! | `help` | HELP of containers |
 //! | `glob` | patterns of keys and names |
 //! | `testing` | runs commands in process, for unit tests |
@@ -21,6 +22,7 @@ pub mod command;
 mod connection;
 mod context;
 pub mod dispatch;
+mod documentation;
 mod error;
 pub mod glob;
 mod help;
@@ -38,6 +40,7 @@ mod testing;
 mod transactions;
 
 pub use context::Context;
+pub use documentation::documentation;
 pub use error::CommandError;
 
 /// The level of Redis that clients may count on, as INFO and HELLO name it.

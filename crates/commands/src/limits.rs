@@ -9,3 +9,5 @@ pub const QUEUED_BYTES_MAX: usize = 1 << 30;
 /// The most bytes that Redis's table for LCS may have, at 4 bytes for each pair of bytes of the two strings, as with
 /// its default `proto-max-bulk-len`. Ours takes a 32nd of that.
 pub const LCS_TABLE_BYTES_MAX: usize = 512 << 20;
+/// The most keys that DEBUG POPULATE creates at once: it locks their shards before.
+pub const POPULATE_KEYS_MAX: u64 = 10_000_000;

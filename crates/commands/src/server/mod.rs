@@ -1,8 +1,17 @@
 //! The server itself.
-//! TIME, ROLE, CONFIG, COMMAND, SHUTDOWN, LOLWUT.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `info` | INFO: its sections and fields |
+//! | `config` | CONFIG |
+//! | `command` | COMMAND: what the table of commands says |
+//! | `memory` | MEMORY, and what the memory is used for |
+//! | `debug` | DEBUG: what test suites need |
+//! | `process` | TIME, ROLE, SHUTDOWN, LOLWUT |
 
 mod command;
 mod config;
+mod debug;
 mod info;
 mod memory;
 mod process;
@@ -15,6 +24,7 @@ pub const COMMANDS: &[Command] = &[
     config::CONFIG,
     command::COMMAND,
     memory::MEMORY,
+    debug::DEBUG,
     process::TIME,
     process::ROLE,
     process::SHUTDOWN,

@@ -1,4 +1,16 @@
 //! The process around the keyspace: configuration, logging, workers.
+//!
+//! - `config`, `logging`: settings and the log.
+//! - `serve`: the start and the end: listeners, workers, signals.
+//! - `worker`, `turn`, `connection`: a worker thread, its execution, its connections.
+//! - `process`, `clock`, `memory`: what the workers share: admission, mailboxes, time, counters.
 
+mod clock;
 pub mod config;
+mod connection;
 pub mod logging;
+mod memory;
+mod process;
+pub mod serve;
+mod turn;
+mod worker;

@@ -1,17 +1,41 @@
 //! The executable: reads the configuration and calls the library.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use redistill::config::{self, Start};
+use redistill::config::{self, Config, Start};
+use redistill::{logging, serve};
+use tracing::{error, info};
 
 fn main() -> ExitCode {
     match config::from_process() {
-        Ok(Start::Print(text)) => print!("{text}"),
-        Ok(Start::Serve { .. }) => {}
+        Ok(Start::Print(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(Start::Serve { config, notes }) => run(config, &notes),
         Err(errors) => {
             eprintln!("redistill: the configuration is not valid\n{errors}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
+}
+
+fn run(config: Config, notes: &[String]) -> ExitCode {
+    let log = match logging::start(&config.settings().logging) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("redistill: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    log.follow(&config);
+    notes.iter().for_each(|note| info!("{note}"));
+    let result = serve::serve(&Arc::new(config));
+    if let Err(error) = &result {
+        error!(%error, "redistill has ended");
+    }
+    drop(log);
+    // The data is given back by the system at once; freeing it entry by entry would take seconds.
+    std::process::exit(i32::from(result.is_err()))
 }

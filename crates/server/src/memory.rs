@@ -1,0 +1,120 @@
+#![allow(unsafe_code)]
+//! The allocator and what it and the system tell of memory and CPU time.
+
+use std::ffi::CStr;
+use std::ptr::null_mut;
+use std::sync::LazyLock;
+
+use commands::shared::Facts;
+use tikv_jemalloc_ctl::{epoch, stats};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// The `<all arenas>` index of jemalloc's `arena.<i>.purge`.
+const PURGE_ALL: &CStr = c"arena.4096.purge";
+
+/// The allocator's statistics, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allocator {
+    /// Asked for and not given back.
+    pub allocated_bytes: u64,
+    /// In pages that have allocations.
+    pub active_bytes: u64,
+    /// Resident, the allocator's own data included.
+    pub resident_bytes: u64,
+    /// Mapped but given back to the system.
+    pub retained_bytes: u64,
+}
+
+/// Reads the allocator's statistics as of now.
+pub fn allocator() -> Allocator {
+    // A statistic that cannot be read counts as 0; the names are those of the linked version.
+    drop(epoch::advance());
+    let bytes = |read: Result<usize, tikv_jemalloc_ctl::Error>| read.unwrap_or(0) as u64;
+    Allocator {
+        allocated_bytes: bytes(stats::allocated::read()),
+        active_bytes: bytes(stats::active::read()),
+        resident_bytes: bytes(stats::resident::read()),
+        retained_bytes: bytes(stats::retained::read()),
+    }
+}
+
+/// Gives unused memory back to the system.
+pub fn purge() {
+    // SAFETY: a control without input or output; the name ends with 0.
+    unsafe {
+        tikv_jemalloc_sys::mallctl(PURGE_ALL.as_ptr(), null_mut(), null_mut(), null_mut(), 0);
+    }
+}
+
+/// What was true when the process started.
+pub struct AtStart {
+    allocated_bytes: u64,
+}
+
+impl AtStart {
+    /// Takes the numbers.
+    pub fn now() -> Self {
+        Self {
+            allocated_bytes: allocator().allocated_bytes,
+        }
+    }
+}
+
+/// Fills in memory and CPU time.
+pub fn fill(facts: &mut Facts, start: &AtStart) {
+    let Allocator {
+        allocated_bytes,
+        active_bytes,
+        resident_bytes,
+        retained_bytes,
+    } = allocator();
+    facts.allocated_bytes = allocated_bytes;
+    facts.allocated_bytes_at_start = start.allocated_bytes;
+    facts.allocated_bytes_peak = facts.allocated_bytes_peak.max(allocated_bytes);
+    facts.active_bytes = active_bytes;
+    facts.allocator_resident_bytes = resident_bytes;
+    facts.retained_bytes = retained_bytes;
+    facts.resident_bytes = process_resident_bytes().unwrap_or(resident_bytes);
+    facts.system_memory_bytes = *SYSTEM_MEMORY_BYTES;
+    fill_cpu_time(facts);
+}
+
+/// Physical memory; it does not change.
+static SYSTEM_MEMORY_BYTES: LazyLock<u64> = LazyLock::new(|| {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+});
+
+fn process_resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// CPU time so far, of the process and of its workers' threads, from the kernel's clock ticks.
+fn fill_cpu_time(facts: &mut Facts) {
+    if let Some((user, system)) = cpu_seconds("/proc/self/stat") {
+        facts.cpu_user_seconds = user;
+        facts.cpu_system_seconds = system;
+    }
+    if let Some((user, system)) = cpu_seconds("/proc/thread-self/stat") {
+        facts.cpu_user_main_seconds = user;
+        facts.cpu_system_main_seconds = system;
+    }
+}
+
+/// The 14th and 15th field of a `stat` file, in seconds.
+fn cpu_seconds(path: &str) -> Option<(f64, f64)> {
+    let text = std::fs::read_to_string(path).ok()?;
+    // The second field is a name in parentheses that may hold anything.
+    let mut fields = text.get(text.rfind(')')? + 2..)?.split(' ').skip(11);
+    let mut seconds = || {
+        let ticks: f64 = fields.next()?.parse().ok()?;
+        Some(ticks / rustix::param::clock_ticks_per_second() as f64)
+    };
+    Some((seconds()?, seconds()?))
+}

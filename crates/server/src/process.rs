@@ -1,0 +1,450 @@
+//! What the workers and the commands share of the process: configuration, mailboxes, admission, counters, shutdown.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst,
+};
+
+use commands::clients::{Client, Origin};
+use commands::shared::{Facts, PerSecond, Shared};
+use commands::stats::Counter;
+use net::{Peer, Socket, Waker};
+use parking_lot::Mutex;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::memory;
+
+/// The shortest time between two lines about the same trouble, in milliseconds.
+const LOG_PAUSE_MS: u64 = 1000;
+
+/// Shared by all workers and all commands.
+pub struct Process {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+    /// The number of workers.
+    pub workers: usize,
+    /// Bytes in and out, by worker.
+    pub traffic: Box<[Traffic]>,
+    mailboxes: Box<[Mailbox]>,
+    /// Connections of each worker, those on their way to it included.
+    loads: Box<[AtomicUsize]>,
+    received: AtomicU64,
+    rejected: AtomicU64,
+    rate: Mutex<Rate>,
+    last_log_ms: AtomicU64,
+    stage: AtomicU8,
+    deadline_ms: AtomicU64,
+    io_backend: &'static str,
+    unix_socket: Option<PathBuf>,
+    run_id: String,
+    samples: Mutex<Samples>,
+    start: memory::AtStart,
+}
+
+/// Bytes in and out of one worker's sockets.
+#[derive(Default)]
+#[repr(align(128))]
+pub struct Traffic {
+    /// Received.
+    pub received_bytes: Counter,
+    /// Sent.
+    pub sent_bytes: Counter,
+}
+
+/// What is to become of an accepted connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// This worker gets it.
+    Worker(usize),
+    /// It has been told why, and is closed.
+    Refused,
+}
+
+/// How far the process is in ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownStage {
+    /// It works.
+    Running,
+    /// It finishes what was received, until then.
+    Graceful {
+        /// In milliseconds of the Unix epoch.
+        deadline_ms: u64,
+    },
+    /// It ends at once.
+    Now,
+}
+
+const STAGE_RUNNING: u8 = 0;
+const STAGE_GRACEFUL: u8 = 1;
+const STAGE_NOW: u8 = 2;
+
+/// Accepted connections in the current second.
+#[derive(Default)]
+struct Rate {
+    second: u64,
+    accepted: u32,
+}
+
+/// The totals at the last tick, and the rates since the one before.
+#[derive(Default)]
+struct Samples {
+    at_ms: u64,
+    totals: PerSecond,
+    rates: PerSecond,
+    allocated_bytes_peak: u64,
+}
+
+impl Process {
+    /// The state of a process that starts now.
+    pub fn new(
+        config: Arc<Config>,
+        workers: usize,
+        io_backend: &'static str,
+        run_id: String,
+    ) -> Self {
+        let unix_socket = config.settings().server.unix_socket.clone();
+        Self {
+            config,
+            clock: Clock::new(),
+            workers,
+            traffic: (0..workers).map(|_| Traffic::default()).collect(),
+            mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
+            loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            received: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            rate: Mutex::default(),
+            last_log_ms: AtomicU64::new(0),
+            stage: AtomicU8::new(STAGE_RUNNING),
+            deadline_ms: AtomicU64::new(0),
+            io_backend,
+            unix_socket,
+            run_id,
+            samples: Mutex::default(),
+            start: memory::AtStart::now(),
+        }
+    }
+
+    /// A worker's mailbox.
+    pub fn mailbox(&self, worker: usize) -> &Mailbox {
+        &self.mailboxes[worker]
+    }
+
+    /// Open connections, all workers together.
+    pub fn connections(&self) -> usize {
+        self.loads.iter().map(|load| load.load(Relaxed)).sum()
+    }
+
+    /// Decides about an accepted connection, and counts it.
+    pub fn admit(&self, socket: &Socket, now_ms: u64) -> Admission {
+        let settings = self.config.settings();
+        self.received.fetch_add(1, Relaxed);
+        if !self.is_within_rate(settings.server.connection_rate_limit, now_ms) {
+            self.rejected.fetch_add(1, Relaxed);
+            return Admission::Refused;
+        }
+        if self.connections() >= settings.server.max_connections as usize {
+            self.rejected.fetch_add(1, Relaxed);
+            refuse(socket);
+            return Admission::Refused;
+        }
+        let least = self
+            .loads
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, load)| load.load(Relaxed));
+        let worker = least.map_or(0, |(worker, _)| worker);
+        self.loads[worker].fetch_add(1, Relaxed);
+        Admission::Worker(worker)
+    }
+
+    fn is_within_rate(&self, limit: u32, now_ms: u64) -> bool {
+        if limit == 0 {
+            return true;
+        }
+        let mut rate = self.rate.lock();
+        let second = now_ms / 1000;
+        if rate.second != second {
+            *rate = Rate {
+                second,
+                accepted: 0,
+            };
+        }
+        rate.accepted = rate.accepted.saturating_add(1);
+        rate.accepted <= limit
+    }
+
+    /// A connection of this worker has ended.
+    pub fn forget_connection(&self, worker: usize) {
+        self.loads[worker].fetch_sub(1, Relaxed);
+    }
+
+    /// Where a connection comes from.
+    pub fn origin(&self, socket: &Socket) -> Origin {
+        use std::os::fd::AsRawFd;
+        let (peer, local) = (socket.peer(), socket.local());
+        let is_unix = peer == Peer::Unix;
+        let path = || {
+            self.unix_socket
+                .as_ref()
+                .map_or_else(String::new, |path| format!("{}:0", path.display()))
+        };
+        let text = |end: Peer| if is_unix { path() } else { end.to_string() };
+        Origin {
+            address: text(peer),
+            local_address: text(local),
+            is_unix,
+            descriptor: socket
+                .descriptor()
+                .map_or(-1, |descriptor| descriptor.as_raw_fd()),
+        }
+    }
+
+    /// Says that accepting fails, at most once a second.
+    pub fn log_accept_failure(&self, error: &io::Error, now_ms: u64) {
+        let last_ms = self.last_log_ms.load(Relaxed);
+        if now_ms.saturating_sub(last_ms) >= LOG_PAUSE_MS {
+            self.last_log_ms.store(now_ms, Relaxed);
+            warn!(%error, "connections cannot be accepted");
+        }
+    }
+
+    /// About once a second, from one worker: the clock, rates and peaks.
+    pub fn tick(&self, shared: &Shared) {
+        self.clock.slew();
+        let at_ms = self.clock.now_ms();
+        let totals = PerSecond {
+            commands: shared.stats.iter().map(|stats| stats.executed.get()).sum(),
+            input_bytes: self
+                .traffic
+                .iter()
+                .map(|traffic| traffic.received_bytes.get())
+                .sum(),
+            output_bytes: self
+                .traffic
+                .iter()
+                .map(|traffic| traffic.sent_bytes.get())
+                .sum(),
+        };
+        let mut samples = self.samples.lock();
+        let elapsed_ms = at_ms.saturating_sub(samples.at_ms).max(1);
+        let rate = |now: u64, before: u64| now.saturating_sub(before) * 1000 / elapsed_ms;
+        samples.rates = PerSecond {
+            commands: rate(totals.commands, samples.totals.commands),
+            input_bytes: rate(totals.input_bytes, samples.totals.input_bytes),
+            output_bytes: rate(totals.output_bytes, samples.totals.output_bytes),
+        };
+        samples.totals = totals;
+        samples.at_ms = at_ms;
+        samples.allocated_bytes_peak = samples
+            .allocated_bytes_peak
+            .max(memory::allocator().allocated_bytes);
+    }
+
+    /// How far the process is in ending.
+    pub fn shutdown_stage(&self) -> ShutdownStage {
+        match self.stage.load(Relaxed) {
+            STAGE_RUNNING => ShutdownStage::Running,
+            STAGE_GRACEFUL => ShutdownStage::Graceful {
+                deadline_ms: self.deadline_ms.load(Relaxed),
+            },
+            _ => ShutdownStage::Now,
+        }
+    }
+
+    /// When a graceful end is over, if one has begun.
+    pub fn shutdown_deadline_ms(&self) -> Option<u64> {
+        match self.shutdown_stage() {
+            ShutdownStage::Graceful { deadline_ms } => Some(deadline_ms),
+            ShutdownStage::Running | ShutdownStage::Now => None,
+        }
+    }
+
+    /// Begins to end, once.
+    pub fn begin_shutdown(&self, reason: &str) {
+        let grace_ms = u64::from(self.config.settings().server.shutdown_grace_period_secs) * 1000;
+        self.deadline_ms
+            .store(self.clock.now_ms() + grace_ms, SeqCst);
+        if self
+            .stage
+            .compare_exchange(STAGE_RUNNING, STAGE_GRACEFUL, SeqCst, SeqCst)
+            .is_ok()
+        {
+            info!(reason, "shutting down");
+            self.wake_workers();
+        }
+    }
+
+    /// Ends at once.
+    pub fn end_now(&self) {
+        self.stage.store(STAGE_NOW, SeqCst);
+        self.wake_workers();
+    }
+
+    fn wake_workers(&self) {
+        self.mailboxes.iter().for_each(Mailbox::wake);
+    }
+}
+
+/// Tells a client that there are too many.
+fn refuse(socket: &Socket) {
+    const LINE: &[u8] = b"-ERR max number of clients reached\r\n";
+    if let Some(descriptor) = socket.descriptor() {
+        // It is closed either way; a fresh socket has room for the line.
+        drop(rustix::net::send(
+            descriptor,
+            LINE,
+            rustix::net::SendFlags::NOSIGNAL,
+        ));
+    }
+}
+
+/// What other threads want of a worker.
+#[derive(Default)]
+pub struct Mailbox {
+    sockets: Mutex<Vec<Socket>>,
+    looks_for_killed: AtomicBool,
+    waker: OnceLock<Waker>,
+}
+
+impl Mailbox {
+    /// Sets how the worker is woken; once.
+    pub fn set_waker(&self, waker: Waker) {
+        assert!(self.waker.set(waker).is_ok(), "one worker has one mailbox");
+    }
+
+    /// Gives the worker a connection.
+    pub fn hand_over(&self, socket: Socket) {
+        self.sockets.lock().push(socket);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // A worker that has no waker yet looks into its mailbox when it starts.
+        if let Some(waker) = self.waker.get() {
+            waker.wake();
+        }
+    }
+
+    /// What has come: connections, and whether some client was marked as killed.
+    pub fn take(&self) -> (Vec<Socket>, bool) {
+        let sockets = std::mem::take(&mut *self.sockets.lock());
+        (sockets, self.looks_for_killed.swap(false, SeqCst))
+    }
+}
+
+/// The process as commands see it.
+pub struct ForCommands(pub Arc<Process>);
+
+impl commands::shared::Process for ForCommands {
+    fn accepts_password(&self, password: &[u8]) -> bool {
+        let settings = self.0.config.settings();
+        let expected = settings.security.password.as_bytes();
+        expected.is_empty() || is_equal(expected, password)
+    }
+
+    fn needs_password(&self) -> bool {
+        !self
+            .0
+            .config
+            .settings()
+            .security
+            .password
+            .as_bytes()
+            .is_empty()
+    }
+
+    fn config_get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
+        self.0.config.get(patterns, |pattern, text| pattern == text)
+    }
+
+    fn config_set(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), String> {
+        self.0.config.set(pairs)
+    }
+
+    fn config_rewrite(&self) -> Result<(), String> {
+        self.0.config.rewrite()
+    }
+
+    fn facts(&self) -> Facts {
+        let process = &self.0;
+        let settings = process.config.settings();
+        let samples = process.samples.lock();
+        let mut facts = Facts {
+            redistill_version: env!("CARGO_PKG_VERSION"),
+            run_id: process.run_id.clone(),
+            tcp_port: settings.server.port,
+            uptime_seconds: process.clock.uptime_ms() / 1000,
+            io_backend: process.io_backend,
+            workers: process.workers,
+            executable: std::env::current_exe()
+                .map_or_else(|_| String::new(), |path| path.display().to_string()),
+            config_file: process
+                .config
+                .path()
+                .map_or_else(String::new, |path| path.display().to_string()),
+            max_clients: settings.server.max_connections.into(),
+            max_memory: settings.memory.max_memory,
+            connections_received: process.received.load(Relaxed),
+            connections_rejected: process.rejected.load(Relaxed),
+            net_input_bytes: process
+                .traffic
+                .iter()
+                .map(|traffic| traffic.received_bytes.get())
+                .sum(),
+            net_output_bytes: process
+                .traffic
+                .iter()
+                .map(|traffic| traffic.sent_bytes.get())
+                .sum(),
+            per_second: samples.rates,
+            allocated_bytes_peak: samples.allocated_bytes_peak,
+            ..Facts::default()
+        };
+        memory::fill(&mut facts, &process.start);
+        facts
+    }
+
+    fn reset_stats(&self) {
+        self.0.received.store(0, Relaxed);
+        self.0.rejected.store(0, Relaxed);
+        self.0.samples.lock().allocated_bytes_peak = memory::allocator().allocated_bytes;
+    }
+
+    fn purge_memory(&self) {
+        memory::purge();
+    }
+
+    fn close_killed(&self, client: &Client) {
+        let mailbox = self.0.mailbox(client.worker);
+        mailbox.looks_for_killed.store(true, SeqCst);
+        mailbox.wake();
+    }
+
+    fn wake_all(&self) {
+        self.0.wake_workers();
+    }
+
+    fn shutdown(&self, now: bool) {
+        if now {
+            self.0.end_now();
+        } else {
+            self.0.begin_shutdown("SHUTDOWN");
+        }
+    }
+}
+
+/// Compares in a time that does not tell where the first difference is.
+fn is_equal(expected: &[u8], given: &[u8]) -> bool {
+    let different = expected
+        .iter()
+        .zip(given)
+        .fold(0, |different, (left, right)| different | (left ^ right));
+    std::hint::black_box(different) == 0 && expected.len() == given.len()
+}

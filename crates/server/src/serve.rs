@@ -1,0 +1,280 @@
+//! The start and the end of the process: listeners, workers, signals.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use commands::shared::Shared;
+use keyspace::Keyspace;
+use net::{Backend, Listener, ListenerOptions, MioBackend};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing::{error, info, warn};
+
+use crate::config::{BindAddress, Config, IoBackend, Settings};
+use crate::process::{ForCommands, Process};
+use crate::worker::Worker;
+
+/// The exit status after a second signal, as shells expect it after SIGINT.
+const INTERRUPTED: i32 = 130;
+/// Descriptors that are kept for what is neither a connection nor a listener: rings, polls, files, logs.
+const DESCRIPTORS_RESERVED: u64 = 64;
+/// The fewest receive buffers of a worker.
+const BUFFERS_MIN: usize = 16;
+
+/// Serves until the process is told to end.
+///
+/// # Errors
+/// When an address cannot be listened on, or a worker cannot be started.
+pub fn serve(config: &Arc<Config>) -> io::Result<()> {
+    let settings = config.settings();
+    let workers = worker_count(&settings);
+    warn_about_descriptors(&settings, workers);
+    let listeners = listen(&settings)?;
+    let backend = choose_backend(settings.server.io_backend)?;
+    let process = Arc::new(Process::new(
+        Arc::clone(config),
+        workers,
+        backend.name(),
+        run_id()?,
+    ));
+    let seed = u64::from_ne_bytes(random_bytes()?);
+    let num_shards = settings.server.num_shards;
+    let keyspace = Keyspace::new(keyspace::Options {
+        num_shards,
+        workers_max: workers,
+        seed,
+    });
+    let for_commands = Box::new(ForCommands(Arc::clone(&process)));
+    let shared = Arc::new(Shared::new(keyspace, workers, for_commands));
+    follow_settings(config, &shared);
+    end_at_signals(&process)?;
+    let threads = match backend {
+        #[cfg(target_os = "linux")]
+        Chosen::IoUring => unreachable!(),
+        Chosen::Mio => start_workers::<MioBackend>(&process, &shared, listeners)?,
+    };
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        backend = backend.name(),
+        workers,
+        port = settings.server.port,
+        "ready to accept connections"
+    );
+    let result = join(threads);
+    info!("bye");
+    result
+}
+
+/// The backend that is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    #[cfg(target_os = "linux")]
+    IoUring,
+    Mio,
+}
+
+impl Chosen {
+    fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::IoUring => "io_uring",
+            Self::Mio => MioBackend::NAME,
+        }
+    }
+}
+
+fn choose_backend(wanted: IoBackend) -> io::Result<Chosen> {
+    #[cfg(target_os = "linux")]
+    {
+        match (wanted, Err::<(), &str>("not yet")) {
+            (IoBackend::Mio, _) => Ok(Chosen::Mio),
+            (IoBackend::Auto | IoBackend::IoUring, Ok(())) => Ok(Chosen::IoUring),
+            (IoBackend::Auto, Err(reason)) => {
+                warn!(%reason, "io_uring cannot be used here; using mio (epoll)");
+                Ok(Chosen::Mio)
+            }
+            (IoBackend::IoUring, Err(reason)) => Err(io::Error::other(format!(
+                "server.io_backend is io_uring, which cannot be used here: {reason}"
+            ))),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    match wanted {
+        IoBackend::Mio | IoBackend::Auto => Ok(Chosen::Mio),
+        IoBackend::IoUring => Err(io::Error::other(
+            "server.io_backend is io_uring, which only Linux has",
+        )),
+    }
+}
+
+fn worker_count(settings: &Settings) -> usize {
+    match settings.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        workers => workers,
+    }
+}
+
+/// Raises the limit of descriptors, and says so when it does not reach for `max_connections`.
+fn warn_about_descriptors(settings: &Settings, workers: usize) {
+    let others = DESCRIPTORS_RESERVED + 4 * workers as u64;
+    let wanted = u64::from(settings.server.max_connections) + others;
+    let allowed = wanted;
+    if allowed < wanted {
+        warn!(
+            max_connections = settings.server.max_connections,
+            descriptors = allowed,
+            "the limit of open files allows only {} connections; raise it (ulimit -n, LimitNOFILE)",
+            allowed.saturating_sub(others)
+        );
+    }
+}
+
+/// Listens on every address of `bind`, and on the unix socket.
+fn listen(settings: &Settings) -> io::Result<Vec<Listener>> {
+    let server = &settings.server;
+    let mode = Some(server.unix_socket_permissions.0).filter(|mode| *mode != 0);
+    let options = ListenerOptions {
+        backlog: server.tcp_backlog,
+        reuse_port: false,
+        unix_mode: mode,
+    };
+    let mut listeners = Vec::new();
+    for BindAddress { address, optional } in server.bind.iter().filter(|_| server.port != 0) {
+        let address = SocketAddr::new(*address, server.port);
+        match Listener::tcp(address, &options) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if *optional && error.kind() == io::ErrorKind::AddrNotAvailable => {
+                warn!(%address, "this machine does not have that address");
+            }
+            Err(error) => {
+                return Err(io::Error::new(
+                    error.kind(),
+                    format!("cannot listen on {address}: {error}"),
+                ));
+            }
+        }
+    }
+    if let Some(path) = &server.unix_socket {
+        let listener = Listener::unix(path, &options).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot listen on {}: {error}", path.display()),
+            )
+        })?;
+        listeners.push(listener);
+    }
+    if listeners.is_empty() {
+        return Err(io::Error::other(
+            "there is nothing to listen on: server.port is 0 and there is no unix socket",
+        ));
+    }
+    Ok(listeners)
+}
+
+/// Lets what commands need of the settings follow them.
+fn follow_settings(config: &Config, shared: &Arc<Shared>) {
+    let apply = |shared: &Shared, settings: &Settings| {
+        shared.string_bytes_max.store(
+            settings.server.proto_max_bulk_bytes,
+            std::sync::atomic::Ordering::Relaxed,
+        );
+    };
+    apply(shared, &config.settings());
+    let shared = Arc::clone(shared);
+    config.on_change(move |_, settings| {
+        apply(&shared, settings);
+        Ok(())
+    });
+}
+
+/// The first SIGTERM or SIGINT ends the process in an orderly way, the second one at once.
+fn end_at_signals(process: &Arc<Process>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let process = Arc::clone(process);
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut signals = signals.forever();
+            if signals.next().is_some() {
+                process.begin_shutdown("signal");
+            }
+            if signals.next().is_some() {
+                warn!("ending at once after a second signal");
+                std::process::exit(INTERRUPTED);
+            }
+        })?;
+    Ok(())
+}
+
+type Threads = Vec<JoinHandle<io::Result<()>>>;
+
+/// Starts one thread per worker. The first one accepts.
+fn start_workers<B: Backend + 'static>(
+    process: &Arc<Process>,
+    shared: &Arc<Shared>,
+    listeners: Vec<Listener>,
+) -> io::Result<Threads> {
+    let settings = process.config.settings();
+    let options = net::Options {
+        buffer_bytes: settings.server.buffer_size,
+        buffers_max: buffers_for(settings.server.buffer_pool_size, process.workers),
+        connections_max: settings
+            .server
+            .max_connections
+            .min(net::backend::CONNECTIONS_LIMIT),
+    };
+    let mut listeners = Some(listeners);
+    let start = |index: usize| {
+        let listeners = listeners.take().unwrap_or_default();
+        let (process, shared, options) = (Arc::clone(process), Arc::clone(shared), options.clone());
+        let keyspace = shared.keyspace.worker();
+        std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let failed = Arc::clone(&process);
+                let result = B::new(&options)
+                    .and_then(|backend| {
+                        Worker::new(index, backend, listeners, shared, process, keyspace)
+                    })
+                    .and_then(Worker::run);
+                if let Err(error) = &result {
+                    error!(%error, worker = index, "a worker has failed");
+                    failed.end_now();
+                }
+                result
+            })
+    };
+    (0..process.workers).map(start).collect()
+}
+
+fn buffers_for(pool_size: usize, workers: usize) -> u32 {
+    let share = (pool_size / workers).max(BUFFERS_MIN);
+    u32::try_from(share)
+        .unwrap_or(u32::MAX)
+        .min(net::backend::BUFFERS_LIMIT)
+}
+
+fn join(threads: Threads) -> io::Result<()> {
+    let mut result = Ok(());
+    for thread in threads {
+        match thread.join() {
+            Ok(ended) => result = result.and(ended),
+            Err(_) => result = result.and(Err(io::Error::other("a worker has panicked"))),
+        }
+    }
+    result
+}
+
+/// 40 hexadecimal digits, new at each start.
+fn run_id() -> io::Result<String> {
+    let bytes: [u8; 20] = random_bytes()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}

@@ -1,0 +1,219 @@
+//! Execution: each ready connection gets one turn of up to `batch_size` commands, in groups across connections.
+
+use commands::batch::{Source, Stop};
+use commands::dispatch::{Dispatcher, Flow};
+use net::Backend;
+use resp::Limits;
+use tracing::error;
+
+use crate::connection::{Connection, Hold};
+use crate::worker::Worker;
+
+impl<B: Backend> Worker<B> {
+    /// Gives each connection that is ready now one turn.
+    pub(crate) fn run_round(&mut self, now_ms: u64) {
+        std::mem::swap(&mut self.ready, &mut self.round);
+        let batch_size = self.settings.settings().server.batch_size;
+        for slot in &self.round {
+            if let Some(connection) = self.connections[*slot as usize].as_deref_mut() {
+                connection.turn = batch_size;
+            }
+        }
+        while !self.round.is_empty() {
+            self.collect_group();
+            self.execute_group(now_ms);
+            let mut stops = std::mem::take(&mut self.stops);
+            for (slot, stop) in stops.drain(..).rev() {
+                self.end_group(slot as usize, stop, now_ms);
+            }
+            self.stops = stops;
+        }
+    }
+
+    /// Parses requests of one connection after the other until the group is full.
+    fn collect_group(&mut self) {
+        self.batch.clear();
+        while !self.batch.is_full() {
+            let Some(slot) = self.round.pop_front() else {
+                return;
+            };
+            let stop = self.collect_from(slot);
+            self.lend_buffer(slot as usize);
+            self.stops.push((slot, stop));
+        }
+    }
+
+    fn collect_from(&mut self, slot: u32) -> Stop {
+        let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
+            return Stop::Empty;
+        };
+        if connection.closes || !connection.input.is_waiting() {
+            return Stop::Empty;
+        }
+        let is_authenticated = connection.session.authenticated;
+        let limits = Limits {
+            before_authentication: !is_authenticated,
+            ..self.limits
+        };
+        // AUTH changes the limits, so what follows it must be parsed after it was executed.
+        let requests_max = if is_authenticated { connection.turn } else { 1 };
+        let (at, database) = (connection.input.at, connection.session.database);
+        let (input, parser, partial) = connection.input.parts(&self.backend);
+        let source = Source {
+            connection: slot,
+            parser,
+            partial,
+            input,
+            at,
+            database,
+        };
+        let before = self.batch.items().len();
+        let (at, stop) = self
+            .batch
+            .parse(source, &limits, requests_max, &self.shared.keyspace);
+        connection.input.at = at;
+        connection.turn -= (self.batch.items().len() - before).min(connection.turn);
+        stop
+    }
+
+    /// Executes the group, in order.
+    fn execute_group(&mut self, now_ms: u64) {
+        let Self {
+            batch,
+            connections,
+            backend,
+            keyspace,
+            shared,
+            plan,
+            ..
+        } = self;
+        let mut group = keyspace.group(now_ms);
+        batch.prefetch(&group);
+        let mut dispatcher = Dispatcher {
+            shared,
+            worker: self.index,
+            plan,
+        };
+        let unsent_bytes_max = self.settings.settings().server.output_buffer_pause_bytes;
+        for item in batch.items() {
+            let Some(connection) = connections[item.connection as usize].as_deref_mut() else {
+                continue;
+            };
+            if connection.hold != Hold::None || connection.closes {
+                continue;
+            }
+            if connection.unsent_bytes() > unsent_bytes_max {
+                connection.hold = Hold::Backpressure;
+                connection.input.rewind(item.start);
+                continue;
+            }
+            let Connection {
+                input,
+                session,
+                output,
+                ..
+            } = connection;
+            let request = batch.request(item, input.current(backend));
+            match dispatcher.execute(&mut group, session, request, now_ms, output) {
+                Flow::Done => {}
+                Flow::Busy => {
+                    connection.hold = Hold::Busy;
+                    connection.input.rewind(item.start);
+                }
+                Flow::Paused => {
+                    connection.hold = Hold::Paused;
+                    connection.input.rewind(item.start);
+                }
+                Flow::Close => connection.closes = true,
+                Flow::Panicked => {
+                    let command = request
+                        .registered
+                        .map_or("?", |registered| registered.full_name.as_str());
+                    error!(
+                        command,
+                        client = session.client.id,
+                        "a command has panicked; its connection is closed"
+                    );
+                    connection.output.clear();
+                    connection.closes = true;
+                }
+            }
+        }
+    }
+
+    /// Decides how a connection of the group goes on.
+    fn end_group(&mut self, slot: usize, stop: Stop, now_ms: u64) {
+        self.make_dirty(slot);
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if connection.closes {
+            connection.is_ready = false;
+            connection.input.clear(&mut self.backend);
+            return self.pause_receiving(slot);
+        }
+        match connection.hold {
+            Hold::None => self.go_on(slot, stop),
+            Hold::Busy => {
+                connection.hold = Hold::None;
+                self.ready.push_back(slot as u32);
+            }
+            Hold::Paused => {
+                connection.is_ready = false;
+                self.paused.push(slot as u32);
+                self.pause_receiving(slot);
+            }
+            Hold::Backpressure => {
+                connection.is_ready = false;
+                self.pause_receiving(slot);
+            }
+        }
+        self.note_state(slot, now_ms);
+    }
+
+    /// A connection that nothing holds back: takes up its next input, or waits for more.
+    fn go_on(&mut self, slot: usize, stop: Stop) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        let has_more = match stop {
+            Stop::Enough if connection.turn > 0 => return self.round.push_front(slot as u32),
+            Stop::Enough => return self.ready.push_back(slot as u32),
+            Stop::Empty => connection.input.advance(&mut self.backend, false),
+            Stop::Incomplete { .. } => connection.input.advance(&mut self.backend, true),
+            Stop::Error(error) => {
+                let mut reply =
+                    resp::ReplyWriter::new(&mut connection.output, connection.session.protocol);
+                reply.error(error.message());
+                connection.closes = true;
+                connection.is_ready = false;
+                connection.input.clear(&mut self.backend);
+                return self.pause_receiving(slot);
+            }
+        };
+        if has_more {
+            return self.round.push_back(slot as u32);
+        }
+        connection.is_ready = false;
+        if connection.is_ended {
+            connection.closes = true;
+        }
+    }
+
+    /// Shows others what this connection has come to.
+    fn note_state(&self, slot: usize, now_ms: u64) {
+        use std::sync::atomic::Ordering::Relaxed;
+        let Some(connection) = self.connections[slot].as_deref() else {
+            return;
+        };
+        let client = &connection.session.client;
+        client.active_ms.store(now_ms, Relaxed);
+        client
+            .input_bytes
+            .store(connection.input.bytes() as u64, Relaxed);
+        client
+            .output_bytes
+            .store(connection.unsent_bytes() as u64, Relaxed);
+        connection.session.publish();
+    }
+}

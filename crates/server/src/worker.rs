@@ -1,0 +1,525 @@
+//! A worker thread: waits once, takes everything that its sockets have, executes it in groups, sends once per
+//! connection.
+//!
+//! `turn` has the execution; here are the events, the sends and what happens from time to time.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use commands::batch::{Batch, Stop};
+use commands::session::Session;
+use commands::shared::Shared;
+use keyspace::Plan;
+use net::{Backend, Buffer, ConnectionId, Event, Listener, Socket};
+use tracing::{debug, warn};
+
+use resp::Limits;
+
+use crate::config::{Settings, Watch};
+use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
+use crate::process::{Admission, Process, ShutdownStage};
+
+/// The longest that a worker sleeps: statistics, timeouts and the clock are looked after about once a second.
+const TICK_MS: u64 = 1000;
+/// How often expired keys are looked for while there are keys with a deadline.
+const SWEEP_MS: u64 = 100;
+/// Entries that one sweep looks at.
+const SWEEP_ENTRIES: usize = 4_000;
+/// Sweeps go on at once while more than one in so many entries had expired, ...
+const SWEEP_AGAIN_RATIO: usize = 10;
+/// ... for at most one part in so many of the time.
+const SWEEP_REST_FACTOR: u64 = 3;
+/// Output buffers that a worker keeps for reuse.
+const KEPT_BUFFERS_MAX: usize = 256;
+
+/// One worker.
+pub struct Worker<B: Backend> {
+    pub(crate) index: usize,
+    pub(crate) backend: B,
+    pub(crate) connections: Vec<Option<Box<Connection>>>,
+    pub(crate) keyspace: keyspace::Worker,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) process: Arc<Process>,
+    pub(crate) settings: Watch,
+    pub(crate) batch: Batch,
+    pub(crate) plan: Plan,
+    /// Limits of requests after authentication.
+    pub(crate) limits: Limits,
+    /// Connections that have requests to execute.
+    pub(crate) ready: VecDeque<u32>,
+    /// The connections of the current round.
+    pub(crate) round: VecDeque<u32>,
+    /// The connections of the current group, and why parsing stopped.
+    pub(crate) stops: Vec<(u32, Stop)>,
+    /// Connections that CLIENT PAUSE holds back.
+    pub(crate) paused: Vec<u32>,
+    /// Connections that may have something to send, or to close.
+    pub(crate) dirty: Vec<u32>,
+    /// Empty output buffers.
+    spare: Vec<Vec<u8>>,
+    open: usize,
+    now_ms: u64,
+    next_tick_ms: u64,
+    next_sweep_ms: u64,
+    has_deadlines: bool,
+    is_stopping: bool,
+}
+
+impl<B: Backend> Worker<B> {
+    /// Makes the worker with this number. `listeners` accept here.
+    ///
+    /// # Errors
+    /// When the backend refuses a listener.
+    pub fn new(
+        index: usize,
+        mut backend: B,
+        listeners: Vec<Listener>,
+        shared: Arc<Shared>,
+        process: Arc<Process>,
+        keyspace: keyspace::Worker,
+    ) -> io::Result<Self> {
+        for listener in listeners {
+            backend.listen(listener)?;
+        }
+        process.mailbox(index).set_waker(backend.waker());
+        let settings = process.config.watch();
+        let now_ms = process.clock.now_ms();
+        Ok(Self {
+            index,
+            backend,
+            connections: Vec::new(),
+            keyspace,
+            shared,
+            process,
+            limits: request_limits(settings.settings()),
+            settings,
+            batch: Batch::default(),
+            plan: Plan::default(),
+            ready: VecDeque::new(),
+            round: VecDeque::new(),
+            stops: Vec::new(),
+            paused: Vec::new(),
+            dirty: Vec::new(),
+            spare: Vec::new(),
+            open: 0,
+            now_ms,
+            next_tick_ms: now_ms,
+            next_sweep_ms: now_ms,
+            has_deadlines: false,
+            is_stopping: false,
+        })
+    }
+
+    /// Works until the process shuts down.
+    ///
+    /// # Errors
+    /// When the backend is broken.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Vec::new();
+        while !self.has_stopped() {
+            let timeout = self.timeout();
+            self.backend.wait(Some(timeout), &mut events)?;
+            self.now_ms = self.process.clock.now_ms().max(self.now_ms);
+            for event in events.drain(..) {
+                self.handle(event);
+            }
+            self.release_paused();
+            self.run_round(self.now_ms);
+            self.send_dirty();
+            self.housekeeping();
+        }
+        Ok(())
+    }
+
+    /// How long to sleep if nothing happens.
+    fn timeout(&self) -> Duration {
+        if !self.ready.is_empty() {
+            return Duration::ZERO;
+        }
+        let mut until_ms = self.next_tick_ms;
+        if self.has_deadlines {
+            until_ms = until_ms.min(self.next_sweep_ms);
+        }
+        if !self.paused.is_empty() {
+            until_ms = until_ms.min(self.shared.pause.until_ms());
+        }
+        if let Some(deadline_ms) = self.process.shutdown_deadline_ms() {
+            until_ms = until_ms.min(deadline_ms);
+        }
+        Duration::from_millis(until_ms.saturating_sub(self.now_ms).max(1))
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Accepted { socket, .. } => self.admit(socket),
+            Event::AcceptFailed { error, .. } => {
+                self.process.log_accept_failure(&error, self.now_ms);
+            }
+            Event::Received { id, buffer } => self.receive(id, buffer),
+            Event::EndOfStream { id } => {
+                if let Some(connection) = self.connection(id) {
+                    connection.is_ended = true;
+                    self.make_ready(id.slot());
+                }
+            }
+            Event::Sent { id, buffer } => self.sent(id, buffer),
+            Event::Failed { id, error } => {
+                debug!(%error, "connection failed");
+                self.close(id.slot());
+            }
+            Event::Closed { id } => self.closed(id),
+            Event::Woken => self.read_mailbox(),
+        }
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let connection = self.connections.get_mut(id.slot())?.as_deref_mut()?;
+        (connection.id == id).then_some(connection)
+    }
+
+    /// Decides about a connection that was accepted: which worker gets it, if any.
+    fn admit(&mut self, socket: Socket) {
+        match self.process.admit(&socket, self.now_ms) {
+            Admission::Worker(worker) if worker == self.index => self.open(socket),
+            Admission::Worker(worker) => self.process.mailbox(worker).hand_over(socket),
+            Admission::Refused => {}
+        }
+    }
+
+    fn open(&mut self, socket: Socket) {
+        let settings = self.settings.settings();
+        let origin = self.process.origin(&socket);
+        if let Err(error) = socket.set_options(&net::SocketOptions {
+            no_delay: settings.performance.tcp_nodelay,
+            keepalive_s: settings.performance.tcp_keepalive,
+        }) {
+            debug!(%error, "socket options");
+        }
+        let id = match self.backend.open(socket) {
+            Ok(id) => id,
+            Err(error) => {
+                warn!(%error, "a connection cannot be opened");
+                self.process.forget_connection(self.index);
+                return;
+            }
+        };
+        let client = self.shared.clients.add(origin, self.index, self.now_ms);
+        let session = Session::new(client, settings.security.password.as_bytes().is_empty());
+        if self.connections.len() <= id.slot() {
+            self.connections.resize_with(id.slot() + 1, || None);
+        }
+        self.connections[id.slot()] = Some(Box::new(Connection::new(id, session)));
+        self.open += 1;
+        if self.is_stopping {
+            self.close(id.slot());
+        }
+    }
+
+    fn receive(&mut self, id: ConnectionId, buffer: Buffer) {
+        let now_ms = self.now_ms;
+        let Some(connection) = self.connection(id) else {
+            return self.backend.recycle(buffer);
+        };
+        if connection.closes || connection.is_closed {
+            return self.backend.recycle(buffer);
+        }
+        let client = &connection.session.client;
+        client.active_ms.store(now_ms, Relaxed);
+        client
+            .received_bytes
+            .fetch_add(buffer.len() as u64, Relaxed);
+        self.process.traffic[self.index]
+            .received_bytes
+            .add(buffer.len() as u64);
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        connection.input.push(buffer);
+        if connection.hold == Hold::None {
+            self.make_ready(id.slot());
+        } else {
+            self.pause_receiving(id.slot());
+        }
+    }
+
+    pub(crate) fn make_ready(&mut self, slot: usize) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if !connection.is_ready && !connection.is_closed {
+            connection.is_ready = true;
+            self.ready.push_back(slot as u32);
+        }
+    }
+
+    pub(crate) fn make_dirty(&mut self, slot: usize) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push(slot as u32);
+        }
+    }
+
+    pub(crate) fn pause_receiving(&mut self, slot: usize) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if !connection.is_paused && !connection.is_closed {
+            connection.is_paused = true;
+            self.backend.pause(connection.id);
+        }
+    }
+
+    fn resume_receiving(&mut self, slot: usize) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if connection.is_paused && !connection.is_closed && !self.is_stopping {
+            connection.is_paused = false;
+            self.backend.resume(connection.id);
+        }
+    }
+
+    fn sent(&mut self, id: ConnectionId, buffer: Vec<u8>) {
+        let pause_bytes = self.settings.settings().server.output_buffer_pause_bytes;
+        let index = self.index;
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        connection
+            .session
+            .client
+            .sent_bytes
+            .fetch_add(buffer.len() as u64, Relaxed);
+        connection.sending = 0;
+        let goes_on =
+            connection.hold == Hold::Backpressure && connection.output.len() < pause_bytes;
+        if goes_on {
+            connection.hold = Hold::None;
+        }
+        self.process.traffic[index]
+            .sent_bytes
+            .add(buffer.len() as u64);
+        self.keep_buffer(buffer);
+        if goes_on {
+            self.resume_receiving(id.slot());
+            self.make_ready(id.slot());
+        }
+        self.make_dirty(id.slot());
+    }
+
+    fn keep_buffer(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= KEPT_BYTES_MAX && self.spare.len() < KEPT_BUFFERS_MAX {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    /// A buffer to write replies into.
+    pub(crate) fn spare_buffer(spare: &mut Vec<Vec<u8>>) -> Vec<u8> {
+        spare.pop().unwrap_or_default()
+    }
+
+    /// Sends what the round has written, once for each connection.
+    fn send_dirty(&mut self) {
+        while let Some(slot) = self.dirty.pop() {
+            let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
+                continue;
+            };
+            connection.is_dirty = false;
+            if connection.sending > 0 || connection.is_closed {
+                continue;
+            }
+            if connection.output.is_empty() {
+                if connection.output.capacity() > 0 {
+                    let buffer = std::mem::take(&mut connection.output);
+                    self.keep_buffer(buffer);
+                }
+                let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
+                    continue;
+                };
+                if connection.closes {
+                    self.close(slot as usize);
+                }
+                continue;
+            }
+            let output = std::mem::take(&mut connection.output);
+            connection.sending = output.len();
+            self.backend.send(connection.id, output);
+        }
+    }
+
+    /// Gives a connection that has nothing to write into yet a buffer.
+    pub(crate) fn lend_buffer(&mut self, slot: usize) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if connection.output.capacity() == 0 {
+            connection.output = Self::spare_buffer(&mut self.spare);
+        }
+    }
+
+    /// Closes a connection at once.
+    pub(crate) fn close(&mut self, slot: usize) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if !connection.is_closed {
+            connection.is_closed = true;
+            connection.closes = true;
+            connection.input.clear(&mut self.backend);
+            self.backend.close(connection.id);
+        }
+    }
+
+    fn closed(&mut self, id: ConnectionId) {
+        if self.connection(id).is_none() {
+            return;
+        }
+        let Some(mut connection) = self.connections[id.slot()].take() else {
+            return;
+        };
+        connection.input.clear(&mut self.backend);
+        connection.session.end(&self.shared);
+        self.open -= 1;
+        self.process.forget_connection(self.index);
+        self.backend.resume_accept();
+    }
+
+    fn read_mailbox(&mut self) {
+        let (sockets, looks_for_killed) = self.process.mailbox(self.index).take();
+        for socket in sockets {
+            self.open(socket);
+        }
+        if looks_for_killed {
+            for slot in 0..self.connections.len() {
+                let Some(connection) = self.connections[slot].as_deref() else {
+                    continue;
+                };
+                if connection.session.client.killed.load(Relaxed) && !connection.closes {
+                    self.close(slot);
+                }
+            }
+        }
+    }
+
+    /// Lets connections go on when CLIENT PAUSE has ended.
+    fn release_paused(&mut self) {
+        if self.paused.is_empty() || self.shared.pause.is_active(self.now_ms) {
+            return;
+        }
+        for slot in std::mem::take(&mut self.paused) {
+            let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
+                continue;
+            };
+            if connection.hold == Hold::Paused {
+                connection.hold = Hold::None;
+                self.resume_receiving(slot as usize);
+                self.make_ready(slot as usize);
+            }
+        }
+    }
+
+    /// What happens from time to time.
+    fn housekeeping(&mut self) {
+        if self.settings.refresh() {
+            self.limits = request_limits(self.settings.settings());
+        }
+        if self.now_ms >= self.next_sweep_ms {
+            self.sweep();
+        }
+        if self.now_ms >= self.next_tick_ms {
+            self.next_tick_ms = self.now_ms + TICK_MS;
+            self.close_idle();
+            if self.index == 0 {
+                self.process.tick(&self.shared);
+            }
+        }
+        if !self.is_stopping && self.process.shutdown_stage() != ShutdownStage::Running {
+            self.begin_to_stop();
+        }
+    }
+
+    /// Removes some of the keys whose time is up.
+    fn sweep(&mut self) {
+        let keyspace = self.keyspace.keyspace();
+        let databases = 0..keyspace::limits::DATABASES as u8;
+        self.has_deadlines = databases
+            .map(|database| keyspace.deadlines(database))
+            .any(|keys| keys > 0);
+        self.next_sweep_ms = self.now_ms + SWEEP_MS;
+        if !self.has_deadlines || !self.shared.active_expire.load(Relaxed) {
+            return;
+        }
+        let started = std::time::Instant::now();
+        let workers = self.process.workers;
+        let swept = self
+            .keyspace
+            .sweep(self.now_ms, self.index, workers, SWEEP_ENTRIES);
+        if swept.removed * SWEEP_AGAIN_RATIO > swept.looked_at && !swept.round_ended {
+            let spent_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(SWEEP_MS);
+            self.next_sweep_ms =
+                self.now_ms + (spent_ms * (SWEEP_REST_FACTOR + 1)).clamp(1, SWEEP_MS);
+        }
+    }
+
+    /// Closes connections that have sent nothing for `connection_timeout`.
+    fn close_idle(&mut self) {
+        let timeout_ms = u64::from(self.settings.settings().server.connection_timeout) * 1000;
+        if timeout_ms == 0 {
+            return;
+        }
+        for slot in 0..self.connections.len() {
+            let Some(connection) = self.connections[slot].as_deref() else {
+                continue;
+            };
+            let active_ms = connection.session.client.active_ms.load(Relaxed);
+            let is_waiting = connection.hold != Hold::None || connection.unsent_bytes() > 0;
+            if !is_waiting && self.now_ms.saturating_sub(active_ms) > timeout_ms {
+                self.close(slot);
+            }
+        }
+    }
+
+    /// Accepts and receives nothing more; what has been received is executed, and its replies are sent.
+    fn begin_to_stop(&mut self) {
+        self.is_stopping = true;
+        self.backend.stop_listening();
+        for slot in 0..self.connections.len() {
+            self.pause_receiving(slot);
+        }
+        self.shared.pause.end();
+    }
+
+    /// Whether the worker may end: it is to stop, and every reply is sent or the time for that is over.
+    fn has_stopped(&self) -> bool {
+        match self.process.shutdown_stage() {
+            ShutdownStage::Running => false,
+            ShutdownStage::Now => true,
+            ShutdownStage::Graceful { deadline_ms } => {
+                let is_flushed = || {
+                    self.connections
+                        .iter()
+                        .flatten()
+                        .all(|connection| connection.unsent_bytes() == 0)
+                };
+                let is_done = self.is_stopping && self.ready.is_empty() && is_flushed();
+                is_done || self.process.clock.now_ms() >= deadline_ms
+            }
+        }
+    }
+}
+
+/// The limits that the settings give requests.
+fn request_limits(settings: &Settings) -> Limits {
+    Limits {
+        bulk_bytes_max: settings.server.proto_max_bulk_bytes,
+        request_bytes_max: settings.server.query_buffer_limit,
+        ..Limits::standard()
+    }
+}

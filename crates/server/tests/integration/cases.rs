@@ -109,7 +109,8 @@ fn run_file(name: &str, target: Target) {
         {
             continue;
         }
-        if let Err(failure) = Run::new(&server, case.resp3).case(&case) {
+        let played = Run::new(&server, case.resp3).and_then(|mut run| run.case(&case));
+        if let Err(failure) = played {
             write!(failures, "\n{name}.txt: {}: {failure}", case.title).expect("a string grows");
         }
     }
@@ -202,15 +203,23 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(server: &'a Server, resp3: bool) -> Run<'a> {
-        let flushed = server.connect().command_words("FLUSHALL");
-        assert_eq!(flushed.to_string(), "OK");
-        Run {
+    fn new(server: &'a Server, resp3: bool) -> Result<Run<'a>, String> {
+        let mut client = server.connect();
+        // A case that failed may have left a password or a pause behind.
+        let commands =
+            "AUTH secret\r\nCONFIG SET requirepass \"\"\r\nCLIENT UNPAUSE\r\nFLUSHALL\r\n";
+        let sent = client.send(commands.as_bytes());
+        let replies = sent.and_then(|()| (0..4).map(|_| client.read_reply()).collect());
+        let replies: Vec<Reply> = replies.map_err(|error| format!("no fresh start: {error}"))?;
+        if replies[3].to_string() != "OK" {
+            return Err(format!("no fresh start: {}", replies[3]));
+        }
+        Ok(Run {
             server,
             resp3,
             clients: BTreeMap::new(),
             last: "a".to_owned(),
-        }
+        })
     }
 
     fn client(&mut self, name: &str) -> &mut Client {
@@ -316,7 +325,7 @@ pub fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
 /// The same cases, with redis-server's reply below each command that had none.
 fn bless_text(text: &str) -> String {
     let server = Server::start(Target::Redis);
-    let mut run = Run::new(&server, false);
+    let mut run = Run::new(&server, false).expect("a fresh start");
     let mut blessed = String::new();
     let mut skip = true;
     let lines: Vec<&str> = text.lines().collect();
@@ -325,7 +334,8 @@ fn bless_text(text: &str) -> String {
         if line.starts_with("== ") {
             let following = || lines[index + 1..].iter().take_while(|l| l.starts_with('@'));
             skip = following().any(|attribute| attribute.starts_with("@source"));
-            run = Run::new(&server, following().any(|attribute| *attribute == "@resp3"));
+            let resp3 = following().any(|attribute| *attribute == "@resp3");
+            run = Run::new(&server, resp3).expect("a fresh start");
             continue;
         }
         let Some(parsed) = parse_line(line).filter(|_| !skip && !line.starts_with('@')) else {

@@ -15,9 +15,23 @@ pub fn count(argument: &[u8], error: CommandError) -> Result<usize, CommandError
     usize::try_from(integer(argument)?).map_err(|_| error)
 }
 
+/// An integer of 32 bits.
+pub fn int(argument: &[u8]) -> Result<i32, CommandError> {
+    i32::try_from(integer(argument)?).map_err(|_| {
+        CommandError::line(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        )
+    })
+}
+
 /// The number of a database.
 pub fn database(argument: &[u8]) -> Result<u8, CommandError> {
-    match u8::try_from(integer(argument)?) {
+    database_number(int(argument)?)
+}
+
+/// The database with this number.
+pub fn database_number(number: i32) -> Result<u8, CommandError> {
+    match u8::try_from(number) {
         Ok(database) if usize::from(database) < DATABASES => Ok(database),
         _ => Err(CommandError::DatabaseOutOfRange),
     }

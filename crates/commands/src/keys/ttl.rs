@@ -1,0 +1,119 @@
+//! TTL, PTTL, EXPIRETIME, PEXPIRETIME: when a key goes away.
+
+use resp::Args;
+
+use super::READING;
+use crate::command::{Command, KeySpec, key_flag};
+use crate::context::Context;
+use crate::error::CommandError;
+
+pub const TTL: Command = Command {
+    name: "ttl",
+    arity: 2,
+    keys: &[KeySpec::one(1, key_flag::RO | key_flag::ACCESS)],
+    tips: &["nondeterministic_output"],
+    since: "1.0.0",
+    summary: "Returns the time to live of a key in seconds",
+    syntax: "key",
+    run: |context, args| {
+        answer(context, args, |deadline_ms, now_ms| {
+            seconds(left(deadline_ms, now_ms))
+        })
+    },
+    ..READING
+};
+
+pub const PTTL: Command = Command {
+    name: "pttl",
+    since: "2.6.0",
+    summary: "Returns the time to live of a key in milliseconds",
+    run: |context, args| answer(context, args, left),
+    ..TTL
+};
+
+pub const EXPIRETIME: Command = Command {
+    name: "expiretime",
+    tips: &[],
+    since: "7.0.0",
+    summary: "Returns the time at which a key expires, as a Unix timestamp in seconds",
+    run: |context, args| answer(context, args, |deadline_ms, _| seconds(deadline_ms)),
+    ..TTL
+};
+
+pub const PEXPIRETIME: Command = Command {
+    name: "pexpiretime",
+    summary: "Returns the time at which a key expires, as a Unix timestamp in milliseconds",
+    run: |context, args| answer(context, args, |deadline_ms, _| deadline_ms),
+    ..EXPIRETIME
+};
+
+const NO_KEY: i64 = -2;
+const NO_DEADLINE: i64 = -1;
+
+fn left(deadline_ms: u64, now_ms: u64) -> u64 {
+    deadline_ms.saturating_sub(now_ms)
+}
+
+/// Rounded to the nearest second.
+fn seconds(ms: u64) -> u64 {
+    (ms + 500) / 1000
+}
+
+/// Answers what `time` makes of the key's deadline and of now.
+fn answer(
+    context: &mut Context<'_, '_>,
+    args: Args<'_>,
+    time: fn(u64, u64) -> u64,
+) -> Result<(), CommandError> {
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
+    let answer = match context.keys.inspect(key).map(|entry| entry.deadline_ms()) {
+        None => NO_KEY,
+        Some(None) => NO_DEADLINE,
+        Some(Some(deadline_ms)) => time(deadline_ms, now_ms).cast_signed(),
+    };
+    context.reply.integer(answer);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn times_are_rounded() {
+        check(
+            "TTL k
+             PEXPIRETIME k
+             SET k v
+             PTTL k
+             EXPIRETIME k
+             PEXPIRE k 1499
+             TTL k
+             PTTL k
+             EXPIRETIME k
+             PEXPIRETIME k
+             PEXPIRE k 1500
+             TTL k
+             EXPIRETIME k
+             +1500
+             PTTL k
+             +1
+             PTTL k",
+            ":-2
+             :-2
+             OK
+             :-1
+             :-1
+             :1
+             :1
+             :1499
+             :1700000001
+             :1700000001499
+             :1
+             :2
+             :1700000002
+             :0
+             :-2",
+        );
+    }
+}

@@ -3,6 +3,7 @@
 use resp::{Args, ReplyWriter};
 
 use super::find;
+use super::syntax::{Argument, Kind, arguments};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::registry::{Registered, registry};
@@ -42,9 +43,60 @@ fn write_one(reply: &mut ReplyWriter<'_>, registered: &Registered) {
         reply.bulk(name.as_bytes());
         reply.bulk(text.as_bytes());
     }
+    let first = 1 + registered.full_name.matches('|').count();
+    let arguments = arguments(command, first);
+    if subcommands.is_empty() && !arguments.is_empty() {
+        reply.bulk(b"arguments");
+        write_arguments(reply, &arguments);
+        pairs += 1;
+    }
     if !subcommands.is_empty() {
         reply.bulk(b"subcommands");
         write_docs(reply, &subcommands);
+        pairs += 1;
+    }
+    reply.end_map(map, pairs);
+}
+
+fn write_arguments(reply: &mut ReplyWriter<'_>, arguments: &[Argument]) {
+    reply.array(arguments.len());
+    for argument in arguments {
+        write_argument(reply, argument);
+    }
+}
+
+fn write_argument(reply: &mut ReplyWriter<'_>, argument: &Argument) {
+    let map = reply.begin_array();
+    let mut texts = vec![
+        ("name", argument.name.as_str()),
+        ("type", argument.kind.name()),
+    ];
+    texts.extend(argument.token.as_deref().map(|token| ("token", token)));
+    let mut pairs = texts.len();
+    for (name, text) in texts {
+        reply.bulk(name.as_bytes());
+        reply.bulk(text.as_bytes());
+    }
+    if let Kind::Key(spec) = argument.kind {
+        reply.bulk(b"key_spec_index");
+        reply.integer(spec as i64);
+        pairs += 1;
+    }
+    let flags = [
+        (argument.optional, "optional"),
+        (argument.multiple, "multiple"),
+        (argument.multiple_token, "multiple_token"),
+    ];
+    let set = || flags.iter().filter(|(is_set, _)| *is_set);
+    if set().count() > 0 {
+        reply.bulk(b"flags");
+        reply.set(set().count());
+        set().for_each(|(_, flag)| reply.simple(flag));
+        pairs += 1;
+    }
+    if !argument.arguments.is_empty() {
+        reply.bulk(b"arguments");
+        write_arguments(reply, &argument.arguments);
         pairs += 1;
     }
     reply.end_map(map, pairs);

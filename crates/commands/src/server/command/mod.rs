@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `info` | COMMAND INFO: arity, flags, keys, categories |
 //! | `docs` | COMMAND DOCS: what people want to know |
+//! | `syntax` | the arguments of a command, read from the syntax of its row |
 //! | `list` | COMMAND LIST and its filters |
 //! | `keys` | COMMAND GETKEYS and GETKEYSANDFLAGS |
 
@@ -11,6 +12,7 @@ mod docs;
 mod info;
 mod keys;
 mod list;
+mod syntax;
 
 use resp::Args;
 

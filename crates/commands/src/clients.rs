@@ -85,6 +85,8 @@ pub mod client_flag {
     pub const CLOSING: u32 = 1 << 2;
     /// A watched key has changed.
     pub const DIRTY: u32 = 1 << 3;
+    /// It follows redirections.
+    pub const REDIRECT: u32 = 1 << 4;
 }
 
 /// Where a connection comes from.

@@ -71,7 +71,7 @@ impl Dispatcher<'_> {
             Replies::On | Replies::SkipNext => {}
             Replies::Off => out.truncate(start),
             Replies::Skip if matches!(flow, Flow::Busy | Flow::Paused) => {
-                session.replies = Replies::SkipNext
+                session.replies = Replies::SkipNext;
             }
             Replies::Skip => {
                 out.truncate(start);

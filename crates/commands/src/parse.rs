@@ -10,11 +10,6 @@ pub fn integer(argument: &[u8]) -> Result<i64, CommandError> {
     parse_integer(argument).ok_or(CommandError::NotAnInteger)
 }
 
-/// An integer that is not negative.
-pub fn count(argument: &[u8], error: CommandError) -> Result<usize, CommandError> {
-    usize::try_from(integer(argument)?).map_err(|_| error)
-}
-
 /// An integer of 32 bits.
 pub fn int(argument: &[u8]) -> Result<i32, CommandError> {
     i32::try_from(integer(argument)?).map_err(|_| {

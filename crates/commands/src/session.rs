@@ -24,6 +24,8 @@ pub struct Session {
     pub touches: bool,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
+    /// Whether the client follows redirections (CLIENT CAPA).
+    pub follows_redirects: bool,
     /// Whether replies are sent.
     pub replies: Replies,
     /// The connection is closed once the replies so far are sent.
@@ -89,6 +91,7 @@ impl Session {
             authenticated,
             touches: true,
             no_evict: false,
+            follows_redirects: false,
             replies: Replies::On,
             closes: false,
             last_command: 0,
@@ -129,6 +132,7 @@ impl Session {
             (!self.touches, client_flag::NO_TOUCH),
             (self.closes, client_flag::CLOSING),
             (is_dirty, client_flag::DIRTY),
+            (self.follows_redirects, client_flag::REDIRECT),
         ];
         let set = flags
             .iter()

@@ -1,30 +1,39 @@
-//! Connections.
+//! Connections: who is there, and how it is talked to.
 
-use resp::Args;
+mod auth;
+mod client;
+mod client_filter;
+mod client_kill;
+mod client_line;
+mod client_list;
+mod client_name;
+mod client_pause;
+mod client_property;
+mod hello;
+mod ping;
+mod reset;
 
 use crate::command::{Command, Group, flag};
-use crate::context::Context;
-use crate::error::CommandError;
 
 /// The family's rows.
-pub const COMMANDS: &[Command] = &[Command {
-    name: "ping",
-    arity: -1,
-    flags: flag::FAST,
-    group: Group::Connection,
-    categories: &["connection"],
-    since: "1.0.0",
-    summary: "Returns the server's liveliness response",
-    syntax: "[message]",
-    run: ping,
-    ..Command::BASE
-}];
+pub const COMMANDS: &[Command] = &[
+    ping::PING,
+    ping::ECHO,
+    auth::AUTH,
+    hello::HELLO,
+    reset::SELECT,
+    reset::RESET,
+    reset::QUIT,
+    client::CLIENT,
+];
 
-fn ping(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    match args.len() {
-        1 => context.reply.simple("PONG"),
-        2 => context.reply.bulk(args.get(1)),
-        _ => return Err(context.wrong_arity()),
-    }
-    Ok(())
-}
+/// What the rows have in common.
+const CONNECTION: Command = Command {
+    categories: &["connection"],
+    group: Group::Connection,
+    ..Command::BASE
+};
+
+/// Flags of what a client may do before it has authenticated.
+const BEFORE_AUTHENTICATION: u32 =
+    flag::NOSCRIPT | flag::LOADING | flag::STALE | flag::FAST | flag::NO_AUTH | flag::ALLOW_BUSY;

@@ -9,6 +9,7 @@ use std::sync::atomic::{
 };
 
 use commands::clients::{Client, Origin};
+use commands::glob;
 use commands::shared::{Facts, PerSecond, Shared};
 use commands::stats::Counter;
 use net::{Peer, Socket, Waker};
@@ -41,11 +42,25 @@ pub struct Process {
     last_log_ms: AtomicU64,
     stage: AtomicU8,
     deadline_ms: AtomicU64,
+    /// Connections for which there are descriptors.
+    connections_possible: usize,
     io_backend: &'static str,
     unix_socket: Option<PathBuf>,
     run_id: String,
     samples: Mutex<Samples>,
     start: memory::AtStart,
+}
+
+/// What is decided at the start.
+pub struct Start {
+    /// Worker threads.
+    pub workers: usize,
+    /// Connections for which there are descriptors.
+    pub connections_possible: usize,
+    /// The name of the backend.
+    pub io_backend: &'static str,
+    /// 40 hexadecimal digits.
+    pub run_id: String,
 }
 
 /// Bytes in and out of one worker's sockets.
@@ -103,12 +118,13 @@ struct Samples {
 
 impl Process {
     /// The state of a process that starts now.
-    pub fn new(
-        config: Arc<Config>,
-        workers: usize,
-        io_backend: &'static str,
-        run_id: String,
-    ) -> Self {
+    pub fn new(config: Arc<Config>, start: Start) -> Self {
+        let Start {
+            workers,
+            connections_possible,
+            io_backend,
+            run_id,
+        } = start;
         let unix_socket = config.settings().server.unix_socket.clone();
         Self {
             config,
@@ -123,6 +139,7 @@ impl Process {
             last_log_ms: AtomicU64::new(0),
             stage: AtomicU8::new(STAGE_RUNNING),
             deadline_ms: AtomicU64::new(0),
+            connections_possible,
             io_backend,
             unix_socket,
             run_id,
@@ -149,7 +166,9 @@ impl Process {
             self.rejected.fetch_add(1, Relaxed);
             return Admission::Refused;
         }
-        if self.connections() >= settings.server.max_connections as usize {
+        let connections_max =
+            (settings.server.max_connections as usize).min(self.connections_possible);
+        if self.connections() >= connections_max {
             self.rejected.fetch_add(1, Relaxed);
             refuse(socket);
             return Admission::Refused;
@@ -361,7 +380,9 @@ impl commands::shared::Process for ForCommands {
     }
 
     fn config_get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
-        self.0.config.get(patterns, |pattern, text| pattern == text)
+        self.0.config.get(patterns, |pattern, name| {
+            glob::matches(pattern, name, glob::Case::Ignored)
+        })
     }
 
     fn config_set(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), String> {

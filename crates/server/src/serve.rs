@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::config::{BindAddress, Config, IoBackend, Settings};
-use crate::process::{ForCommands, Process};
+use crate::process::{ForCommands, Process, Start};
 use crate::worker::Worker;
 
 /// The exit status after a second signal, as shells expect it after SIGINT.
@@ -30,15 +30,16 @@ const BUFFERS_MIN: usize = 16;
 pub fn serve(config: &Arc<Config>) -> io::Result<()> {
     let settings = config.settings();
     let workers = worker_count(&settings);
-    warn_about_descriptors(&settings, workers);
+    let connections_possible = raise_descriptor_limit(&settings, workers);
     let listeners = listen(&settings)?;
     let backend = choose_backend(settings.server.io_backend)?;
-    let process = Arc::new(Process::new(
-        Arc::clone(config),
+    let start = Start {
         workers,
-        backend.name(),
-        run_id()?,
-    ));
+        connections_possible,
+        io_backend: backend.name(),
+        run_id: run_id()?,
+    };
+    let process = Arc::new(Process::new(Arc::clone(config), start));
     let seed = u64::from_ne_bytes(random_bytes()?);
     let num_shards = settings.server.num_shards;
     let keyspace = Keyspace::new(keyspace::Options {
@@ -52,7 +53,7 @@ pub fn serve(config: &Arc<Config>) -> io::Result<()> {
     end_at_signals(&process)?;
     let threads = match backend {
         #[cfg(target_os = "linux")]
-        Chosen::IoUring => unreachable!(),
+        Chosen::IoUring => start_workers::<net::Uring>(&process, &shared, listeners)?,
         Chosen::Mio => start_workers::<MioBackend>(&process, &shared, listeners)?,
     };
     info!(
@@ -79,7 +80,7 @@ impl Chosen {
     fn name(self) -> &'static str {
         match self {
             #[cfg(target_os = "linux")]
-            Self::IoUring => "io_uring",
+            Self::IoUring => net::Uring::NAME,
             Self::Mio => MioBackend::NAME,
         }
     }
@@ -88,7 +89,7 @@ impl Chosen {
 fn choose_backend(wanted: IoBackend) -> io::Result<Chosen> {
     #[cfg(target_os = "linux")]
     {
-        match (wanted, Err::<(), &str>("not yet")) {
+        match (wanted, net::io_uring_usable()) {
             (IoBackend::Mio, _) => Ok(Chosen::Mio),
             (IoBackend::Auto | IoBackend::IoUring, Ok(())) => Ok(Chosen::IoUring),
             (IoBackend::Auto, Err(reason)) => {
@@ -111,24 +112,23 @@ fn choose_backend(wanted: IoBackend) -> io::Result<Chosen> {
 
 fn worker_count(settings: &Settings) -> usize {
     match settings.server.workers {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        0 => net::available_cores(),
         workers => workers,
     }
 }
 
-/// Raises the limit of descriptors, and says so when it does not reach for `max_connections`.
-fn warn_about_descriptors(settings: &Settings, workers: usize) {
+/// Raises the limit of descriptors; how many connections it allows. Says so when that is less than `max_connections`.
+fn raise_descriptor_limit(settings: &Settings, workers: usize) -> usize {
     let others = DESCRIPTORS_RESERVED + 4 * workers as u64;
     let wanted = u64::from(settings.server.max_connections) + others;
-    let allowed = wanted;
-    if allowed < wanted {
+    let possible = net::descriptors::raise_limit(wanted).saturating_sub(others);
+    if possible < settings.server.max_connections.into() {
         warn!(
             max_connections = settings.server.max_connections,
-            descriptors = allowed,
-            "the limit of open files allows only {} connections; raise it (ulimit -n, LimitNOFILE)",
-            allowed.saturating_sub(others)
+            "the limit of open files allows only {possible} connections; raise it (ulimit -n, LimitNOFILE)"
         );
     }
+    usize::try_from(possible).unwrap_or(usize::MAX)
 }
 
 /// Listens on every address of `bind`, and on the unix socket.

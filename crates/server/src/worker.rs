@@ -350,7 +350,11 @@ impl<B: Backend> Worker<B> {
             }
             let output = std::mem::take(&mut connection.output);
             connection.sending = output.len();
-            self.backend.send(connection.id, output);
+            if connection.closes || connection.hold == Hold::Backpressure {
+                self.backend.send(connection.id, output);
+            } else {
+                self.backend.send_lazily(connection.id, output);
+            }
         }
     }
 

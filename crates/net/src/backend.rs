@@ -212,9 +212,10 @@ pub trait Backend: Sized {
     /// When a send is in flight on this connection, or `buffer` is empty.
     fn send(&mut self, id: ConnectionId, buffer: Vec<u8>);
 
-    /// Like `send`, for replies after which nothing waits for room: `Sent` comes with the next event, but a send
-    /// that the kernel takes at once does not end a sleep. This saves a wake for every batch of replies. Use
-    /// `send` when more output is waiting, or when the connection is to be closed after it.
+    /// Like `send`, for replies after which nothing waits for room: a send that the system takes at once does not
+    /// end a sleep, its `Sent` comes when the next `wait` ends for another reason. This saves a wake for every
+    /// batch of replies. Use `send` when more output is waiting already, or when the connection is to be closed
+    /// after it.
     ///
     /// # Panics
     /// As `send`.

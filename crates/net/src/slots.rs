@@ -76,6 +76,11 @@ impl<T> Slots<T> {
         })
     }
 
+    /// How many places there are, vacant ones included.
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
     /// Takes the value out of its place. The place is not used again before `release`.
     pub(crate) fn vacate(&mut self, slot: u32) -> Option<T> {
         let place = self.places.get_mut(slot as usize)?;

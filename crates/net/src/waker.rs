@@ -1,7 +1,9 @@
 //! Ends a backend's `wait` from another thread, with a system call only when the backend sleeps.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
 
 /// The backend's thread is working and will look at the state before it sleeps.
 const AWAKE: u8 = 0;
@@ -26,8 +28,14 @@ pub(crate) enum Signal {
     Mio(mio::Waker),
     #[cfg(target_os = "linux")]
     EventDescriptor(std::os::fd::OwnedFd),
-    /// Simulated backends never sleep.
-    None,
+    /// A thread that parks: the one that sleeps now.
+    Thread(Mutex<Option<Thread>>),
+}
+
+impl Signal {
+    pub(crate) fn thread() -> Signal {
+        Signal::Thread(Mutex::new(None))
+    }
 }
 
 impl Waker {
@@ -53,7 +61,32 @@ impl Waker {
                 rustix::io::write(descriptor, &1u64.to_ne_bytes())
                     .expect("write to an eventfd that exists");
             }
-            Signal::None => {}
+            Signal::Thread(_) => self.nudge(),
+        }
+    }
+
+    /// Ends `sleep`, or the next one, without an event.
+    pub(crate) fn nudge(&self) {
+        if let Signal::Thread(thread) = &self.0.signal
+            && let Some(thread) = &*thread.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Puts a simulated backend's thread to sleep, between `falls_asleep` and `wakes_up`.
+    pub(crate) fn sleep(&self, timeout: Option<Duration>) {
+        match timeout {
+            Some(timeout) => std::thread::park_timeout(timeout),
+            None => std::thread::park(),
+        }
+    }
+
+    /// Tells which thread `sleep` will be called on. What happens from then on is not slept through.
+    pub(crate) fn sleeps_on_this_thread(&self) {
+        if let Signal::Thread(thread) = &self.0.signal {
+            let current = std::thread::current();
+            *thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
         }
     }
 
@@ -79,7 +112,7 @@ mod tests {
 
     #[test]
     fn wakes_are_coalesced_and_never_lost() {
-        let waker = Waker::new(Signal::None);
+        let waker = Waker::new(Signal::thread());
         assert!(waker.falls_asleep());
         assert!(!waker.wakes_up());
         waker.wake();

@@ -1,0 +1,367 @@
+//! The backend of the simulated network.
+
+use std::io;
+use std::time::Duration;
+
+use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+use crate::buffer_pool::BufferPool;
+use crate::listener::{Listener, ListenerHandle};
+use crate::slots::Slots;
+use crate::socket::{Handle, Socket};
+use crate::waker::{Signal, Waker};
+
+use super::{End, Faults, Network, State};
+
+/// A backend on a simulated network. `new` makes a network of its own without faults.
+pub struct Simulation {
+    network: Network,
+    waker: Waker,
+    /// Ports by listener.
+    ports: Vec<Option<u32>>,
+    connections: Slots<Connection>,
+    buffers: BufferPool,
+    held: usize,
+    closed: Vec<ConnectionId>,
+    /// Sends that are done and may be reported late.
+    lazily_sent: Vec<(ConnectionId, Vec<u8>)>,
+}
+
+struct Connection {
+    end: End,
+    is_paused: bool,
+    is_ended: bool,
+    has_failed: bool,
+    is_sending: bool,
+    is_lazy: bool,
+    buffer: Vec<u8>,
+    sent_bytes: usize,
+}
+
+impl Simulation {
+    pub(super) fn on(network: &Network, options: &Options) -> io::Result<Simulation> {
+        options.validate()?;
+        let waker = Waker::new(Signal::thread());
+        network.state().wakers.push(waker.clone());
+        Ok(Simulation {
+            network: network.clone(),
+            waker,
+            ports: Vec::new(),
+            connections: Slots::new(options.connections_max),
+            buffers: BufferPool::new(options),
+            held: 0,
+            closed: Vec::new(),
+            lazily_sent: Vec::new(),
+        })
+    }
+
+    /// The network that this is on.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How many received buffers have not been recycled.
+    pub fn buffers_held(&self) -> usize {
+        self.held
+    }
+
+    fn start_send(&mut self, id: ConnectionId, buffer: Vec<u8>, is_lazy: bool) {
+        assert!(!buffer.is_empty(), "nothing to send");
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if connection.has_failed {
+            return;
+        }
+        assert!(!connection.is_sending, "a send is in flight");
+        connection.is_sending = true;
+        connection.is_lazy = is_lazy;
+        connection.buffer = buffer;
+        connection.sent_bytes = 0;
+    }
+
+    /// Moves what the seed lets move. Tells whether more can move without anybody's doing.
+    fn step(&mut self, events: &mut Vec<Event>) -> bool {
+        let network = self.network.clone();
+        let mut state = network.state();
+        let mut goes_on = self.accept(&mut state, events);
+        let first = state.random.below(self.connections.places());
+        for offset in 0..self.connections.places() {
+            let slot = ((first + offset) % self.connections.places()) as u32;
+            let Some(id) = self.connections.id_at(slot) else {
+                continue;
+            };
+            if let Some(connection) = self.connections.at_mut(slot) {
+                connection.fail_at_random(id, &mut state, events);
+                goes_on |= connection.receive(id, &mut state, &mut self.buffers, events);
+                goes_on |= connection.send(id, &mut state, &mut self.lazily_sent, events);
+            }
+        }
+        for id in self.closed.drain(..) {
+            self.connections.release(id.slot);
+            events.push(Event::Closed { id });
+        }
+        network.0.changed.notify_all();
+        goes_on
+    }
+
+    fn accept(&mut self, state: &mut State, events: &mut Vec<Event>) -> bool {
+        let ports = &self.ports;
+        let listener = |port: u32| ports.iter().position(|listened| *listened == Some(port));
+        let arrived = state
+            .arriving
+            .iter()
+            .position(|(port, _)| listener(*port).is_some());
+        let Some((port, wire)) = arrived.and_then(|position| state.arriving.remove(position))
+        else {
+            return false;
+        };
+        if let Some(index) = listener(port) {
+            let network = self.network.clone();
+            let handle = Handle::Simulated(End { network, wire });
+            events.push(Event::Accepted {
+                listener: ListenerId(index as u32),
+                socket: Socket { handle },
+            });
+        }
+        true
+    }
+
+    fn report_lazily_sent(&mut self, events: &mut Vec<Event>) {
+        for (id, buffer) in self.lazily_sent.drain(..) {
+            if let Some(connection) = self.connections.get_mut(id)
+                && !connection.has_failed
+            {
+                connection.is_sending = false;
+                events.push(Event::Sent { id, buffer });
+            }
+        }
+    }
+}
+
+impl Connection {
+    fn fail_at_random(&mut self, id: ConnectionId, state: &mut State, events: &mut Vec<Event>) {
+        let State {
+            random,
+            faults,
+            wires,
+            ..
+        } = state;
+        let wire = &mut wires[self.end.wire];
+        wire.is_reset |= random.happens(faults.resets_per_mille);
+        if wire.is_reset && !self.has_failed && !self.is_ended {
+            self.has_failed = true;
+            self.is_sending = false;
+            self.buffer = Vec::new();
+            let error = io::ErrorKind::ConnectionReset.into();
+            events.push(Event::Failed { id, error });
+        }
+    }
+
+    fn receive(
+        &mut self,
+        id: ConnectionId,
+        state: &mut State,
+        buffers: &mut BufferPool,
+        events: &mut Vec<Event>,
+    ) -> bool {
+        let State {
+            random,
+            faults,
+            wires,
+            ..
+        } = state;
+        let wire = &mut wires[self.end.wire];
+        if self.has_failed || self.is_ended || self.is_paused || !buffers.is_available() {
+            return false;
+        }
+        if wire.to_server.is_empty() {
+            if wire.is_finished_by_client {
+                self.is_ended = true;
+                events.push(Event::EndOfStream { id });
+            }
+            return false;
+        }
+        if random.happens(faults.stalls_per_mille) {
+            return true;
+        }
+        if let Some(index) = buffers.take() {
+            let space = buffers.space(index);
+            let bytes_max = wire
+                .to_server
+                .len()
+                .min(space.len())
+                .min(faults.receive_bytes_max);
+            let bytes = random.piece(bytes_max, faults);
+            for (place, byte) in space.iter_mut().zip(wire.to_server.drain(..bytes)) {
+                *place = byte;
+            }
+            let length = bytes as u32;
+            let buffer = Buffer { index, length };
+            events.push(Event::Received { id, buffer });
+        }
+        true
+    }
+
+    fn send(
+        &mut self,
+        id: ConnectionId,
+        state: &mut State,
+        lazily_sent: &mut Vec<(ConnectionId, Vec<u8>)>,
+        events: &mut Vec<Event>,
+    ) -> bool {
+        if self.buffer.is_empty() {
+            return false;
+        }
+        // Only a send that goes through at its first chance may be reported late.
+        let is_lazy = std::mem::replace(&mut self.is_lazy, false);
+        let can_move = self.write(state);
+        if self.sent_bytes < self.buffer.len() {
+            return can_move;
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        if is_lazy {
+            lazily_sent.push((id, buffer));
+        } else {
+            self.is_sending = false;
+            events.push(Event::Sent { id, buffer });
+        }
+        false
+    }
+
+    /// Moves a piece; false when the client takes nothing.
+    fn write(&mut self, state: &mut State) -> bool {
+        let State {
+            random,
+            faults,
+            wires,
+            ..
+        } = state;
+        let wire = &mut wires[self.end.wire];
+        let window = wire.window.unwrap_or(usize::MAX);
+        if window > 0 && !random.happens(faults.stalls_per_mille) {
+            let rest = &self.buffer[self.sent_bytes..];
+            let bytes = random.piece(rest.len().min(window).min(faults.send_bytes_max), faults);
+            wire.to_client.extend_from_slice(&rest[..bytes]);
+            wire.window = wire.window.map(|window| window - bytes);
+            self.sent_bytes += bytes;
+        }
+        window > 0
+    }
+}
+
+impl super::Random {
+    /// How many of at most `bytes_max` bytes move: everything where there are no stalls, else a random part.
+    fn piece(&mut self, bytes_max: usize, faults: &Faults) -> usize {
+        if faults.stalls_per_mille == 0 {
+            bytes_max
+        } else {
+            1 + self.below(bytes_max)
+        }
+    }
+}
+
+impl Backend for Simulation {
+    const NAME: &'static str = "simulation";
+
+    fn new(options: &Options) -> io::Result<Self> {
+        Simulation::on(&Network::new(0, Faults::none()), options)
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn listen(&mut self, listener: Listener) -> io::Result<ListenerId> {
+        let ListenerHandle::Simulated(port) = listener.handle else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        self.ports.push(Some(port));
+        Ok(ListenerId(self.ports.len() as u32 - 1))
+    }
+
+    fn stop_listening(&mut self) {
+        self.ports.fill(None);
+    }
+
+    fn resume_accept(&mut self) {}
+
+    fn open(&mut self, socket: Socket) -> io::Result<ConnectionId> {
+        let Handle::Simulated(end) = socket.handle else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let connection = Connection {
+            end,
+            is_paused: false,
+            is_ended: false,
+            has_failed: false,
+            is_sending: false,
+            is_lazy: false,
+            buffer: Vec::new(),
+            sent_bytes: 0,
+        };
+        Ok(self
+            .connections
+            .insert(connection)
+            .ok_or(io::ErrorKind::QuotaExceeded)?)
+    }
+
+    fn send(&mut self, id: ConnectionId, buffer: Vec<u8>) {
+        self.start_send(id, buffer, false);
+    }
+
+    fn send_lazily(&mut self, id: ConnectionId, buffer: Vec<u8>) {
+        self.start_send(id, buffer, true);
+    }
+
+    fn pause(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.is_paused = true;
+        }
+    }
+
+    fn resume(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.is_paused = false;
+        }
+    }
+
+    fn close(&mut self, id: ConnectionId) {
+        if self.connections.contains(id) {
+            self.connections.vacate(id.slot);
+            self.closed.push(id);
+        }
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let events_before = events.len();
+        // Before looking: whoever changes something after that ends the sleep.
+        self.waker.sleeps_on_this_thread();
+        let may_sleep = self.waker.falls_asleep();
+        let goes_on = self.step(events);
+        let is_quiet = events.len() == events_before && !goes_on;
+        if is_quiet && may_sleep && timeout != Some(Duration::ZERO) {
+            self.waker.sleep(timeout);
+            self.step(events);
+        }
+        if self.waker.wakes_up() {
+            events.push(Event::Woken);
+        }
+        if events.len() > events_before || timeout == Some(Duration::ZERO) {
+            self.report_lazily_sent(events);
+        }
+        self.held += events[events_before..]
+            .iter()
+            .filter(|event| matches!(event, Event::Received { .. }))
+            .count();
+        Ok(())
+    }
+
+    fn bytes(&self, buffer: &Buffer) -> &[u8] {
+        self.buffers.bytes(buffer)
+    }
+
+    fn recycle(&mut self, buffer: Buffer) {
+        self.held -= 1;
+        self.buffers.give_back(buffer.index);
+    }
+}

@@ -47,7 +47,10 @@ fn pause(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErr
     let timeout_ms =
         u64::try_from(timeout_ms).map_err(|_| CommandError::line("ERR timeout is negative"))?;
     let now_ms = context.now_ms();
-    let until_ms = now_ms.saturating_add(timeout_ms);
+    let until_ms = now_ms
+        .checked_add(timeout_ms)
+        .filter(|until_ms| i64::try_from(*until_ms).is_ok())
+        .ok_or(CommandError::line("ERR timeout is out of range"))?;
     context.shared.pause.start(until_ms, writes_only, now_ms);
     context.reply.ok();
     Ok(())
@@ -146,12 +149,14 @@ mod tests {
             "CLIENT PAUSE x
              CLIENT PAUSE -1
              CLIENT PAUSE 1.5
+             CLIENT PAUSE 9223372036854775807
              CLIENT PAUSE x foo
              CLIENT PAUSE
              CLIENT UNPAUSE x",
             "-ERR timeout is not an integer or out of range
              -ERR timeout is negative
              -ERR timeout is not an integer or out of range
+             -ERR timeout is out of range
              -ERR CLIENT PAUSE mode must be WRITE or ALL
              -ERR wrong number of arguments for 'client|pause' command
              -ERR wrong number of arguments for 'client|unpause' command",

@@ -192,6 +192,14 @@ mod tests {
     }
 
     #[test]
+    fn transactions_may_flush() {
+        check(
+            "SET a 1\nMULTI\nGET a\nFLUSHALL\nSET b 2\nSWAPDB 0 1\nDBSIZE\nEXEC",
+            "OK\nOK\nQUEUED\nQUEUED\nQUEUED\nQUEUED\nQUEUED\n[1 OK OK OK :0]",
+        );
+    }
+
+    #[test]
     fn watches_see_flushes_and_swaps() {
         for change in ["FLUSHALL", "FLUSHDB", "SWAPDB 0 1"] {
             let script = format!("SET k v\nWATCH k\nb> {change}\nMULTI\nPING\nEXEC");

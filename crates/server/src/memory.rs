@@ -1,12 +1,12 @@
 #![allow(unsafe_code)]
-//! The allocator and what it and the system tell of memory and CPU time.
+//! The allocator, and what it and the system tell of themselves, of memory and of CPU time.
 
 use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::sync::LazyLock;
 
 use commands::shared::Facts;
-use tikv_jemalloc_ctl::{epoch, stats};
+use tikv_jemalloc_ctl::{epoch, stats, version};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -48,7 +48,7 @@ pub fn purge() {
     }
 }
 
-/// What was true when the process started.
+/// What was true when the process was ready to serve.
 pub struct AtStart {
     allocated_bytes: u64,
 }
@@ -62,8 +62,10 @@ impl AtStart {
     }
 }
 
-/// Fills in memory and CPU time.
-pub fn fill(facts: &mut Facts, start: &AtStart) {
+/// Fills in the system, memory and CPU time.
+pub fn fill(facts: &mut Facts, start: Option<&AtStart>) {
+    facts.os = SYSTEM_NAME.clone();
+    facts.allocator = &ALLOCATOR_NAME;
     let Allocator {
         allocated_bytes,
         active_bytes,
@@ -71,7 +73,7 @@ pub fn fill(facts: &mut Facts, start: &AtStart) {
         retained_bytes,
     } = allocator();
     facts.allocated_bytes = allocated_bytes;
-    facts.allocated_bytes_at_start = start.allocated_bytes;
+    facts.allocated_bytes_at_start = start.map_or(0, |start| start.allocated_bytes);
     facts.allocated_bytes_peak = facts.allocated_bytes_peak.max(allocated_bytes);
     facts.active_bytes = active_bytes;
     facts.allocator_resident_bytes = resident_bytes;
@@ -80,6 +82,29 @@ pub fn fill(facts: &mut Facts, start: &AtStart) {
     facts.system_memory_bytes = *SYSTEM_MEMORY_BYTES;
     fill_cpu_time(facts);
 }
+
+/// `jemalloc-5.3.0`.
+static ALLOCATOR_NAME: LazyLock<String> = LazyLock::new(|| {
+    let text = version::read().unwrap_or("unknown");
+    let number = text.split('-').next().unwrap_or(text);
+    format!("jemalloc-{number}")
+});
+
+/// The operating system, its release if it tells, and the machine.
+static SYSTEM_NAME: LazyLock<String> = LazyLock::new(|| {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let system = match std::env::consts::OS {
+        "linux" => "Linux",
+        "macos" => "Darwin",
+        other => other,
+    };
+    let parts = [system, release.trim(), std::env::consts::ARCH];
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+});
 
 /// Physical memory; it does not change.
 static SYSTEM_MEMORY_BYTES: LazyLock<u64> = LazyLock::new(|| {

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, EvictionPolicy};
 use crate::memory;
 
 /// The shortest time between two lines about the same trouble, in milliseconds.
@@ -48,7 +48,7 @@ pub struct Process {
     unix_socket: Option<PathBuf>,
     run_id: String,
     samples: Mutex<Samples>,
-    start: memory::AtStart,
+    ready: OnceLock<memory::AtStart>,
 }
 
 /// What is decided at the start.
@@ -144,8 +144,13 @@ impl Process {
             unix_socket,
             run_id,
             samples: Mutex::default(),
-            start: memory::AtStart::now(),
+            ready: OnceLock::new(),
         }
+    }
+
+    /// Everything is set up: memory from here on is for clients and data.
+    pub fn set_ready(&self) {
+        self.ready.get_or_init(memory::AtStart::now);
     }
 
     /// A worker's mailbox.
@@ -412,6 +417,9 @@ impl commands::shared::Process for ForCommands {
                 .map_or_else(String::new, |path| path.display().to_string()),
             max_clients: settings.server.max_connections.into(),
             max_memory: settings.memory.max_memory,
+            max_memory_policy: EvictionPolicy::WORDS[settings.memory.eviction_policy as usize]
+                .redis
+                .to_owned(),
             connections_received: process.received.load(Relaxed),
             connections_rejected: process.rejected.load(Relaxed),
             net_input_bytes: process
@@ -428,7 +436,7 @@ impl commands::shared::Process for ForCommands {
             allocated_bytes_peak: samples.allocated_bytes_peak,
             ..Facts::default()
         };
-        memory::fill(&mut facts, &process.start);
+        memory::fill(&mut facts, process.ready.get());
         facts
     }
 

@@ -56,6 +56,7 @@ pub fn serve(config: &Arc<Config>) -> io::Result<()> {
         Chosen::IoUring => start_workers::<net::Uring>(&process, &shared, listeners)?,
         Chosen::Mio => start_workers::<MioBackend>(&process, &shared, listeners)?,
     };
+    process.set_ready();
     info!(
         version = env!("CARGO_PKG_VERSION"),
         backend = backend.name(),

@@ -9,7 +9,7 @@ use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
 use crate::dispatch::{Request, resolve};
-use crate::limits::GROUP_COMMANDS_MAX;
+use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
 use crate::registry::Registered;
 
 /// The requests of one group. Reused from group to group.
@@ -17,6 +17,8 @@ use crate::registry::Registered;
 pub struct Batch {
     items: Vec<Item>,
     spans: Vec<Span>,
+    /// The hashes of the keys of all requests.
+    hashes: Vec<u64>,
     /// Inline requests with quotes, whose arguments are not in the input as they are.
     quoted: Vec<OwnedArgs>,
 }
@@ -32,7 +34,7 @@ pub struct Item {
     place: Place,
     registered: Option<&'static Registered>,
     database: u8,
-    hash: u64,
+    hashes: Range<usize>,
 }
 
 enum Place {
@@ -77,6 +79,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.items.clear();
         self.spans.clear();
+        self.hashes.clear();
         self.quoted.clear();
     }
 
@@ -88,7 +91,7 @@ impl Batch {
 
     /// Whether the group has as many requests as it can.
     pub fn is_full(&self) -> bool {
-        self.items.len() >= GROUP_COMMANDS_MAX
+        self.items.len() >= GROUP_COMMANDS_MAX || self.hashes.len() >= GROUP_KEYS_MAX
     }
 
     /// Parses up to `requests_max` requests of one connection into the group; the place up to which its input has
@@ -114,7 +117,7 @@ impl Batch {
             if at == input.len() {
                 return (at, Stop::Empty);
             }
-            if self.items.len() >= items_max {
+            if self.items.len() >= items_max || self.is_full() {
                 return (at, Stop::Enough);
             }
             let first_span = self.spans.len();
@@ -124,16 +127,16 @@ impl Batch {
                 Ok(Parsed::Request { consumed }) => {
                     let spans = first_span..self.spans.len();
                     let args = Args::new(request, &self.spans[spans.clone()]);
-                    let (registered, hash) = look_up(args, keyspace);
-                    let (start, end, place) = (at, at + consumed, Place::Input(spans));
+                    let (registered, hashes) = look_up(args, keyspace, &mut self.hashes);
+                    let (start, end) = (at, at + consumed);
                     self.items.push(Item {
                         connection,
                         start,
                         end,
-                        place,
+                        place: Place::Input(spans),
                         registered,
                         database,
-                        hash,
+                        hashes,
                     });
                     at = end;
                 }
@@ -141,18 +144,19 @@ impl Batch {
                     consumed,
                     arguments,
                 }) => {
-                    let (registered, hash) = look_up(arguments.as_args(), keyspace);
-                    let (start, end, place) = (at, at + consumed, Place::Quoted(self.quoted.len()));
-                    self.quoted.push(*arguments);
+                    let args = arguments.as_args();
+                    let (registered, hashes) = look_up(args, keyspace, &mut self.hashes);
+                    let (start, end) = (at, at + consumed);
                     self.items.push(Item {
                         connection,
                         start,
                         end,
-                        place,
+                        place: Place::Quoted(self.quoted.len()),
                         registered,
                         database,
-                        hash,
+                        hashes,
                     });
+                    self.quoted.push(*arguments);
                     at = end;
                 }
                 Ok(Parsed::Empty { consumed }) => at += consumed,
@@ -168,13 +172,24 @@ impl Batch {
         }
     }
 
-    /// Asks the processor for everything that the group's single keys need, stage by stage.
+    /// Asks the processor for everything that the group's keys need, stage by stage.
     #[inline]
     pub fn prefetch(&self, group: &Group<'_>) {
-        let keyed = || self.items.iter().filter(|item| item.has_only_key());
-        keyed().for_each(|item| group.prefetch_table(item.database, item.hash));
-        keyed().for_each(|item| group.prefetch_bucket(item.database, item.hash));
-        keyed().for_each(|item| group.prefetch_entry(item.database, item.hash));
+        self.for_each_key(|database, hash| group.prefetch_table(database, hash));
+        self.for_each_key(|database, hash| group.prefetch_bucket(database, hash));
+        self.for_each_key(|database, hash| group.prefetch_entry(database, hash));
+    }
+
+    /// The first keys of the group; more would push each other out of the cache.
+    #[inline]
+    fn for_each_key(&self, mut each: impl FnMut(u8, u64)) {
+        let end = self.hashes.len().min(GROUP_KEYS_MAX);
+        for item in &self.items {
+            let hashes = item.hashes.start.min(end)..item.hashes.end.min(end);
+            for hash in &self.hashes[hashes] {
+                each(item.database, *hash);
+            }
+        }
     }
 
     /// A request as it is executed. `input` is what it was parsed from.
@@ -187,26 +202,22 @@ impl Batch {
         Request {
             registered: item.registered,
             args,
-            hash: item.hash,
+            hashes: &self.hashes[item.hashes.clone()],
         }
     }
 }
 
-impl Item {
-    #[inline]
-    fn has_only_key(&self) -> bool {
-        self.registered
-            .is_some_and(|registered| registered.only_key.is_some())
-    }
-}
-
-/// The command of a request, and the hash of its only key.
+/// The command of a request, and where the hashes of its keys are now in `hashes`.
 #[inline]
-fn look_up(args: Args<'_>, keyspace: &Keyspace) -> (Option<&'static Registered>, u64) {
+fn look_up(
+    args: Args<'_>,
+    keyspace: &Keyspace,
+    hashes: &mut Vec<u64>,
+) -> (Option<&'static Registered>, Range<usize>) {
     let registered = resolve(args);
-    let only_key = registered.and_then(|registered| registered.only_key);
-    let hash = only_key
-        .and_then(|place| args.try_get(place))
-        .map_or(0, |key| keyspace.hash(key));
-    (registered, hash)
+    let first = hashes.len();
+    if let Some(spec) = registered.and_then(|registered| registered.hashed) {
+        spec.for_each_place(args, |place| hashes.push(keyspace.hash(args.get(place))));
+    }
+    (registered, first..hashes.len())
 }

@@ -157,6 +157,23 @@ impl KeySpec {
         }
     }
 
+    /// The place of the first key.
+    #[inline]
+    pub const fn first_place(&self) -> usize {
+        match self.find {
+            Find::Range { .. } => self.begin,
+            Find::Counted { .. } => self.begin + 1,
+        }
+    }
+
+    /// The distance of one key to the next.
+    #[inline]
+    pub const fn step(&self) -> usize {
+        match self.find {
+            Find::Range { step, .. } | Find::Counted { step } => step,
+        }
+    }
+
     /// Calls `each` with the place of every key that is there.
     pub fn for_each_place(&self, args: Args<'_>, mut each: impl FnMut(usize)) {
         let count = args.len();

@@ -3,6 +3,7 @@
 use keyspace::{EntryRef, Key, Locked, ValueKind, ValueRef};
 use resp::{Args, ReplyWriter};
 
+use crate::command::KeySpec;
 use crate::error::CommandError;
 use crate::limits::REPLY_BYTES_MAX;
 use crate::session::Session;
@@ -22,8 +23,8 @@ pub struct Context<'c, 'g> {
     pub worker: usize,
     /// The command's name for error messages: `get`, `client|list`.
     pub command: &'static str,
-    /// The place of the key whose hash is known, and the hash.
-    pub(crate) hashed: Option<(usize, u64)>,
+    /// The spec of the keys whose hashes are known, and the hashes.
+    pub(crate) hashed: Option<(KeySpec, &'c [u64])>,
     /// The length of the reply buffer before this command.
     pub(crate) reply_start: usize,
 }
@@ -32,14 +33,29 @@ impl Context<'_, '_> {
     /// The key at a place of the arguments, in the selected database.
     #[inline]
     pub fn key<'k>(&self, args: Args<'k>, at: usize) -> Key<'k> {
-        match self.hashed {
-            Some((place, hash)) if place == at => Key {
-                database: self.session.database,
-                bytes: args.get(at),
+        let database = self.session.database;
+        let bytes = args.get(at);
+        match self.known_hash(at) {
+            Some(hash) => Key {
+                database,
+                bytes,
                 hash,
             },
-            _ => self.keys.key(self.session.database, args.get(at)),
+            None => self.keys.key(database, bytes),
         }
+    }
+
+    /// The hash of the key at a place of the arguments, if it was taken before.
+    #[inline]
+    fn known_hash(&self, at: usize) -> Option<u64> {
+        let (spec, hashes) = self.hashed?;
+        let first = spec.first_place();
+        let step = spec.step();
+        let index = at.checked_sub(first)?;
+        if step == 1 {
+            return hashes.get(index).copied();
+        }
+        (index.is_multiple_of(step)).then(|| hashes.get(index / step).copied())?
     }
 
     /// Now, in milliseconds of the Unix epoch.

@@ -47,8 +47,8 @@ pub struct Request<'a> {
     pub registered: Option<&'static Registered>,
     /// The arguments.
     pub args: Args<'a>,
-    /// The hash of its only key, if it has exactly one.
-    pub hash: u64,
+    /// The hashes of its keys, if they are all in one spec.
+    pub hashes: &'a [u64],
 }
 
 impl Dispatcher<'_> {
@@ -103,7 +103,7 @@ impl Dispatcher<'_> {
             return Flow::Busy;
         };
         locked.set_touches(session.touches);
-        let hashed = registered.only_key.map(|place| (place, request.hash));
+        let hashed = registered.hashed.map(|spec| (spec, request.hashes));
         session.last_command = registered.id as u32 + 1;
         session.commands += 1;
         let reply_start = out.len();
@@ -213,8 +213,10 @@ fn lock<'g>(
     registered: &Registered,
     request: Request<'_>,
 ) -> Result<Locked<'g>, Busy> {
-    if registered.only_key.is_some() {
-        return group.lock_one(session.database, request.hash);
+    if registered.has_one_key
+        && let [hash] = request.hashes
+    {
+        return group.lock_one(session.database, *hash);
     }
     plan.clear();
     let keyspace = group.keyspace();

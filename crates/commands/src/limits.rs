@@ -11,3 +11,5 @@ pub const QUEUED_BYTES_MAX: usize = 1 << 30;
 pub const LCS_TABLE_BYTES_MAX: usize = 512 << 20;
 /// The most keys that DEBUG POPULATE creates at once: it locks their shards before.
 pub const POPULATE_KEYS_MAX: u64 = 10_000_000;
+/// The most keys that are prefetched for one group: as many as the first levels of the cache hold with their entries.
+pub const GROUP_KEYS_MAX: usize = 512;

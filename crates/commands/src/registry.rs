@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use resp::Args;
 
-use crate::command::{Command, Find, Locks};
+use crate::command::{Command, Find, KeySpec, Locks};
 use crate::{connection, keys, server, strings, transactions};
 
 /// The families. A new one joins here.
@@ -24,8 +24,10 @@ pub struct Registered {
     pub full_name: String,
     /// Its place in [`Registry::all`].
     pub id: usize,
-    /// The place of its only key, if it has exactly one in a fixed place and locks just that.
-    pub only_key: Option<usize>,
+    /// Whether it locks exactly one key.
+    pub has_one_key: bool,
+    /// Where the keys are that are hashed and prefetched before it runs: those of its only spec, if it has one.
+    pub hashed: Option<KeySpec>,
     /// Its first and last place in [`Registry::all`] of its subcommands.
     subcommands: std::ops::Range<usize>,
 }
@@ -124,11 +126,13 @@ impl Registry {
 
 impl Registered {
     fn new(command: &'static Command, full_name: String, id: usize) -> Self {
+        let hashed = hashed_spec(command);
         Self {
             command,
             full_name,
             id,
-            only_key: only_key(command),
+            has_one_key: hashed.is_some_and(|spec| spec.find == ONE),
+            hashed,
             subcommands: 0..0,
         }
     }
@@ -139,11 +143,12 @@ impl Registered {
     }
 }
 
-fn only_key(command: &Command) -> Option<usize> {
+/// How a single key is found.
+const ONE: Find = Find::Range { last: 0, step: 1 };
+
+fn hashed_spec(command: &Command) -> Option<KeySpec> {
     match (command.locks, command.keys) {
-        (Locks::Keys, [spec]) if spec.find == (Find::Range { last: 0, step: 1 }) => {
-            Some(spec.begin)
-        }
+        (Locks::Keys, [spec]) => Some(*spec),
         _ => None,
     }
 }

@@ -46,8 +46,14 @@ impl Plan {
 
     /// Adds the shard of a key.
     pub fn add(&mut self, keyspace: &Keyspace, key: Key<'_>) {
+        self.add_hash(keyspace, key.database, key.hash);
+    }
+
+    /// Adds the shard of a key that has this hash.
+    #[inline]
+    pub fn add_hash(&mut self, keyspace: &Keyspace, database: u8, hash: u64) {
         self.places
-            .push(u32::from(key.database) << 24 | keyspace.shard(key.hash) as u32);
+            .push(u32::from(database) << 24 | keyspace.shard(hash) as u32);
     }
 
     /// Asks for the whole keyspace.

@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use net::{Backend, Event, Listener, ListenerId, ListenerOptions, Options, Peer, SocketOptions};
+use net::{
+    Backend, Event, Listener, ListenerId, ListenerOptions, Options, Peer, Socket, SocketOptions,
+};
 
 use crate::harness::{Host, pattern};
 
@@ -504,6 +506,81 @@ pub fn serves_many_connections<B: Backend>() {
         }
     }
     driving.join().expect("clients");
+}
+
+pub fn acts_on_more_connections_than_fit_into_a_queue<B: Backend>() {
+    const CONNECTIONS: usize = 1500;
+    net::descriptors::raise_limit(10_000);
+    let mut host = Host::<B>::new();
+    let mut pairs = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (client, server) = UnixStream::pair().expect("a pair of sockets");
+        let socket = Socket::from_descriptor(server).expect("a socket");
+        pairs.push((client, host.backend.open(socket).expect("open")));
+    }
+    for (index, (_, id)) in pairs.iter().enumerate() {
+        host.backend.send_lazily(*id, index.to_le_bytes().to_vec());
+    }
+    for _ in 0..CONNECTIONS {
+        let event = host.next_or_late();
+        assert!(matches!(event, Event::Sent { .. }), "{event:?}");
+    }
+    for (index, (client, _)) in pairs.iter_mut().enumerate() {
+        let mut bytes = [0; size_of::<usize>()];
+        client.read_exact(&mut bytes).expect("read");
+        assert_eq!(bytes, index.to_le_bytes());
+        client.write_all(b"request").expect("write");
+    }
+    for _ in 0..CONNECTIONS {
+        match host.next() {
+            Event::Received { buffer, .. } => host.backend.recycle(buffer),
+            event => panic!("not received: {event:?}"),
+        }
+    }
+    for (_, id) in &pairs {
+        host.backend.close(*id);
+    }
+    for _ in 0..CONNECTIONS {
+        let event = host.next();
+        assert!(matches!(event, Event::Closed { .. }), "{event:?}");
+    }
+    host.expect_nothing();
+}
+
+pub fn refuses_options_out_of_range<B: Backend>() {
+    let default = Options::default;
+    let out_of_range = [
+        Options {
+            buffer_bytes: 63,
+            ..default()
+        },
+        Options {
+            buffers_max: 0,
+            ..default()
+        },
+        Options {
+            buffers_max: u32::MAX,
+            ..default()
+        },
+        Options {
+            connections_max: 0,
+            ..default()
+        },
+        Options {
+            connections_max: u32::MAX,
+            ..default()
+        },
+    ];
+    for options in out_of_range {
+        let error = B::new(&options).err().expect("out of range");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    let mut host = Host::<B>::new();
+    let error = host
+        .backend
+        .listen(Listener::simulated(1))
+        .expect_err("not a real listener");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 /// Closes so that the peer gets a reset, not an end.

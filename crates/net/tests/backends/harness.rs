@@ -77,6 +77,14 @@ impl<B: Backend> Host<B> {
         }
     }
 
+    /// The next event, also one that does not end a sleep.
+    pub fn next_or_late(&mut self) -> Event {
+        if self.events.is_empty() {
+            self.wait(Some(Duration::ZERO));
+        }
+        self.next()
+    }
+
     /// One wait, whose events are kept for `next`.
     pub fn wait(&mut self, timeout: Option<Duration>) {
         self.backend.wait(timeout, &mut self.scratch).expect("wait");

@@ -52,4 +52,6 @@ over_each_backend! {
     coalesces_wakes
     drops_with_everything_in_flight
     serves_many_connections
+    acts_on_more_connections_than_fit_into_a_queue
+    refuses_options_out_of_range
 }

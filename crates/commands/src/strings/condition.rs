@@ -118,3 +118,70 @@ fn has_digest(value: &[u8], digest: &[u8]) -> Result<bool, CommandError> {
     }
     Ok(digest_text(value).as_bytes().eq_ignore_ascii_case(digest))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn values_are_compared() {
+        check(
+            "SET k v IFEQ v
+             SET k v IFNE v
+             SET k w IFEQ x
+             SET k w IFNE v
+             SET k w IFEQ v
+             SET k 10 IFNE v
+             SET k 11 IFEQ 10
+             GET k",
+            "nil
+             OK
+             nil
+             nil
+             OK
+             OK
+             OK
+             11",
+        );
+    }
+
+    #[test]
+    fn digests_are_compared_without_regard_to_case() {
+        check(
+            "SET k hello
+             SET k v IFDEQ 9ec9f7918d7dfc40
+             SET k v IFDNE 9555e8555c62dcfd
+             SET k v IFDEQ 9555E8555c62dcfd
+             GET k
+             SET missing v IFDEQ 9555e8555c62dcfd
+             SET missing v IFDNE 9555e8555c62dcfd",
+            "OK
+             nil
+             nil
+             OK
+             v
+             nil
+             OK",
+        );
+    }
+
+    #[test]
+    fn only_a_digest_that_is_compared_is_checked() {
+        check(
+            "SET missing v IFDEQ 1
+             SET missing v IFDNE 1
+             SET missing v IFDNE 1
+             SET missing v IFDEQ 1 GET
+             SET missing v IFDNE zzzzzzzzzzzzzzzz
+             DELEX missing IFDEQ 1
+             GET missing",
+            "nil
+             OK
+             -ERR must be exactly 16 hexadecimal characters
+             -ERR must be exactly 16 hexadecimal characters
+             OK
+             -ERR must be exactly 16 hexadecimal characters
+             v",
+        );
+    }
+}

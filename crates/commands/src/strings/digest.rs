@@ -63,3 +63,75 @@ pub fn delifeq(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comm
     context.reply.integer(i64::from(is_deleted));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    /// The digests are those of Redis 8.4's documentation and tests.
+    #[test]
+    fn digests_have_sixteen_digits() {
+        check(
+            "DIGEST k
+             SET k \"Hello world\"
+             DIGEST k
+             SET k \"\"
+             DIGEST k
+             SET k 123
+             DIGEST k
+             SET k v8lf0c11xh8ymlqztfd3eeq16kfn4sspw7fqmnuuq3k3t75em5wdizgcdw7uc26nnf961u2jkfzkjytls2kwlj7626sd
+             DIGEST k",
+            "nil
+             OK
+             b6acb9d84a38ff74
+             OK
+             2d06800538d394c2
+             OK
+             404a763b3f4c8c9a
+             OK
+             00006c38adf31777",
+        );
+    }
+
+    #[test]
+    fn keys_are_deleted_under_a_condition() {
+        check(
+            "DELEX k
+             DELEX k FOO x
+             SET k v
+             DELEX k IFEQ x
+             DELEX k IFNE v
+             DELEX k ifdne 0
+             DELEX k FOO v
+             DELEX k IFEQ
+             DELEX k IFEQ v x
+             DELEX k ifne x
+             SET k 5
+             DELEX k IFDEQ 0000000000000000
+             DELEX k IFEQ 5
+             SET k v
+             DELEX k
+             GET k",
+            ":0
+             :0
+             OK
+             :0
+             :0
+             -ERR must be exactly 16 hexadecimal characters
+             -ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE
+             -ERR wrong number of arguments for 'delex' command
+             -ERR wrong number of arguments for 'delex' command
+             :1
+             OK
+             :0
+             :1
+             OK
+             :1
+             nil",
+        );
+        check(
+            "DELIFEQ k v\nSET k v\nDELIFEQ k w\nDELIFEQ k v\nDELIFEQ k v",
+            ":0\nOK\n:0\n:1\n:0",
+        );
+    }
+}

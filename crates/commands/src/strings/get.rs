@@ -75,3 +75,110 @@ fn parse_getex(args: Args<'_>) -> Result<Lifetime<'_>, CommandError> {
     }
     Ok(lifetime)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{TestServer, check, check_resp3};
+
+    #[test]
+    fn values_are_read() {
+        check(
+            "GET k
+             SET k v
+             GETSET k 5
+             GETSET k w
+             GETDEL k
+             GETDEL k
+             GETSET k new
+             GET k",
+            "nil
+             OK
+             v
+             5
+             w
+             nil
+             nil
+             new",
+        );
+        check_resp3("GET k\nGETDEL k\nGETEX k", "nil\nnil\nnil");
+    }
+
+    #[test]
+    fn getex_changes_the_deadline() {
+        check(
+            "SET k v
+             GETEX k EX 10
+             +10000
+             GETEX k px 5
+             +6
+             GET k
+             SET k v EX 10
+             GETEX k PERSIST
+             +60000
+             GETEX k EXAT 1
+             GET k
+             SET k v
+             GETEX k PXAT 1700000070007
+             GET k
+             GETEX k PXAT 1700000070006
+             GET k",
+            "OK
+             v
+             v
+             nil
+             OK
+             v
+             v
+             nil
+             OK
+             v
+             v
+             v
+             nil",
+        );
+    }
+
+    #[test]
+    fn getex_checks_its_options_first_and_the_time_last() {
+        check(
+            "GETEX missing EX abc
+             GETEX missing foo
+             SET k v
+             GETEX k EX
+             GETEX k EX 10 PX 10
+             GETEX k PERSIST EX 10
+             GETEX k KEEPTTL
+             GETEX k EX abc
+             GETEX k EX 0
+             GETEX k PX 9223372036854775807
+             GETEX k EXAT 9223372036854775807
+             GETEX k EX 1 EX 100
+             +1001
+             GET k",
+            "nil
+             -ERR syntax error
+             OK
+             -ERR syntax error
+             -ERR syntax error
+             -ERR syntax error
+             -ERR syntax error
+             -ERR value is not an integer or out of range
+             -ERR invalid expire time in 'getex' command
+             -ERR invalid expire time in 'getex' command
+             -ERR invalid expire time in 'getex' command
+             v
+             v",
+        );
+    }
+
+    #[test]
+    fn hits_and_misses_are_counted_for_reads_alone() {
+        let mut server = TestServer::new();
+        server.run("SET k v\nSET k w NX\nINCR n\nAPPEND k x\nMSETNX k 1\nDELIFEQ missing x");
+        let stats = server.shared.keyspace.stats();
+        assert_eq!((stats.hits, stats.misses), (0, 0));
+        server.run("GET k\nGET a\nSET k w GET\nGETEX k\nSTRLEN b\nMGET k c\nLCS k d\nGETDEL k");
+        let stats = server.shared.keyspace.stats();
+        assert_eq!((stats.hits, stats.misses), (6, 4));
+    }
+}

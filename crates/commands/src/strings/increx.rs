@@ -327,3 +327,255 @@ impl Countable for LongDouble {
         reply.double_text(&self.to_string());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{check, check_resp3};
+
+    #[test]
+    fn integers_stay_within_bounds() {
+        check(
+            "INCREX n
+             INCREX n BYINT 9
+             INCREX n BYINT 5 UBOUND 12
+             INCREX n BYINT 5 UBOUND 12 SATURATE
+             INCREX n BYINT -50 LBOUND 0
+             INCREX n BYINT -50 LBOUND 0 SATURATE
+             INCREX n BYINT 5 LBOUND 20 saturate
+             INCREX n BYINT 5 UBOUND 5 SATURATE
+             INCREX n BYINT -1 UBOUND 3
+             GET n
+             OBJECT ENCODING n",
+            "[:1 :1]
+             [:10 :9]
+             [:10 :0]
+             [:12 :2]
+             [:12 :0]
+             [:0 :-12]
+             [:20 :20]
+             [:5 :-15]
+             [:5 :0]
+             5
+             int",
+        );
+    }
+
+    #[test]
+    fn the_limits_of_integers_are_bounds() {
+        check(
+            "SET n 9223372036854775800
+             INCREX n BYINT 10
+             INCREX n BYINT 10 SATURATE
+             INCREX n BYINT 10 UBOUND 5 SATURATE
+             SET n -9223372036854775800
+             INCREX n BYINT -10
+             INCREX n BYINT -10 SATURATE
+             INCREX n LBOUND 9223372036854775807 SATURATE
+             GET n",
+            "OK
+             [:9223372036854775800 :0]
+             [:9223372036854775807 :7]
+             [:5 :-9223372036854775802]
+             OK
+             [:-9223372036854775800 :0]
+             [:-9223372036854775808 :-8]
+             -ERR applied increment would overflow
+             -9223372036854775808",
+        );
+    }
+
+    #[test]
+    fn floats_stay_within_bounds() {
+        check(
+            "SET n 1.5
+             INCREX n BYFLOAT 0.25
+             INCREX n BYFLOAT 1
+             INCREX n BYFLOAT 100 UBOUND 42.5
+             INCREX n BYFLOAT 100 UBOUND 42.5 SATURATE
+             INCREX n BYFLOAT -100 LBOUND -5.5 SATURATE
+             INCREX n BYFLOAT 1 UBOUND inf
+             INCREX n BYFLOAT 1 LBOUND inf UBOUND inf
+             INCREX n BYFLOAT 1 LBOUND inf UBOUND inf SATURATE
+             SET n 1.1e4932
+             INCREX n BYFLOAT 1.1e4932 UBOUND 7 SATURATE EX 10
+             SET n inf
+             INCREX n BYFLOAT 1
+             GET n",
+            "OK
+             [1.75 0.25]
+             [2.75 1]
+             [2.75 0]
+             [42.5 39.75]
+             [-5.5 -48]
+             [-4.5 1]
+             [-4.5 0]
+             -ERR applied increment would be Infinity
+             OK
+             [7 -{big}]
+             OK
+             -ERR value cannot be Infinity
+             inf"
+            .replace("{big}", &big_less_seven())
+            .as_str(),
+        );
+        check_resp3(
+            "INCREX n BYFLOAT 1.5\nINCREX n BYFLOAT 0.5\nINCREX n",
+            "[,1.5 ,1.5]\n[,2 ,0.5]\n[:3 :1]",
+        );
+    }
+
+    /// 1.1e4932 as a long double prints it; seven less is the same.
+    fn big_less_seven() -> String {
+        resp::long_double::LongDouble::parse(b"1.1e4932")
+            .expect("a number")
+            .to_string()
+    }
+
+    #[test]
+    fn a_refused_increment_changes_nothing() {
+        check(
+            "INCREX n UBOUND 0
+             GET n
+             INCREX n UBOUND 0 SATURATE
+             GET n
+             SET n 5 EX 10
+             INCREX n UBOUND 5 PERSIST
+             INCREX n UBOUND 5 EX 100
+             +10001
+             GET n
+             INCREX n BYFLOAT 1 LBOUND 5
+             GET n",
+            "[:0 :0]
+             nil
+             [:0 :0]
+             0
+             OK
+             [:5 :0]
+             [:5 :0]
+             nil
+             [0 0]
+             nil",
+        );
+    }
+
+    #[test]
+    fn deadlines_are_kept_set_and_cleared() {
+        check(
+            "INCREX a EX 10
+             INCREX a
+             INCREX b PX 10000 ENX
+             INCREX b EX 100 ENX
+             INCREX c EX 10
+             INCREX c PERSIST
+             INCREX d EX 10
+             INCREX d BYFLOAT 1.5 EXAT 1800000000
+             INCREX e EX 10
+             INCREX e EXAT 1 ENX
+             MGET a b c d e
+             +10001
+             MGET a b c d e
+             INCREX c EXAT 1
+             INCREX c EXAT 1 ENX
+             MGET c",
+            "[:1 :1]
+             [:2 :1]
+             [:1 :1]
+             [:2 :1]
+             [:1 :1]
+             [:2 :1]
+             [:1 :1]
+             [2.5 1.5]
+             [:1 :1]
+             [:2 :1]
+             [2 2 2 2.5 2]
+             [nil nil 2 2.5 nil]
+             [:3 :1]
+             [:1 :1]
+             [nil]",
+        );
+    }
+
+    #[test]
+    fn it_may_want_the_key_there_or_not() {
+        check(
+            "INCREX n XX
+             INCREX n XX BYFLOAT 1.5
+             GET n
+             INCREX n NX EX 10
+             INCREX n NX
+             INCREX n XX
+             +10001
+             GET n",
+            "[:0 :0]
+             [0 0]
+             nil
+             [:1 :1]
+             [:1 :0]
+             [:2 :1]
+             nil",
+        );
+    }
+
+    #[test]
+    fn arguments_are_checked() {
+        let syntax = [
+            "FOO",
+            "BYINT",
+            "BYINT 1 BYFLOAT 1",
+            "BYINT 1 BYINT 1",
+            "LBOUND",
+            "LBOUND 1 LBOUND 1",
+            "UBOUND 1 UBOUND 1",
+            "SATURATE SATURATE",
+            "ENX ENX EX 1",
+            "PERSIST PERSIST",
+            "EX 1 EX 1",
+            "EX 1 PX 1",
+            "EX 1 PERSIST",
+            "PERSIST ENX",
+            "KEEPTTL",
+            "NX XX",
+            "NX NX",
+            "IFEQ 1",
+            "EX",
+            "ENX FOO",
+        ];
+        for options in syntax {
+            check(&format!("INCREX n {options}"), "-ERR syntax error");
+        }
+        let cases = [
+            ("ENX", "ENX flag requires an expiration"),
+            ("BYINT x", "Increment is not an integer or out of range"),
+            ("BYINT 1.5", "Increment is not an integer or out of range"),
+            ("BYFLOAT x", "Increment is not a valid float"),
+            ("BYFLOAT nan", "Increment is not a valid float"),
+            ("BYFLOAT 1e99999", "Increment is not a valid float"),
+            ("BYFLOAT -inf", "BYFLOAT increment cannot be Infinity"),
+            ("UBOUND x", "UBOUND is not an integer or out of range"),
+            ("LBOUND inf", "LBOUND is not an integer or out of range"),
+            ("BYFLOAT 1 LBOUND x", "LBOUND is not a valid float"),
+            ("LBOUND 2 UBOUND 1", "LBOUND can't be greater than UBOUND"),
+            (
+                "BYFLOAT 1 UBOUND -inf",
+                "LBOUND can't be greater than UBOUND",
+            ),
+            ("EX 0", "invalid expire time in 'increx' command"),
+            ("PX -1", "invalid expire time in 'increx' command"),
+            ("EX x", "value is not an integer or out of range"),
+        ];
+        for (options, error) in cases {
+            check(
+                &format!("INCREX n {options}\nGET n"),
+                &format!("-ERR {error}\nnil"),
+            );
+        }
+        check(
+            "SET n v\nINCREX n\nINCREX n BYFLOAT 1\nINCREX n EXAT 1\nGET n",
+            "OK
+             -ERR value is not an integer or out of range
+             -ERR value is not a valid float
+             -ERR value is not an integer or out of range
+             v",
+        );
+    }
+}

@@ -145,3 +145,76 @@ fn reply_matches(reply: &mut resp::ReplyWriter<'_>, parts: &[Match], options: &L
     let len: usize = parts.iter().map(|part| part.len).sum();
     reply.integer(len as i64);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{TestServer, check, check_resp3, show};
+
+    #[test]
+    fn common_parts_are_found() {
+        check(
+            "MSET a ohmytext b mynewtext n 1234 m 3499
+             LCS a b
+             LCS a b LEN
+             LCS a b IDX
+             LCS a b IDX MINMATCHLEN 4
+             LCS a b idx minmatchlen 4 withmatchlen
+             LCS a b IDX MINMATCHLEN -5 WITHMATCHLEN
+             LCS a b MINMATCHLEN 4 WITHMATCHLEN
+             LCS a missing
+             LCS missing missing LEN
+             LCS a missing IDX
+             LCS n m",
+            "OK
+             mytext
+             :6
+             [matches [[[:4 :7] [:5 :8]] [[:2 :3] [:0 :1]]] len :6]
+             [matches [[[:4 :7] [:5 :8]]] len :6]
+             [matches [[[:4 :7] [:5 :8] :4]] len :6]
+             [matches [[[:4 :7] [:5 :8] :4] [[:2 :3] [:0 :1] :2]] len :6]
+             mytext
+             \"\"
+             :0
+             [matches [] len :0]
+             34",
+        );
+        check_resp3(
+            "SET a ab\nLCS a a IDX",
+            "OK\n{matches [[[:0 :1] [:0 :1]]] len :2}",
+        );
+    }
+
+    #[test]
+    fn options_are_checked() {
+        check(
+            "LCS a b LEN IDX
+             LCS a b FOO
+             LCS a b MINMATCHLEN
+             LCS a b MINMATCHLEN x
+             LCS a",
+            "-ERR If you want both the length and indexes, please just use IDX.
+             -ERR syntax error
+             -ERR syntax error
+             -ERR value is not an integer or out of range
+             -ERR wrong number of arguments for 'lcs' command",
+        );
+    }
+
+    #[test]
+    fn long_strings_are_refused() {
+        const LEN_MAX: usize = 11_584;
+        let mut server = TestServer::new();
+        let value = vec![b'x'; LEN_MAX];
+        server.command(&[b"SET", b"a".as_slice(), &value]);
+        assert_eq!(
+            server.run("LCS a a LEN\nAPPEND a x\nLCS a a LEN\nLCS a missing LEN"),
+            format!(
+                ":{LEN_MAX}\n:{}\n-ERR Insufficient memory, transient memory for LCS exceeds \
+                 proto-max-bulk-len\n:0",
+                LEN_MAX + 1
+            )
+        );
+        let reply = server.command(&["LCS", "a", "missing"]);
+        assert_eq!(show(&reply), "\"\"");
+    }
+}

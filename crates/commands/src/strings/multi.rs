@@ -128,3 +128,105 @@ fn set_pairs(
         context.keys.set(key, value, deadline);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::limits::REPLY_BYTES_MAX;
+    use crate::testing::{TestServer, check, show};
+
+    #[test]
+    fn several_keys_are_set_and_read() {
+        check(
+            "MSET a 1 b 2 a 3
+             MGET a b c a
+             MSETNX c 1 a 2
+             MSETNX c 1 c 2
+             MGET a c
+             SET a 1 EX 10
+             MSET a 2
+             +10001
+             MGET a
+             MSET a 1 b
+             MSETNX a 1 b
+             MSET a",
+            "OK
+             [3 2 nil 3]
+             :0
+             :1
+             [3 2]
+             OK
+             OK
+             [2]
+             -ERR wrong number of arguments for 'mset' command
+             -ERR wrong number of arguments for 'msetnx' command
+             -ERR wrong number of arguments for 'mset' command",
+        );
+    }
+
+    #[test]
+    fn msetex_sets_all_or_none() {
+        check(
+            "MSETEX 2 a 1 b 2 EX 10
+             MSETEX 2 a 3 c 3 NX
+             MSETEX 2 a 3 c 3 xx
+             MSETEX 2 a 4 b 4 XX KEEPTTL
+             MSETEX 1 c 5 nx px 20000
+             MGET a b c
+             +10001
+             MGET a b c
+             MSETEX 2 x 1 x 2
+             MSETEX 1 c 6 PXAT 1
+             MGET x c",
+            ":1
+             :0
+             :0
+             :1
+             :1
+             [4 4 5]
+             [nil nil 5]
+             :1
+             :1
+             [2 nil]",
+        );
+    }
+
+    #[test]
+    fn msetex_checks_its_arguments() {
+        let cases = [
+            ("abc a 1", "-ERR invalid numkeys value"),
+            ("0 a 1", "-ERR invalid numkeys value"),
+            ("-1 a 1", "-ERR invalid numkeys value"),
+            ("2147483648 a 1", "-ERR invalid numkeys value"),
+            ("2147483647 a 1", "-ERR wrong number of key-value pairs"),
+            ("2 a 1 b", "-ERR wrong number of key-value pairs"),
+            ("1 a 1 b 2", "-ERR syntax error"),
+            ("1 a 1 NX XX", "-ERR syntax error"),
+            ("1 a 1 IFEQ 1", "-ERR syntax error"),
+            ("1 a 1 EX 1 PX 1", "-ERR syntax error"),
+            ("1 a 1 EX 1 KEEPTTL", "-ERR syntax error"),
+            ("1 a 1 PERSIST", "-ERR syntax error"),
+            ("1 a 1 EX", "-ERR syntax error"),
+            ("1 a 1 EX 0", "-ERR invalid expire time in 'msetex' command"),
+            ("1 a 1 EX x", "-ERR value is not an integer or out of range"),
+            ("1 a", "-ERR wrong number of arguments for 'msetex' command"),
+        ];
+        for (arguments, error) in cases {
+            check(
+                &format!("MSETEX {arguments}\nGET a"),
+                &format!("{error}\nnil"),
+            );
+        }
+    }
+
+    #[test]
+    fn a_reply_has_a_limit() {
+        let mut server = TestServer::new();
+        let value = vec![b'v'; REPLY_BYTES_MAX / 4];
+        server.command(&[b"SET", b"k".as_slice(), &value]);
+        let reply = server.command(&["MGET", "k", "k", "k", "k"]);
+        assert_eq!(
+            show(&reply),
+            "-ERR the reply exceeds the maximum allowed size (512 MB)"
+        );
+    }
+}

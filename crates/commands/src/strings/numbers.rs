@@ -64,3 +64,117 @@ pub fn incrbyfloat(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
     context.reply.bulk(sum.as_bytes());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{check, check_resp3};
+
+    #[test]
+    fn integers_are_counted() {
+        check(
+            "INCR n
+             INCRBY n 10
+             DECR n
+             DECRBY n -5
+             DECRBY n 20
+             OBJECT ENCODING n
+             SET n 1 EX 10
+             INCR n
+             +10001
+             INCR n
+             APPEND n 0
+             INCR n
+             OBJECT ENCODING n",
+            ":1
+             :11
+             :10
+             :15
+             :-5
+             int
+             OK
+             :2
+             :1
+             :2
+             :11
+             int",
+        );
+    }
+
+    #[test]
+    fn what_is_no_integer_is_refused() {
+        check(
+            "SET n 9223372036854775807
+             INCR n
+             DECRBY n -1
+             SET n -9223372036854775808
+             DECR n
+             INCRBY n -1
+             DECRBY n -9223372036854775808
+             INCRBY n x
+             INCRBY n 1.5
+             SET n v
+             INCR n
+             SET n 1.5
+             DECR n
+             SET n \"\"
+             INCR n
+             GET n",
+            "OK
+             -ERR increment or decrement would overflow
+             -ERR increment or decrement would overflow
+             OK
+             -ERR increment or decrement would overflow
+             -ERR increment or decrement would overflow
+             -ERR decrement would overflow
+             -ERR value is not an integer or out of range
+             -ERR value is not an integer or out of range
+             OK
+             -ERR value is not an integer or out of range
+             OK
+             -ERR value is not an integer or out of range
+             OK
+             -ERR value is not an integer or out of range
+             \"\"",
+        );
+    }
+
+    #[test]
+    fn floats_are_counted() {
+        check(
+            "INCRBYFLOAT n 10.5
+             INCRBYFLOAT n 0.1
+             INCRBYFLOAT n -5
+             INCRBYFLOAT n 4.4
+             OBJECT ENCODING n
+             SET n 3.0
+             INCRBYFLOAT n 1.1
+             SET n 5.0e3
+             INCRBYFLOAT n 2.0e2
+             INCRBYFLOAT n x
+             INCRBYFLOAT n inf
+             SET n v
+             INCRBYFLOAT n 1
+             SET n 1 EX 10
+             INCRBYFLOAT n 1
+             +10001
+             GET n",
+            "10.5
+             10.6
+             5.6
+             10
+             embstr
+             OK
+             4.1
+             OK
+             5200
+             -ERR value is not a valid float
+             -ERR increment would produce NaN or Infinity
+             OK
+             -ERR value is not a valid float
+             OK
+             2
+             nil",
+        );
+        check_resp3("INCRBYFLOAT n 1.5", "1.5");
+    }
+}

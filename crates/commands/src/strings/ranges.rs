@@ -94,3 +94,148 @@ fn check_length(context: &Context<'_, '_>, len: usize, more: usize) -> Result<()
         _ => Err(CommandError::StringTooLong),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::part;
+    use crate::testing::{TestServer, check};
+
+    #[test]
+    fn strings_are_appended_to() {
+        check(
+            "APPEND k 12
+             OBJECT ENCODING k
+             APPEND k 3
+             OBJECT ENCODING k
+             GET k
+             APPEND k \"\"
+             STRLEN k
+             STRLEN missing
+             SET k 1 EX 10
+             APPEND k 2
+             +10001
+             GET k",
+            ":2
+             int
+             :3
+             raw
+             123
+             :3
+             :3
+             :0
+             OK
+             :2
+             nil",
+        );
+    }
+
+    #[test]
+    fn parts_are_overwritten() {
+        check(
+            "SETRANGE k 5 \"\"
+             GET k
+             SETRANGE k 2 ab
+             GET k
+             SETRANGE k 0 xyz1234
+             GET k
+             SETRANGE k 9 \"\"
+             SETRANGE k -1 x
+             SETRANGE k x x
+             SET n 1234
+             SETRANGE n 0 \"\"
+             OBJECT ENCODING n
+             SETRANGE n 1 5
+             OBJECT ENCODING n
+             GET n",
+            ":0
+             nil
+             :4
+             \\x00\\x00ab
+             :7
+             xyz1234
+             :7
+             -ERR offset is out of range
+             -ERR value is not an integer or out of range
+             OK
+             :4
+             int
+             :4
+             raw
+             1534",
+        );
+    }
+
+    #[test]
+    fn strings_have_a_longest_length() {
+        let mut server = TestServer::new();
+        server.shared.string_bytes_max.store(10, Relaxed);
+        assert_eq!(
+            server
+                .run(
+                    "SET k 12345678
+                 APPEND k 90
+                 APPEND k 1
+                 SETRANGE k 9 x
+                 SETRANGE k 10 x
+                 SETRANGE missing 10 x
+                 SETRANGE missing 9223372036854775807 x
+                 SETRANGE missing 100 \"\"
+                 GET k"
+                )
+                .lines()
+                .collect::<Vec<_>>(),
+            [
+                "OK",
+                ":10",
+                "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+                ":10",
+                "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+                "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+                "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+                ":0",
+                "123456789x",
+            ]
+        );
+    }
+
+    /// The expectations are redis-server's.
+    #[test]
+    fn parts_are_as_redis_cuts_them() {
+        for (start, end, expected) in [
+            (0, -1, "hello"),
+            (0, 0, "h"),
+            (1, 3, "ell"),
+            (-3, -2, "ll"),
+            (-2, -3, ""),
+            (3, 1, ""),
+            (5, 9, ""),
+            (4, 9, "o"),
+            (-100, 0, "h"),
+            (0, -100, "h"),
+            (-100, -100, "h"),
+            (-100, 100, "hello"),
+            (i64::MIN, i64::MAX, "hello"),
+            (i64::MAX, i64::MIN, ""),
+        ] {
+            let found = part(b"hello", start, end);
+            assert_eq!(found, expected.as_bytes(), "{start} to {end}");
+        }
+        assert_eq!(part(b"", 0, -1), b"");
+        check(
+            "SET k 12345
+             GETRANGE k 1 2
+             SUBSTR k -2 -1
+             GETRANGE missing 0 -1
+             GETRANGE missing x 1
+             GETRANGE k 1 x",
+            "OK
+             23
+             45
+             \"\"
+             -ERR value is not an integer or out of range
+             -ERR value is not an integer or out of range",
+        );
+    }
+}

@@ -118,3 +118,160 @@ fn set_until(
     context.reply.ok();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{check, check_resp3};
+
+    #[test]
+    fn conditions_hold_set_back() {
+        check(
+            "SET k v XX
+             SET k v NX
+             SET k w NX
+             SET k w XX
+             GET k
+             SETNX k x
+             SETNX other x",
+            "nil
+             OK
+             nil
+             OK
+             w
+             :0
+             :1",
+        );
+        check_resp3("SET k v XX\nSET k v XX GET", "nil\nnil");
+    }
+
+    #[test]
+    fn get_answers_the_value_before() {
+        check(
+            "SET k v GET
+             SET k w GET
+             SET k x NX GET
+             SET other y NX GET
+             GET k
+             GET other
+             SET k x XX GET GET
+             SET k 1 GET IFEQ wrong
+             GET k",
+            "nil
+             v
+             w
+             nil
+             w
+             y
+             w
+             x
+             x",
+        );
+    }
+
+    #[test]
+    fn deadlines_are_set_kept_and_cleared() {
+        check(
+            "SET a 1 EX 10
+             SET b 1 PX 10000
+             SET c 1 EXAT 1700000010
+             SET d 1 PXAT 1700000010000
+             SETEX e 10 1
+             PSETEX f 10000 1
+             SET g 1 EX 10
+             SET g 2 KEEPTTL
+             SET h 1 EX 10
+             SET h 2
+             SET i 1 EX 1 EX 10
+             SET j 1 KEEPTTL
+             +10000
+             MGET a b c d e f g h i j
+             +1
+             MGET a b c d e f g h i j",
+            "OK
+             OK
+             OK
+             OK
+             OK
+             OK
+             OK
+             OK
+             OK
+             OK
+             OK
+             OK
+             [1 1 1 1 1 1 2 2 1 1]
+             [nil nil nil nil nil nil nil 2 nil 1]",
+        );
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_leaves_nothing() {
+        check(
+            "SET k v
+             SET k w EXAT 1
+             GET k
+             SET k w PXAT 1 XX
+             SET k v NX",
+            "OK
+             OK
+             nil
+             nil
+             OK",
+        );
+    }
+
+    #[test]
+    fn times_are_checked() {
+        check(
+            "SET k v EX 0
+             SET k v PX -1
+             SET k v EXAT 0
+             SET k v EX 9223372036854775
+             SET k v EX 9223372036854776
+             SET k v PX 9223372036854775807
+             SET k v PXAT 9223372036854775807
+             SET k v EX 1.5
+             SETEX k 0 v
+             SETEX k x v
+             PSETEX k -5 v
+             SET k w EX 0 NX",
+            "-ERR invalid expire time in 'set' command
+             -ERR invalid expire time in 'set' command
+             -ERR invalid expire time in 'set' command
+             -ERR invalid expire time in 'set' command
+             -ERR invalid expire time in 'set' command
+             -ERR invalid expire time in 'set' command
+             OK
+             -ERR value is not an integer or out of range
+             -ERR invalid expire time in 'setex' command
+             -ERR value is not an integer or out of range
+             -ERR invalid expire time in 'psetex' command
+             -ERR invalid expire time in 'set' command",
+        );
+    }
+
+    #[test]
+    fn options_exclude_each_other() {
+        let wrong = [
+            "foo",
+            "EX",
+            "NX XX",
+            "XX NX",
+            "EX 1 PX 1",
+            "EX 1 KEEPTTL",
+            "KEEPTTL PXAT 1",
+            "PERSIST",
+            "NX IFEQ v",
+            "IFEQ v XX",
+            "IFEQ v IFNE v",
+            "IFDEQ v IFDNE v",
+            "IFEQ",
+            "EX abc foo",
+        ];
+        for options in wrong {
+            check(&format!("SET k v {options}"), "-ERR syntax error");
+        }
+        check("SET k v nx Nx get keepttl KEEPTTL", "nil");
+        check("SET k v IFEQ a IFEQ b", "nil");
+    }
+}

@@ -16,6 +16,7 @@
 
 mod cases;
 mod client;
+mod clients;
 mod command_table;
 mod comparison;
 mod differences;
@@ -23,6 +24,7 @@ mod differential;
 mod generator;
 mod grammar;
 mod hostile;
+mod lifecycle;
 mod random;
 mod server;
 mod stress;

@@ -61,7 +61,7 @@ impl Target {
         }
     }
 
-    fn command(self, port: u16, socket: &Path) -> Command {
+    fn command(self, port: u16, socket: &Path, wrapper: &[&str]) -> Command {
         let port = port.to_string();
         let socket = socket.to_str().expect("temporary paths are UTF-8");
         let backend = match self {
@@ -69,7 +69,15 @@ impl Target {
             Target::IoUring => "io_uring",
             Target::Redis => return redis_command(&port, socket),
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_redistill"));
+        let executable = env!("CARGO_BIN_EXE_redistill");
+        let mut command = match wrapper {
+            [] => Command::new(executable),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(executable);
+                command
+            }
+        };
         command.args(["--server.port", &port, "--server.unix_socket", socket]);
         command.args(["--server.io_backend", backend, "--server.workers", "2"]);
         command
@@ -104,6 +112,61 @@ pub fn is_long_run() -> bool {
     std::env::var_os("REDISTILL_LONG").is_some_and(|value| value == "1")
 }
 
+/// How a server is started.
+pub struct Launch<'a> {
+    /// What is started.
+    pub target: Target,
+    /// Further command line flags.
+    pub flags: &'a [&'a str],
+    /// Environment variables.
+    pub environment: &'a [(&'a str, &'a str)],
+    /// A program with arguments that our executable is started by, such as prlimit.
+    pub wrapper: &'a [&'a str],
+    /// An empty directory of its own, or one with a configuration file.
+    pub directory: PathBuf,
+}
+
+impl Launch<'_> {
+    /// With nothing but the defaults.
+    pub fn new(target: Target) -> Launch<'static> {
+        Launch {
+            target,
+            flags: &[],
+            environment: &[],
+            wrapper: &[],
+            directory: make_directory(),
+        }
+    }
+
+    /// Starts the process, without waiting for it to listen.
+    pub fn spawn(self) -> Server {
+        let port = free_port();
+        let log = File::create(self.directory.join("log")).expect("a log file");
+        let socket = self.directory.join("socket");
+        let mut command = self.target.command(port, &socket, self.wrapper);
+        command.args(self.flags).current_dir(&self.directory);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("REDIS_")) {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().copied());
+        command.stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("a second handle of the log"));
+        command.stderr(log);
+        let child = command.spawn().expect("the server's process");
+        Server {
+            target: self.target,
+            port,
+            directory: self.directory,
+            child,
+        }
+    }
+
+    /// Starts the process and waits until it accepts connections.
+    pub fn start(self) -> Server {
+        self.spawn().wait_for_port()
+    }
+}
+
 /// A running server, killed when dropped.
 pub struct Server {
     /// What it is.
@@ -128,37 +191,18 @@ impl Server {
 
     /// Starts `target` without waiting for it to listen.
     pub fn spawn(target: Target, flags: &[&str]) -> Server {
-        Server::spawn_in(target, flags, &[], make_directory())
+        Launch {
+            flags,
+            ..Launch::new(target)
+        }
+        .spawn()
     }
 
-    /// Starts `target` in `directory` with environment variables, without waiting.
-    pub fn spawn_in(
-        target: Target,
-        flags: &[&str],
-        environment: &[(&str, &str)],
-        directory: PathBuf,
-    ) -> Server {
-        let port = free_port();
-        let log = File::create(directory.join("log")).expect("a log file");
-        let mut command = target.command(port, &directory.join("socket"));
-        command.args(flags).current_dir(&directory);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("REDIS_")) {
-            command.env_remove(name);
-        }
-        command.envs(environment.iter().copied());
-        command.stdin(Stdio::null());
-        command.stdout(log.try_clone().expect("a second handle of the log"));
-        command.stderr(log);
-        let child = command.spawn().expect("the server's process");
-        Server {
-            target,
-            port,
-            directory,
-            child,
-        }
-    }
-
-    fn wait_for_port(mut self) -> Server {
+    /// Waits until it accepts connections.
+    ///
+    /// # Panics
+    /// When it ends or takes too long.
+    pub fn wait_for_port(mut self) -> Server {
         let begin = Instant::now();
         loop {
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
@@ -279,8 +323,9 @@ impl Drop for Server {
         // Both fail only when the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log();
+        let log = self.log();
+        let panicked = self.target.is_ours() && log.contains("panicked at");
+        if panicked || std::thread::panicking() {
             let mut begin = log.len().saturating_sub(LOG_TAIL_BYTES);
             while !log.is_char_boundary(begin) {
                 begin += 1;
@@ -289,6 +334,7 @@ impl Drop for Server {
         }
         // What stays behind is in the system's temporary directory.
         let _ = fs::remove_dir_all(&self.directory);
+        assert!(!panicked || std::thread::panicking(), "the server panicked");
     }
 }
 

@@ -103,7 +103,10 @@ fn swap(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErro
     let first = int(args.get(1)).map_err(|_| CommandError::line("ERR invalid first DB index"))?;
     let second = int(args.get(2)).map_err(|_| CommandError::line("ERR invalid second DB index"))?;
     let (first, second) = (database_number(first)?, database_number(second)?);
-    context.keys.swap_databases(first, second);
+    // A database that stays in its place is no change to those who watch its keys.
+    if first != second {
+        context.keys.swap_databases(first, second);
+    }
     context.reply.ok();
     Ok(())
 }
@@ -205,6 +208,10 @@ mod tests {
             let script = format!("SET k v\nWATCH k\nb> {change}\nMULTI\nPING\nEXEC");
             check(&script, "OK\nOK\nOK\nOK\nQUEUED\nnil-array");
         }
+        check(
+            "SET k v\nWATCH k\nb> SWAPDB 0 0\nMULTI\nEXEC",
+            "OK\nOK\nOK\nOK\n[]",
+        );
         check(
             "WATCH k\nb> FLUSHALL\nMULTI\nPING\nEXEC",
             "OK\nOK\nOK\nQUEUED\n[PONG]",

@@ -1,6 +1,5 @@
 //! OBJECT: how a value is kept, and how often and when it was used.
 
-use keyspace::{EntryRef, ValueRef};
 use resp::Args;
 
 use super::READING;
@@ -65,10 +64,8 @@ const ABOUT_KEY: Command = Command {
     ..READING
 };
 
-/// What Redis answers for its shared integers, which are never freed.
-const SHARED_REFERENCES: i64 = i32::MAX as i64;
-/// The integers below this are shared in Redis.
-const SHARED_INTEGERS: i64 = 10_000;
+/// Values are not shared, not even small integers.
+const REFERENCES: i64 = 1;
 
 fn encoding(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 2);
@@ -108,17 +105,9 @@ fn reference_count(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
     let key = context.key(args, 2);
     match context.keys.inspect(key) {
         None => context.reply.null(),
-        Some(entry) => context.reply.integer(references(&entry)),
+        Some(_) => context.reply.integer(REFERENCES),
     }
     Ok(())
-}
-
-/// Values are not shared here; clients still find what they know of small integers.
-fn references(entry: &EntryRef<'_>) -> i64 {
-    match entry.value() {
-        ValueRef::Integer(0..SHARED_INTEGERS) => SHARED_REFERENCES,
-        ValueRef::Integer(_) | ValueRef::Bytes(_) => 1,
-    }
 }
 
 #[cfg(test)]
@@ -147,7 +136,7 @@ mod tests {
              int
              embstr
              raw
-             :2147483647
+             :1
              :1
              :1
              nil

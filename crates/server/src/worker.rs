@@ -119,6 +119,8 @@ impl<B: Backend> Worker<B> {
     /// When the backend is broken.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Vec::new();
+        // What came before there was a waker has woken nobody.
+        self.read_mailbox();
         while !self.has_stopped() {
             let timeout = self.timeout();
             self.backend.wait(Some(timeout), &mut events)?;

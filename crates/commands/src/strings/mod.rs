@@ -50,7 +50,8 @@ pub const COMMANDS: &[Command] = &[
         keys: &[KeySpec::one(
             1,
             key_flag::RW | key_flag::ACCESS | key_flag::UPDATE | key_flag::VARIABLE_FLAGS,
-        )],
+        )
+        .noted("RW and ACCESS due to the optional `GET` argument")],
         since: "1.0.0",
         summary: "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist",
         complexity: CONDITIONS,
@@ -122,7 +123,7 @@ pub const COMMANDS: &[Command] = &[
         name: "getex",
         arity: -2,
         flags: flag::WRITE | flag::FAST,
-        keys: UPDATED_KEY,
+        keys: &[UPDATED_KEY[0].noted("RW and UPDATE because it changes the TTL")],
         since: "6.2.0",
         summary: "Returns the string value of a key after setting its expiration time",
         syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
@@ -175,11 +176,7 @@ pub const COMMANDS: &[Command] = &[
         name: "msetex",
         arity: -4,
         flags: WRITE | flag::MOVABLE_KEYS,
-        keys: &[KeySpec {
-            flags: key_flag::OW | key_flag::UPDATE,
-            begin: 1,
-            find: Find::Counted { step: 2 },
-        }],
+        keys: &[KeySpec::counted(1, 2, key_flag::OW | key_flag::UPDATE)],
         tips: &[
             "request_policy:multi_shard",
             "response_policy:all_succeeded",
@@ -330,6 +327,7 @@ pub const COMMANDS: &[Command] = &[
             flags: key_flag::RO | key_flag::ACCESS,
             begin: 1,
             find: Find::Range { last: 1, step: 1 },
+            notes: "",
         }],
         since: "7.0.0",
         summary: "Finds the longest common substring",

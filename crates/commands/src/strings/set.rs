@@ -121,7 +121,7 @@ fn set_until(
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{check, check_resp3};
+    use crate::testing::{TestServer, check, check_resp3};
 
     #[test]
     fn conditions_hold_set_back() {
@@ -273,5 +273,57 @@ mod tests {
         }
         check("SET k v nx Nx get keepttl KEEPTTL", "nil");
         check("SET k v IFEQ a IFEQ b", "nil");
+    }
+
+    #[test]
+    fn watchers_see_changes_and_nothing_else() {
+        let idle = [
+            "SET k w NX",
+            "SET k w IFEQ x",
+            "SETNX k w",
+            "GETEX k",
+            "GETEX k PERSIST",
+            "GETDEL missing",
+            "MSETNX k 1 other 2",
+            "MSETEX 1 k 1 NX",
+            "SETRANGE k 0 \"\"",
+            "INCR k",
+            "INCRBYFLOAT k x",
+            "INCREX k UBOUND 0 NX",
+            "DELEX k IFEQ x",
+            "DELIFEQ k x",
+            "LCS k k",
+            "STRLEN k",
+            "DIGEST k",
+        ];
+        for command in idle {
+            assert_eq!(exec_after(command), "[OK]", "{command}");
+        }
+        let changes = [
+            "SET k v",
+            "SET k v XX GET",
+            "SET k v EXAT 1",
+            "GETEX k EX 10",
+            "GETEX k PXAT 1",
+            "GETDEL k",
+            "GETSET k v",
+            "MSET k v",
+            "MSETEX 1 k v",
+            "APPEND k \"\"",
+            "SETRANGE k 0 v",
+            "DELEX k",
+            "DELIFEQ k v",
+            "SETEX k 1 v",
+        ];
+        for command in changes {
+            assert_eq!(exec_after(command), "nil-array", "{command}");
+        }
+    }
+
+    /// What EXEC answers when another connection has run `command` since WATCH.
+    fn exec_after(command: &str) -> String {
+        let mut server = TestServer::new();
+        server.run(&format!("SET k v\nWATCH k\nb> {command}\nMULTI\nSET x y"));
+        server.run("EXEC")
     }
 }

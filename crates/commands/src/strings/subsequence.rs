@@ -67,16 +67,15 @@ impl Table {
     fn new(a: &[u8], b: &[u8]) -> Self {
         let masks = Masks::new(a, b);
         let row_bytes = b.len().div_ceil(8);
-        let mut bits = Vec::with_capacity(a.len() * row_bytes);
+        let mut bits = Vec::with_capacity(a.len() * row_bytes + size_of::<u64>());
         let mut row = vec![u64::MAX; masks.words];
         for byte in a {
             advance(&mut row, masks.of(*byte));
-            let mut left = row_bytes;
+            let end = bits.len() + row_bytes;
             for word in &row {
-                let taken = left.min(8);
-                bits.extend_from_slice(&word.to_le_bytes()[..taken]);
-                left -= taken;
+                bits.extend_from_slice(&word.to_le_bytes());
             }
+            bits.truncate(end);
         }
         Self { bits, row_bytes }
     }

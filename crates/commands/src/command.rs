@@ -110,6 +110,8 @@ pub struct KeySpec {
     pub begin: usize,
     /// The others.
     pub find: Find,
+    /// What the flags do not say; mostly empty.
+    pub notes: &'static str,
 }
 
 /// How the keys of a spec are found.
@@ -136,6 +138,7 @@ impl KeySpec {
             flags,
             begin,
             find: Find::Range { last: 0, step: 1 },
+            notes: "",
         }
     }
 
@@ -145,6 +148,7 @@ impl KeySpec {
             flags,
             begin,
             find: Find::Range { last: -1, step },
+            notes: "",
         }
     }
 
@@ -154,7 +158,13 @@ impl KeySpec {
             flags,
             begin,
             find: Find::Counted { step },
+            notes: "",
         }
+    }
+
+    /// The same with notes.
+    pub const fn noted(self, notes: &'static str) -> Self {
+        Self { notes, ..self }
     }
 
     /// The place of the first key.

@@ -81,7 +81,13 @@ pub fn write_flags(reply: &mut ReplyWriter<'_>, flags: u32, names: &[(u32, &str)
 }
 
 fn write_key_spec(reply: &mut ReplyWriter<'_>, spec: &KeySpec) {
-    reply.map(3);
+    if spec.notes.is_empty() {
+        reply.map(3);
+    } else {
+        reply.map(4);
+        reply.bulk(b"notes");
+        reply.bulk(spec.notes.as_bytes());
+    }
     reply.bulk(b"flags");
     write_flags(reply, spec.flags, key_flag::NAMES);
     reply.bulk(b"begin_search");

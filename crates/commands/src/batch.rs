@@ -176,6 +176,7 @@ impl Batch {
     #[inline]
     pub fn prefetch(&self, group: &Group<'_>) {
         self.for_each_key(|database, hash| group.prefetch_table(database, hash));
+        self.for_each_key(|database, hash| group.prefetch_segment(database, hash));
         self.for_each_key(|database, hash| group.prefetch_bucket(database, hash));
         self.for_each_key(|database, hash| group.prefetch_entry(database, hash));
     }

@@ -35,8 +35,8 @@ pub struct Registered {
 /// The table of commands.
 pub struct Registry {
     all: Vec<Registered>,
-    /// Places in `all` plus one, by [`slot`] of the name; 0 is free.
-    slots: Box<[u16]>,
+    /// By [`Folded::slot`] of the name.
+    slots: Box<[Slot]>,
     /// The factor for which no two names share a slot.
     factor: u64,
 }
@@ -93,14 +93,12 @@ impl Registry {
     /// The command of that name, in any case. Not its subcommand.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<&Registered> {
-        let place = self.slots[slot(self.factor, name)];
-        let registered = self.all.get(usize::from(place).checked_sub(1)?)?;
-        registered
-            .command
-            .name
-            .as_bytes()
-            .eq_ignore_ascii_case(name)
-            .then_some(registered)
+        let name = Folded::new(name);
+        let slot = &self.slots[name.slot(self.factor)];
+        if slot.name != name {
+            return None;
+        }
+        self.all.get(slot.place.checked_sub(1)?)
     }
 
     /// The subcommand of that name, in any case.
@@ -153,25 +151,68 @@ fn hashed_spec(command: &Command) -> Option<KeySpec> {
     }
 }
 
-/// Where a name falls: its length, its first and its last eight bytes, without regard to case.
+/// A name of up to 16 letters as two words: its first and its last eight bytes, without regard to case. A name of
+/// letters only equals another name exactly if its words and its length do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Folded {
+    first: u64,
+    last: u64,
+    len: usize,
+}
+
+impl Folded {
+    #[inline]
+    fn new(name: &[u8]) -> Self {
+        const CASE: u64 = 0x2020_2020_2020_2020;
+        let (first, last) = match name {
+            [first @ .., _] if first.len() < 8 => (short_word(name), 0),
+            [] => (0, 0),
+            _ => {
+                let (first, last) = (name.first_chunk::<8>(), name.last_chunk::<8>());
+                (
+                    first.copied().map_or(0, u64::from_le_bytes),
+                    last.copied().map_or(0, u64::from_le_bytes),
+                )
+            }
+        };
+        Self {
+            first: first | CASE,
+            last: last | CASE,
+            len: name.len(),
+        }
+    }
+
+    /// Where it falls in a table with this factor.
+    #[inline]
+    fn slot(self, factor: u64) -> usize {
+        let mixed = self.first ^ self.last.rotate_left(23) ^ self.len as u64;
+        (mixed.wrapping_mul(factor) >> 40) as usize % SLOTS
+    }
+}
+
+/// Up to eight bytes as a word.
 #[inline]
-fn slot(factor: u64, name: &[u8]) -> usize {
-    const CASE: u64 = 0x2020_2020_2020_2020;
-    let word = |bytes: &[u8]| {
-        let mut word = [0; 8];
-        word[..bytes.len()].copy_from_slice(bytes);
-        u64::from_le_bytes(word) | CASE
-    };
-    let (first, last) = match name.len() {
-        0..=8 => (word(name), 0),
-        len => (word(&name[..8]), word(&name[len - 8..])),
-    };
-    let mixed = (first ^ last.rotate_left(23) ^ name.len() as u64).wrapping_mul(factor);
-    (mixed >> 40) as usize % SLOTS
+fn short_word(bytes: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let shift = 8 * (bytes.len() - 4);
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return u64::from(first) | u64::from(last) << shift;
+    }
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+/// One place of the lookup: a name and its place in [`Registry::all`] plus one; 0 is free.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    name: Folded,
+    place: usize,
 }
 
 /// A factor for which every name has a slot of its own, and the slots.
-fn perfect_hash(commands: &[&Registered]) -> (u64, Box<[u16]>) {
+fn perfect_hash(commands: &[&Registered]) -> (u64, Box<[Slot]>) {
     let mut factor = 0x9e37_79b9_7f4a_7c15u64;
     loop {
         if let Some(slots) = try_slots(factor, commands) {
@@ -181,14 +222,18 @@ fn perfect_hash(commands: &[&Registered]) -> (u64, Box<[u16]>) {
     }
 }
 
-fn try_slots(factor: u64, commands: &[&Registered]) -> Option<Box<[u16]>> {
-    let mut slots = vec![0u16; SLOTS].into_boxed_slice();
+fn try_slots(factor: u64, commands: &[&Registered]) -> Option<Box<[Slot]>> {
+    let mut slots = vec![Slot::default(); SLOTS].into_boxed_slice();
     for registered in commands {
-        let place = &mut slots[slot(factor, registered.command.name.as_bytes())];
-        if *place != 0 {
+        let name = Folded::new(registered.command.name.as_bytes());
+        let slot = &mut slots[name.slot(factor)];
+        if slot.place != 0 {
             return None;
         }
-        *place = registered.id as u16 + 1;
+        *slot = Slot {
+            name,
+            place: registered.id + 1,
+        };
     }
     Some(slots)
 }
@@ -229,6 +274,11 @@ mod tests {
             assert!(
                 !command.summary.ends_with('.'),
                 "{name}: no full stop after the summary"
+            );
+            let has_only_letters = name.bytes().all(|byte| byte.is_ascii_lowercase());
+            assert!(
+                name.contains('|') || has_only_letters && name.len() <= 16,
+                "{name} cannot be looked up"
             );
             assert!(command.arity != 0, "{name} has no arity");
             assert_eq!(command.name, command.name.to_lowercase());

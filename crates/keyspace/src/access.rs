@@ -99,14 +99,21 @@ impl<'w> Group<'w> {
         self.table(database, hash).prefetch();
     }
 
-    /// Second stage: asks for the key's bucket.
+    /// Second stage: asks for what says where the key's bucket is.
+    #[inline]
+    pub fn prefetch_segment(&self, database: u8, hash: u64) {
+        self.table(database, hash)
+            .prefetch_segment(hash, self.keyspace.shard_bits);
+    }
+
+    /// Third stage: asks for the key's bucket.
     #[inline]
     pub fn prefetch_bucket(&self, database: u8, hash: u64) {
         self.table(database, hash)
             .prefetch_bucket(hash, self.keyspace.shard_bits);
     }
 
-    /// Third stage: asks for the key's entry.
+    /// Fourth stage: asks for the key's entry.
     #[inline]
     pub fn prefetch_entry(&self, database: u8, hash: u64) {
         self.table(database, hash)

@@ -136,6 +136,12 @@ impl Table {
         prefetch_line(std::ptr::from_ref(self).cast());
     }
 
+    /// Asks for the directory entry of `hash`, if there is a directory. For pinned workers; needs no lock.
+    #[inline]
+    pub fn prefetch_segment(&self, hash: u64, shard_bits: u32) {
+        prefetch_line(std::ptr::from_ref(self.segment(hash, shard_bits)).cast());
+    }
+
     /// Asks for the home bucket of `hash`. For pinned workers; needs no lock.
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64, shard_bits: u32) {

@@ -109,11 +109,6 @@ impl Input {
         (buffered + self.residue.len()).saturating_sub(self.at)
     }
 
-    /// Bytes of memory of its own.
-    pub fn capacity(&self) -> usize {
-        self.residue.capacity() + self.partial.capacity() * size_of::<Span>()
-    }
-
     /// What is to be parsed now.
     #[inline]
     pub fn current<'a, B: Backend>(&'a self, backend: &'a B) -> &'a [u8] {

@@ -282,14 +282,6 @@ impl Process {
         }
     }
 
-    /// When a graceful end is over, if one has begun.
-    pub fn shutdown_deadline_ms(&self) -> Option<u64> {
-        match self.shutdown_stage() {
-            ShutdownStage::Graceful { deadline_ms } => Some(deadline_ms),
-            ShutdownStage::Running | ShutdownStage::Now => None,
-        }
-    }
-
     /// Begins to end, once.
     pub fn begin_shutdown(&self, reason: &str) {
         let grace_ms = u64::from(self.config.settings().server.shutdown_grace_period_secs) * 1000;
@@ -321,11 +313,7 @@ fn refuse(socket: &Socket) {
     const LINE: &[u8] = b"-ERR max number of clients reached\r\n";
     if let Some(descriptor) = socket.descriptor() {
         // It is closed either way; a fresh socket has room for the line.
-        drop(rustix::net::send(
-            descriptor,
-            LINE,
-            rustix::net::SendFlags::NOSIGNAL,
-        ));
+        let _ = rustix::net::send(descriptor, LINE, rustix::net::SendFlags::NOSIGNAL);
     }
 }
 

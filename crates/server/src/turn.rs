@@ -24,7 +24,7 @@ impl<B: Backend> Worker<B> {
             self.execute_group(now_ms);
             let mut stops = std::mem::take(&mut self.stops);
             for (slot, stop) in stops.drain(..).rev() {
-                self.end_group(slot as usize, stop, now_ms);
+                self.end_group(slot as usize, &stop, now_ms);
             }
             self.stops = stops;
         }
@@ -142,7 +142,7 @@ impl<B: Backend> Worker<B> {
     }
 
     /// Decides how a connection of the group goes on.
-    fn end_group(&mut self, slot: usize, stop: Stop, now_ms: u64) {
+    fn end_group(&mut self, slot: usize, stop: &Stop, now_ms: u64) {
         self.make_dirty(slot);
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
@@ -172,7 +172,7 @@ impl<B: Backend> Worker<B> {
     }
 
     /// A connection that nothing holds back: takes up its next input, or waits for more.
-    fn go_on(&mut self, slot: usize, stop: Stop) {
+    fn go_on(&mut self, slot: usize, stop: &Stop) {
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
         };

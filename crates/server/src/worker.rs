@@ -32,6 +32,8 @@ const SWEEP_ENTRIES: usize = 4_000;
 const SWEEP_AGAIN_RATIO: usize = 10;
 /// ... for at most one part in so many of the time.
 const SWEEP_REST_FACTOR: u64 = 3;
+/// The longest sleep of a worker that waits for its last replies to be taken: a lazy send does not end a sleep.
+const STOPPING_SLEEP: Duration = Duration::from_millis(5);
 /// Output buffers that a worker keeps for reuse.
 const KEPT_BUFFERS_MAX: usize = 256;
 
@@ -141,15 +143,15 @@ impl<B: Backend> Worker<B> {
         if !self.ready.is_empty() {
             return Duration::ZERO;
         }
+        if self.is_stopping {
+            return STOPPING_SLEEP;
+        }
         let mut until_ms = self.next_tick_ms;
         if self.has_deadlines {
             until_ms = until_ms.min(self.next_sweep_ms);
         }
         if !self.paused.is_empty() {
             until_ms = until_ms.min(self.shared.pause.until_ms());
-        }
-        if let Some(deadline_ms) = self.process.shutdown_deadline_ms() {
-            until_ms = until_ms.min(deadline_ms);
         }
         Duration::from_millis(until_ms.saturating_sub(self.now_ms).max(1))
     }

@@ -23,3 +23,8 @@ fn check(page: &str, expected: &str) {
 fn configuration() {
     check("configuration.md", &redistill::config::documentation());
 }
+
+#[test]
+fn commands() {
+    check("commands.md", &commands::documentation());
+}

@@ -21,7 +21,8 @@ pub const DEBUG: Command = Command {
     since: "1.0.0",
     summary: "A container for commands that test suites need",
     complexity: "Depends on subcommand",
-    syntax: "subcommand [arg [arg ...]]",
+    syntax: "ERROR line | HELP | OBJECT key [FAST] | POPULATE count [prefix [size]] | PROTOCOL type \
+             | SET-ACTIVE-EXPIRE <0 | 1> | SLEEP seconds",
     locks: Locks::Named(name_keys),
     run: debug,
     ..Command::BASE
@@ -42,7 +43,7 @@ struct Subcommand {
 const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand {
         name: "ERROR",
-        syntax: "<string>",
+        syntax: "<line>",
         summary: "Returns an error with this line",
         arguments: 3..=3,
         run: error,
@@ -56,7 +57,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     },
     Subcommand {
         name: "POPULATE",
-        syntax: "<count> [<prefix>] [<size>]",
+        syntax: "<count> [<prefix> [<size>]]",
         summary: "Creates string keys `<prefix>:<number>`, where they do not exist",
         arguments: 3..=5,
         run: populate,
@@ -284,7 +285,21 @@ fn sleep(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErr
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
 
+    use super::{DEBUG, SUBCOMMANDS};
     use crate::testing::{TestServer, check, check_resp3};
+
+    #[test]
+    fn the_row_names_every_subcommand() {
+        for subcommand in SUBCOMMANDS {
+            let (name, syntax) = (subcommand.name, subcommand.syntax);
+            let syntax = match syntax {
+                "<0|1>" => "<0 | 1>".to_owned(),
+                other => other.replace(['<', '>'], ""),
+            };
+            let usage = format!("{name} {syntax}");
+            assert!(DEBUG.syntax.contains(&usage), "{usage}");
+        }
+    }
 
     #[test]
     fn subcommands_are_checked() {

@@ -32,7 +32,6 @@ pub const MEMORY: Command = Command {
             keys: &[KeySpec::one(2, key_flag::RO)],
             since: "4.0.0",
             summary: "Returns the bytes of memory that a key and its value take",
-            complexity: "O(N) where N is the number of samples",
             syntax: "key [SAMPLES count]",
             run: usage,
             ..Command::BASE

@@ -120,9 +120,10 @@ fn name_keys(args: Args<'_>, database: u8, each: &mut dyn FnMut(u8, &[u8])) {
     }
 }
 
-fn error(_: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let line = String::from_utf8_lossy(args.get(2)).into_owned();
-    Err(CommandError::Line(line.into()))
+fn error(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
+    // It is a reply like any other: statistics do not count it as an error.
+    context.reply.error(args.get(2));
+    Ok(())
 }
 
 fn object(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {

@@ -45,6 +45,7 @@ for_each_backend!(
     keepalive_is_set,
     sigterm_finishes_what_was_received,
     sigint_ends_an_idle_server,
+    restarts_on_the_same_port,
     second_signal_ends_at_once,
     grace_period_ends,
     shutdown_command,
@@ -217,6 +218,23 @@ fn sigint_ends_an_idle_server(target: Target) {
     server.signal(Signal::INT);
     let status = server.wait_for_end(PATIENCE);
     assert!(status.success(), "{status}:\n{}", server.log());
+}
+
+/// A supervisor that starts the server again at once finds its port free, also after a crash.
+fn restarts_on_the_same_port(target: Target) {
+    let mut first = Server::start(target);
+    let _client = connected(&first, 1);
+    let port = first.port.to_string();
+    for signal in [Signal::TERM, Signal::KILL, Signal::TERM] {
+        first.signal(signal);
+        first.wait_for_end(PATIENCE);
+        let again = Launch {
+            port: Some(&port),
+            ..Launch::new(target)
+        };
+        first = again.start();
+        connected(&first, 1);
+    }
 }
 
 /// A client whose replies cannot be sent, because it does not read them.
@@ -531,11 +549,10 @@ fn an_address_in_use_stops_the_start() {
     let first = Server::start(Target::Mio);
     let port = first.port.to_string();
     let launch = Launch {
-        flags: &["--server.port", &port],
+        port: Some(&port),
         ..Launch::new(Target::Mio)
     };
-    // The later flag wins, or the same one twice is refused; both stop the start.
-    assert_start_fails(launch, &["port"]);
+    assert_start_fails(launch, &["cannot listen on 127.0.0.1", &port]);
     let launch = Launch {
         flags: &["--server.bind", "192.0.2.1"],
         ..Launch::new(Target::Mio)

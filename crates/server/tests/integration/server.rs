@@ -122,6 +122,8 @@ pub struct Launch<'a> {
     pub environment: &'a [(&'a str, &'a str)],
     /// A program with arguments that our executable is started by, such as prlimit.
     pub wrapper: &'a [&'a str],
+    /// The TCP port; a free one if there is none.
+    pub port: Option<&'a str>,
     /// An empty directory of its own, or one with a configuration file.
     pub directory: PathBuf,
 }
@@ -134,13 +136,16 @@ impl Launch<'_> {
             flags: &[],
             environment: &[],
             wrapper: &[],
+            port: None,
             directory: make_directory(),
         }
     }
 
     /// Starts the process, without waiting for it to listen.
     pub fn spawn(self) -> Server {
-        let port = free_port();
+        let port = self
+            .port
+            .map_or_else(free_port, |port| port.parse().expect("a port"));
         let log = File::create(self.directory.join("log")).expect("a log file");
         let socket = self.directory.join("socket");
         let mut command = self.target.command(port, &socket, self.wrapper);

@@ -139,7 +139,7 @@ impl Pair {
 
     fn set(&mut self, key: u16, value: &[u8], deadline: Deadline) {
         self.with_keys([key, key], |locked, [key, _]| {
-            locked.set(key, NewValue::from_client(value), deadline)
+            locked.set(key, NewValue::from_client(value), deadline);
         });
         let kept = self.models[0]
             .get(&name(key))
@@ -199,7 +199,7 @@ impl Pair {
             }
             Step::SetInteger { key, integer } => {
                 self.with_keys([*key; 2], |locked, [key, _]| {
-                    locked.set_integer(key, *integer)
+                    locked.set_integer(key, *integer);
                 });
                 self.models[0].entry(name(*key)).or_default().0 = integer.to_string().into_bytes();
             }

@@ -54,7 +54,6 @@ cases!(
     strings,
     strings_new,
     keys,
-    keys_new,
     expiry,
     connection,
     connection_new,

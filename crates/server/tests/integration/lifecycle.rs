@@ -215,6 +215,7 @@ fn sigterm_finishes_what_was_received(target: Target) {
 
 fn sigint_ends_an_idle_server(target: Target) {
     let mut server = Server::start(target);
+    let _client = connected(&server, 1);
     server.signal(Signal::INT);
     let status = server.wait_for_end(PATIENCE);
     assert!(status.success(), "{status}:\n{}", server.log());
@@ -509,7 +510,7 @@ fn wrong_configuration_names_file_line_and_nearest_key() {
         ("\n\n[server]\nport = \"x\"\n", ":4", "port"),
         ("[server]\nport = 70000\n", ":2", "65535"),
         ("[server]\nnum_shards = 3\n", ":2", "power of two"),
-        ("[servre]\nport = 1\n", ":1", "'server'"),
+        ("[servre]\nport = 1\n", ":1", "[server]"),
         ("[memory]\nmax_memory = \"1gb\"\n", ":2", "max_memory"),
         ("[server\n", ":1", ""),
     ];

@@ -264,7 +264,9 @@ impl Connection {
     fn follow(&mut self, words: &Words, reply: &Reply) {
         match (reply, name_of(words).as_str()) {
             (Reply::Simple(text), _) if text == b"QUEUED" => self.queued.push(words.clone()),
-            (_, "exec" | "discard" | "reset") if words.len() == 1 => self.queued.clear(),
+            // EXEC with an argument aborts, DISCARD with one does nothing.
+            (_, "exec") => self.queued.clear(),
+            (_, "discard" | "reset") if words.len() == 1 => self.queued.clear(),
             _ => {}
         }
     }
@@ -295,7 +297,11 @@ impl Connection {
             _ => String::new(),
         };
         let text = format!("{shown}{queue}\n  redis: {redis}\n  ours:  {ours}");
-        (name_of(words), text)
+        // Unknown commands have random names, but one reason.
+        match redis.contains("unknown command") {
+            true => ("unknown command".to_owned(), text),
+            false => (name_of(words), text),
+        }
     }
 
     /// Commands whose replies are turned off; left out inside a transaction, which would queue them.

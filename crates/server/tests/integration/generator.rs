@@ -502,7 +502,7 @@ fn change(random: &mut Random, words: &mut Words) {
         2 => words.insert(at, random.pick(JUNK).to_vec()),
         3 if at < words.len() => words[at] = random.pick(JUNK).to_vec(),
         4 => words.truncate(1),
-        5 => words[0] = [b"x", words[0].as_slice()].concat(),
+        5 => words[0] = [b"zz", words[0].as_slice()].concat(),
         _ => {
             let lower = random.once_in(2);
             let options = words.iter_mut().filter(|word| word.len() < 12);

@@ -89,6 +89,9 @@ impl Dispatcher<'_> {
         now_ms: u64,
         out: &mut Vec<u8>,
     ) -> Flow {
+        if request.registered.is_none() && is_cross_protocol(request.args.name()) {
+            return Flow::Close;
+        }
         let registered = match check(session, request) {
             Ok(registered) => registered,
             Err(error) => return self.reject(session, request, &error, out),
@@ -150,12 +153,10 @@ impl Dispatcher<'_> {
         {
             session.transaction = None;
             session.unwatch(self.shared);
-            let line = line.strip_prefix("ERR ").unwrap_or(&line);
-            reply.error(format!(
-                "EXECABORT Transaction discarded because of: {line}"
-            ));
+            let line = line.strip_prefix(b"ERR ").unwrap_or(&line);
+            reply.error([b"EXECABORT Transaction discarded because of: ", line].concat());
         } else {
-            reply.error(line.as_bytes());
+            reply.error(&line);
         }
         Flow::Done
     }
@@ -257,38 +258,52 @@ fn check(session: &Session, request: Request<'_>) -> Result<&'static Registered,
     Ok(registered)
 }
 
+/// Whether a request is the beginning of one in HTTP, which a browser may have been made to send: it gets no reply.
+fn is_cross_protocol(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
 /// The most bytes of a name or of arguments that an error repeats.
 const REPEATED_BYTES_MAX: usize = 128;
 
 #[cold]
 fn unknown_command(args: Args<'_>) -> CommandError {
-    let shown = |bytes: &[u8], len: usize| {
-        String::from_utf8_lossy(&bytes[..bytes.len().min(len)]).into_owned()
-    };
-    let mut beginning = String::new();
+    let mut beginning = Vec::new();
     for argument in args.tail(1).iter() {
         if beginning.len() >= REPEATED_BYTES_MAX {
             break;
         }
-        beginning += &format!(
-            "'{}' ",
-            shown(argument, REPEATED_BYTES_MAX - beginning.len())
-        );
+        let shown = repeated(argument, REPEATED_BYTES_MAX - beginning.len());
+        beginning.extend_from_slice(&[b"'", shown, b"' "].concat());
     }
-    let name = shown(args.name(), REPEATED_BYTES_MAX);
-    CommandError::other(format_args!(
-        "unknown command '{name}', with args beginning with: {beginning}"
-    ))
+    let name = repeated(args.name(), REPEATED_BYTES_MAX);
+    let parts: [&[u8]; 4] = [
+        b"ERR unknown command '",
+        name,
+        b"', with args beginning with: ",
+        &beginning,
+    ];
+    CommandError::Bytes(parts.concat())
 }
 
 #[cold]
 fn unknown_subcommand(args: Args<'_>) -> CommandError {
-    let name = args.get(1);
-    let name = String::from_utf8_lossy(&name[..name.len().min(REPEATED_BYTES_MAX)]);
-    let container = String::from_utf8_lossy(args.name()).to_uppercase();
-    CommandError::other(format_args!(
-        "unknown subcommand '{name}'. Try {container} HELP."
-    ))
+    let name = repeated(args.get(1), REPEATED_BYTES_MAX);
+    let container = args.name().to_ascii_uppercase();
+    let parts: [&[u8]; 5] = [
+        b"ERR unknown subcommand '",
+        name,
+        b"'. Try ",
+        &container,
+        b" HELP.",
+    ];
+    CommandError::Bytes(parts.concat())
+}
+
+/// The beginning of an argument as Redis repeats it: not beyond a zero byte.
+fn repeated(argument: &[u8], bytes_max: usize) -> &[u8] {
+    let shown = &argument[..argument.len().min(bytes_max)];
+    shown.split(|byte| *byte == 0).next().unwrap_or(shown)
 }
 
 /// Adds to the plan what a command locks; false when that is nothing.
@@ -368,7 +383,7 @@ fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
         let line = error.to_line();
         command.failed.add(1);
         stats.count_error(&line);
-        context.reply.error(line.as_bytes());
+        context.reply.error(&line);
     }
     command.end(started);
 }

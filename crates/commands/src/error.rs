@@ -31,6 +31,8 @@ pub enum CommandError {
     WrongArity(String),
     /// Any other line, with its code: `ERR ...`.
     Line(Cow<'static, str>),
+    /// A line that repeats bytes of the client.
+    Bytes(Vec<u8>),
 }
 
 impl CommandError {
@@ -45,8 +47,8 @@ impl CommandError {
     }
 
     /// The line, with its code, without `-` and line end.
-    pub fn to_line(&self) -> Cow<'_, str> {
-        Cow::Borrowed(match self {
+    pub fn to_line(&self) -> Cow<'_, [u8]> {
+        let line: &str = match self {
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
             Self::Syntax => "ERR syntax error",
             Self::NotAnInteger => "ERR value is not an integer or out of range",
@@ -58,12 +60,18 @@ impl CommandError {
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             Self::ReplyTooLong => "ERR the reply exceeds the maximum allowed size (512 MB)",
             Self::InvalidExpireTime(command) => {
-                return format!("ERR invalid expire time in '{command}' command").into();
+                return format!("ERR invalid expire time in '{command}' command")
+                    .into_bytes()
+                    .into();
             }
             Self::WrongArity(command) => {
-                return format!("ERR wrong number of arguments for '{command}' command").into();
+                return format!("ERR wrong number of arguments for '{command}' command")
+                    .into_bytes()
+                    .into();
             }
             Self::Line(line) => line,
-        })
+            Self::Bytes(line) => return line.into(),
+        };
+        line.as_bytes().into()
     }
 }

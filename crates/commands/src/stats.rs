@@ -90,14 +90,15 @@ impl WorkerStats {
 
     /// Counts an error reply by its code, the first word of its line.
     #[cold]
-    pub fn count_error(&self, line: &str) {
+    pub fn count_error(&self, line: &[u8]) {
         self.errors.add(1);
-        let code = line.split(' ').next().unwrap_or(line);
+        let code = line.split(|byte| *byte == b' ').next().unwrap_or(line);
+        let code = String::from_utf8_lossy(code);
         let mut codes = self.error_codes.lock();
-        if let Some(count) = codes.get_mut(code) {
+        if let Some(count) = codes.get_mut(&*code) {
             *count += 1;
         } else if codes.len() < ERROR_CODES_MAX {
-            codes.insert(code.to_owned(), 1);
+            codes.insert(code.into_owned(), 1);
         }
     }
 

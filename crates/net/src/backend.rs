@@ -229,6 +229,10 @@ pub trait Backend: Sized {
     /// Receives again after `pause`.
     fn resume(&mut self, id: ConnectionId);
 
+    /// Receives what has arrived so far and no more: `EndOfStream` follows as if the peer had closed its writing side.
+    /// Sending goes on.
+    fn finish_receiving(&mut self, id: ConnectionId);
+
     /// Aborts what is pending and closes the connection; `Closed` follows in a later `wait`.
     fn close(&mut self, id: ConnectionId);
 

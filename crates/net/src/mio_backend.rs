@@ -11,7 +11,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use crate::accept_pause::AcceptPause;
 use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
@@ -199,6 +199,16 @@ impl Backend for MioBackend {
     fn resume(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.is_paused = false;
+            connection.enqueue(id, &mut self.readable);
+        }
+    }
+
+    fn finish_receiving(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            // A connection that is broken already reports that by itself.
+            let _ = rustix::net::shutdown(&connection.descriptor, Shutdown::Read);
+            connection.is_readable = true;
+            connection.is_ending = true;
             connection.enqueue(id, &mut self.readable);
         }
     }

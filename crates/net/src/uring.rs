@@ -26,6 +26,7 @@ use io_uring::opcode;
 use io_uring::squeue::Flags;
 use io_uring::types::Fd;
 use rustix::event::EventfdFlags;
+use rustix::net::Shutdown;
 
 use crate::accept_pause::AcceptPause;
 use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
@@ -179,6 +180,13 @@ impl Backend for Uring {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.is_paused = false;
             self.arm_receive(id.slot);
+        }
+    }
+
+    fn finish_receiving(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            // A connection that is broken already reports that by itself.
+            let _ = rustix::net::shutdown(&connection.descriptor, Shutdown::Read);
         }
     }
 

@@ -194,7 +194,8 @@ impl<B: Backend> Worker<B> {
     }
 
     fn open(&mut self, socket: Socket) {
-        let settings = self.settings.settings();
+        // Not this worker's copy: a password that another worker has just set holds from here on.
+        let settings = self.process.config.settings();
         let origin = self.process.origin(&socket);
         if let Err(error) = socket.set_options(&net::SocketOptions {
             no_delay: settings.performance.tcp_nodelay,
@@ -218,7 +219,7 @@ impl<B: Backend> Worker<B> {
         self.connections[id.slot()] = Some(Box::new(Connection::new(id, session)));
         self.open += 1;
         if self.is_stopping {
-            self.close(id.slot());
+            self.backend.finish_receiving(id);
         }
     }
 
@@ -283,7 +284,7 @@ impl<B: Backend> Worker<B> {
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
         };
-        if connection.is_paused && !connection.is_closed && !self.is_stopping {
+        if connection.is_paused && !connection.is_closed {
             connection.is_paused = false;
             self.backend.resume(connection.id);
         }
@@ -494,29 +495,23 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    /// Accepts and receives nothing more; what has been received is executed, and its replies are sent.
+    /// Accepts nothing more. What has arrived is received and executed, its replies are sent, and each connection closes.
     fn begin_to_stop(&mut self) {
         self.is_stopping = true;
         self.backend.stop_listening();
-        for slot in 0..self.connections.len() {
-            self.pause_receiving(slot);
+        for connection in self.connections.iter().flatten() {
+            self.backend.finish_receiving(connection.id);
         }
         self.shared.pause.end();
     }
 
-    /// Whether the worker may end: it is to stop, and every reply is sent or the time for that is over.
+    /// Whether the worker may end: it is to stop, and every connection has closed or the time for that is over.
     fn has_stopped(&self) -> bool {
         match self.process.shutdown_stage() {
             ShutdownStage::Running => false,
             ShutdownStage::Now => true,
             ShutdownStage::Graceful { deadline_ms } => {
-                let is_flushed = || {
-                    self.connections
-                        .iter()
-                        .flatten()
-                        .all(|connection| connection.unsent_bytes() == 0)
-                };
-                let is_done = self.is_stopping && self.ready.is_empty() && is_flushed();
+                let is_done = self.is_stopping && self.open == 0;
                 is_done || self.process.clock.now_ms() >= deadline_ms
             }
         }

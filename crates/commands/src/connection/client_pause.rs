@@ -32,7 +32,12 @@ pub const UNPAUSE: Command = Command {
 };
 
 fn pause(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let writes_only = match args.try_get(3).filter(|_| args.len() == 4) {
+    if args.len() > 4 {
+        return Err(CommandError::line(
+            "ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.",
+        ));
+    }
+    let writes_only = match args.try_get(3) {
         Some(mode) if is(mode, "WRITE") => true,
         Some(mode) if !is(mode, "ALL") => {
             return Err(CommandError::line(

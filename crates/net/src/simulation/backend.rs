@@ -29,6 +29,8 @@ pub struct Simulation {
 struct Connection {
     end: End,
     is_paused: bool,
+    /// What has arrived is received, and then the end.
+    is_finishing: bool,
     is_ended: bool,
     has_failed: bool,
     is_sending: bool,
@@ -175,7 +177,7 @@ impl Connection {
             return false;
         }
         if wire.to_server.is_empty() {
-            if wire.is_finished_by_client {
+            if wire.is_finished_by_client || self.is_finishing {
                 self.is_ended = true;
                 events.push(Event::EndOfStream { id });
             }
@@ -292,6 +294,7 @@ impl Backend for Simulation {
         let connection = Connection {
             end,
             is_paused: false,
+            is_finishing: false,
             is_ended: false,
             has_failed: false,
             is_sending: false,
@@ -322,6 +325,12 @@ impl Backend for Simulation {
     fn resume(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.is_paused = false;
+        }
+    }
+
+    fn finish_receiving(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.is_finishing = true;
         }
     }
 

@@ -3,8 +3,10 @@
 //! - `text`: headers, marks of unfinished work, traces of one machine, sizes.
 //! - `safety`: unsafe code only in the files named for it.
 //! - `arrows`: which crate may depend on which, and what its code may not mention.
+//! - `documents`: README, ARCHITECTURE and CONTRIBUTING name what exists.
 
 mod arrows;
+mod documents;
 mod safety;
 mod text;
 
@@ -52,6 +54,7 @@ pub fn check() -> Result<(), String> {
         arrows::check(file, &mut problems);
     }
     safety::check_list(&files, &mut problems);
+    documents::check(&files, &mut problems);
     if problems.is_empty() {
         println!("{} files are in order", files.len());
         return Ok(());

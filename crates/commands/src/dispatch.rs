@@ -7,7 +7,7 @@ use resp::{Args, OwnedArgs, ReplyWriter};
 
 use crate::command::{Locks, flag};
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::error::{CommandError, until_zero};
 use crate::limits::QUEUED_BYTES_MAX;
 use crate::registry::{Registered, registry};
 use crate::session::{Queued, Replies, Session, Transaction};
@@ -300,10 +300,9 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
     CommandError::Bytes(parts.concat())
 }
 
-/// The beginning of an argument as Redis repeats it: not beyond a zero byte.
+/// The beginning of an argument as Redis repeats it.
 fn repeated(argument: &[u8], bytes_max: usize) -> &[u8] {
-    let shown = &argument[..argument.len().min(bytes_max)];
-    shown.split(|byte| *byte == 0).next().unwrap_or(shown)
+    until_zero(&argument[..argument.len().min(bytes_max)])
 }
 
 /// Adds to the plan what a command locks; false when that is nothing.

@@ -41,6 +41,17 @@ impl CommandError {
         Self::Line(format!("ERR {text}").into())
     }
 
+    /// An error that repeats an argument, as Redis does it: not beyond a zero byte.
+    pub fn repeating(before: &str, argument: &[u8], after: &str) -> Self {
+        let parts = [
+            b"ERR ",
+            before.as_bytes(),
+            until_zero(argument),
+            after.as_bytes(),
+        ];
+        Self::Bytes(parts.concat())
+    }
+
     /// An error line that is always the same, with its code.
     pub const fn line(line: &'static str) -> Self {
         Self::Line(Cow::Borrowed(line))
@@ -74,4 +85,9 @@ impl CommandError {
         };
         line.as_bytes().into()
     }
+}
+
+/// What Redis shows of an argument in an error.
+pub(crate) fn until_zero(argument: &[u8]) -> &[u8] {
+    argument.split(|byte| *byte == 0).next().unwrap_or(argument)
 }

@@ -79,10 +79,11 @@ fn set_info(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Command
     let (option, value) = (args.get(2), args.get(3));
     let is_name = is(option, "LIB-NAME");
     if !is_name && !is(option, "LIB-VER") {
-        let option = text(option);
-        return Err(CommandError::other(format_args!(
-            "Unrecognized option '{option}'"
-        )));
+        return Err(CommandError::repeating(
+            "Unrecognized option '",
+            option,
+            "'",
+        ));
     }
     let value = printable(value, &text(option))?;
     let mut names = context.session.client.names.lock();

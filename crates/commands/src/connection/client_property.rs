@@ -10,7 +10,7 @@ use super::client_filter::Purpose;
 use super::client_line::{Viewer, age_seconds, flags, idle_seconds};
 use crate::clients::{Client, client_flag};
 use crate::error::CommandError;
-use crate::parse::{is, text};
+use crate::parse::is;
 
 /// A property and its value.
 pub enum Property<'a> {
@@ -173,10 +173,7 @@ fn client_type(name: &[u8]) -> Result<Type, CommandError> {
     match () {
         () if is(name, "NORMAL") => Ok(Type::Normal),
         () if OTHERS.iter().any(|other| is(name, other)) => Ok(Type::Other),
-        () => Err(CommandError::other(format_args!(
-            "Unknown client type '{}'",
-            text(name)
-        ))),
+        () => Err(CommandError::repeating("Unknown client type '", name, "'")),
     }
 }
 
@@ -184,10 +181,7 @@ fn user(name: &[u8]) -> Result<Property<'_>, CommandError> {
     if name == DEFAULT_USER.as_bytes() {
         return Ok(Property::User);
     }
-    Err(CommandError::other(format_args!(
-        "No such user '{}'",
-        text(name)
-    )))
+    Err(CommandError::repeating("No such user '", name, "'"))
 }
 
 fn seconds(argument: &[u8], name: &str) -> Result<u64, CommandError> {
@@ -208,10 +202,8 @@ fn letters<'a>(argument: &'a [u8], known: &[u8], name: &str) -> Result<&'a [u8],
     if argument.iter().all(|letter| known.contains(letter)) {
         return Ok(argument);
     }
-    Err(CommandError::other(format_args!(
-        "Unknown {name} found in the provided filter: {}",
-        text(argument)
-    )))
+    let before = format!("Unknown {name} found in the provided filter: ");
+    Err(CommandError::repeating(&before, argument, ""))
 }
 
 fn database(argument: &[u8]) -> Result<u8, CommandError> {

@@ -9,7 +9,7 @@ use crate::REDIS_VERSION;
 use crate::command::Command;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::parse::{is, text};
+use crate::parse::is;
 
 pub const HELLO: Command = Command {
     name: "hello",
@@ -49,10 +49,8 @@ impl<'a> Greeting<'a> {
                     options.next();
                 }
                 _ => {
-                    let option = text(option);
-                    return Err(CommandError::other(format_args!(
-                        "Syntax error in HELLO option '{option}'"
-                    )));
+                    let before = "Syntax error in HELLO option '";
+                    return Err(CommandError::repeating(before, option, "'"));
                 }
             }
         }

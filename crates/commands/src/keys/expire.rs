@@ -6,7 +6,7 @@ use super::CHANGING;
 use crate::command::Command;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::parse::{integer, is, text};
+use crate::parse::{integer, is};
 
 pub const EXPIRE: Command = Command {
     name: "expire",
@@ -87,10 +87,7 @@ impl Conditions {
                 () if is(option, "GT") => &mut conditions.later,
                 () if is(option, "LT") => &mut conditions.earlier,
                 () => {
-                    let option = text(option);
-                    return Err(CommandError::other(format_args!(
-                        "Unsupported option {option}"
-                    )));
+                    return Err(CommandError::repeating("Unsupported option ", option, ""));
                 }
             };
             *condition = true;

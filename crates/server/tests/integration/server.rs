@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
@@ -358,8 +358,20 @@ pub fn make_directory() -> PathBuf {
     }
 }
 
-/// A TCP port that was free a moment ago.
+/// The ports that servers are given: below those that the system gives to clients, which could take one of them while
+/// a server starts.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
+/// A TCP port that was free a moment ago, and that no other test of this process has been given.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let count = PORTS.end - PORTS.start;
+    let first = (std::process::id() * 127 % u32::from(count)) as u16;
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + (first + given % count) % count;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn build(root: &Path) -> Result<(), String> {
             "--release",
             "--bins",
             "-p",
-            "server",
+            "redistill",
             "-p",
             "redistill-benchmark",
         ])

@@ -195,9 +195,7 @@ impl Running {
         binaries: &Binaries,
     ) -> Result<Self, String> {
         let port = server.port();
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return Err(format!("port {port} is in use"));
-        }
+        wait_until_free(port)?;
         let line = server.command_line(group);
         let arguments = line
             .split(' ')
@@ -240,6 +238,18 @@ impl Running {
         }
         Err(format!("{name} does not answer"))
     }
+}
+
+/// Waits until nobody listens: the kernel takes a ring of a process that was killed down a little later.
+fn wait_until_free(port: u16) -> Result<(), String> {
+    let begin = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        if begin.elapsed() > Duration::from_secs(10) {
+            return Err(format!("port {port} is in use"));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 impl Drop for Running {

@@ -1,11 +1,12 @@
-//! Real client libraries with their defaults: redis-rs from here, redis-py, ioredis and node-redis
-//! by scripts in `clients/`.
+//! Real clients with their defaults: redis-rs from here, redis-py, ioredis and node-redis by scripts
+//! in `clients/`, and redis-cli and redis-benchmark.
 //!
 //! The libraries are installed once into cargo's directory for temporary files. Where Python, npm
 //! or the network are missing, the short run says so and goes on; the long run fails.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use redis::{Commands, ErrorKind, ServerErrorKind};
@@ -124,6 +125,93 @@ fn installed(
 
 fn runs(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
+}
+
+/// The command line client of Redis, with its defaults and in RESP3.
+#[test]
+fn redis_cli() {
+    if !Target::Redis.is_available() {
+        return;
+    }
+    for target in targets() {
+        let server = Server::start(target);
+        let run = |arguments: &[&str]| cli(&server, arguments, "");
+        assert_eq!(run(&["SET", "k", "v"]), "OK\n");
+        assert_eq!(run(&["-3", "GET", "k"]), "v\n");
+        assert_eq!(run(&["-n", "3", "GET", "k"]), "\n");
+        assert_eq!(run(&["-r", "3", "INCR", "n"]), "1\n2\n3\n");
+        assert_eq!(run(&["--no-raw", "-3", "GET", "missing"]), "(nil)\n");
+        assert!(run(&["NOSUCH"]).starts_with("ERR unknown command"));
+        assert_eq!(
+            cli(&server, &["-x", "SET", "stdin"], "from standard input"),
+            "OK\n"
+        );
+        assert_eq!(run(&["GET", "stdin"]), "from standard input\n");
+        let mut keys: Vec<String> = run(&["--scan"]).lines().map(str::to_owned).collect();
+        keys.sort();
+        assert_eq!(keys, ["k", "n", "stdin"]);
+        let big = run(&["--bigkeys"]);
+        assert!(big.contains("Biggest string found"), "{big}");
+        let memory = run(&["--memkeys"]);
+        assert!(memory.contains("Sampled 3 keys"), "{memory}");
+        let mass: String = (0..10_000)
+            .map(|n| format!("SET mass:{n} {n}\r\n"))
+            .collect();
+        let piped = cli(&server, &["--pipe"], &mass);
+        assert!(piped.contains("errors: 0, replies: 10000"), "{piped}");
+        assert_eq!(run(&["DBSIZE"]), "10003\n");
+        let transaction = cli(&server, &[], "MULTI\nSET t 1\nINCR t\nEXEC\n");
+        assert_eq!(transaction, "OK\nQUEUED\nQUEUED\nOK\n2\n");
+    }
+}
+
+fn cli(server: &Server, arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new("redis-cli");
+    command
+        .args(["-p", &server.port.to_string()])
+        .args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stderr(Stdio::piped());
+    let mut child = command.spawn().expect("redis-cli (redis-tools) runs");
+    let mut stdin = child.stdin.take().expect("its standard input");
+    stdin
+        .write_all(input.as_bytes())
+        .expect("the input is taken");
+    drop(stdin);
+    let output = child.wait_with_output().expect("redis-cli ends");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// The load generator of Redis ends without an error.
+#[test]
+fn redis_benchmark() {
+    if !Target::Redis.is_available() {
+        return;
+    }
+    let (clients, requests) = match is_long_run() {
+        true => ("500", "2000000"),
+        false => ("100", "100000"),
+    };
+    for target in targets().filter(|target| target.is_ours()) {
+        let server = Server::start(target);
+        let mut command = Command::new("redis-benchmark");
+        command.args([
+            "-p",
+            &server.port.to_string(),
+            "-t",
+            "ping,set,get,incr,mset",
+        ]);
+        command.args([
+            "-c", clients, "-P", "128", "-n", requests, "-r", "1000000", "-q",
+        ]);
+        let output = command
+            .output()
+            .expect("redis-benchmark (redis-tools) runs");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{text}");
+        assert!(!text.to_lowercase().contains("error"), "{text}");
+        assert_eq!(text.matches("requests per second").count(), 6, "{text}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::client::{Client, Reply};
+use crate::client::{Client, Reply, encode};
 use crate::random::Random;
 use crate::server::{Server, Target, is_long_run};
 
@@ -46,6 +46,9 @@ for_each_backend!(
     swapdb_and_flushall_under_load,
     set_nx_has_one_winner,
     appends_are_not_lost,
+    large_values_are_never_torn,
+    large_values_of_every_size,
+    expired_keys_go_by_themselves,
 );
 
 /// Few shards, so that clients meet in them, and small batches, so that they take turns.
@@ -429,6 +432,92 @@ fn swapdb_and_flushall_under_load(server: &Server) {
             fill(client);
         }
     });
+}
+
+/// Readers see the old value or the new one, of any size, never parts of both.
+fn large_values_are_never_torn(server: &Server) {
+    const SIZES: &[usize] = &[64, 5_000, 40_000, 1_000_000];
+    let rounds = times(25);
+    let write = |number: usize, client: &mut Client| {
+        let letter = ["a", "b", "c"][number];
+        for size in SIZES {
+            let key = format!("large:{size}");
+            let value = letter.repeat(*size);
+            match number {
+                0 => ok(&client.command(&["SET", &key, &value])),
+                1 => ok(&client.command(&["MSET", &key, &value])),
+                // A value of other bytes comes in place, where it has the same length.
+                _ => drop(client.command(&["SETRANGE", &key, "0", &value])),
+            }
+        }
+    };
+    during(server, 3, write, |client| {
+        for _ in 0..rounds {
+            for size in SIZES {
+                let value = client.command(&["GET", &format!("large:{size}")]).text();
+                let first = value.chars().next();
+                let whole = value.chars().all(|letter| Some(letter) == first);
+                assert!(whole, "torn value of {size} bytes");
+                assert!([0, *size].contains(&value.len()), "{}", value.len());
+            }
+        }
+    });
+}
+
+/// Sizes around every limit between ways of receiving, storing and sending.
+fn large_values_of_every_size(server: &Server) {
+    let mut sizes: Vec<usize> = vec![0, 1, 5_000_000];
+    for power in [8, 10, 12, 13, 14, 15, 16, 17, 18, 20] {
+        let limit: usize = 1 << power;
+        sizes.extend([limit - 40, limit - 1, limit, limit + 1, limit + 40]);
+    }
+    together(server, 2, |number, client| {
+        let mut random = Random::new(number as u64);
+        for size in &sizes {
+            let key = format!("{number}:{size}");
+            let value: Vec<u8> = (0..*size).map(|_| random.next() as u8).collect();
+            let mut bytes = encode(&[b"SET", key.as_bytes(), &value]);
+            bytes.extend(encode(&["GET", &key]));
+            bytes.extend(encode(&["STRLEN", &key]));
+            bytes.extend(encode(&["APPEND", &key, "tail"]));
+            bytes.extend(encode(&["GETRANGE", &key, "-8", "-1"]));
+            bytes.extend(encode(&["MGET", &key, &key]));
+            client.send(&bytes).expect("sent");
+            let mut reply = || client.read_reply().expect("a reply");
+            ok(&reply());
+            assert!(reply() == Reply::Bulk(value.clone()), "GET of {size} bytes");
+            assert_eq!(reply(), Reply::Integer(*size as i64));
+            assert_eq!(reply(), Reply::Integer(*size as i64 + 4));
+            let whole = [value.as_slice(), b"tail"].concat();
+            let end = whole[whole.len().saturating_sub(8)..].to_vec();
+            assert_eq!(reply(), Reply::Bulk(end));
+            let twice = Reply::Array(vec![Reply::Bulk(whole.clone()), Reply::Bulk(whole)]);
+            assert!(reply() == twice, "MGET of {size} bytes");
+        }
+    });
+}
+
+/// Without anyone touching them; and not while that is turned off.
+fn expired_keys_go_by_themselves(server: &Server) {
+    let mut client = server.connect();
+    ok(&client.command_words("DEBUG SET-ACTIVE-EXPIRE 0"));
+    for number in 0..1000 {
+        let key = format!("key:{number}");
+        ok(&client.command(&["SET", &key, "x", "PX", "1"]));
+        ok(&client.command(&["SET", &format!("stay:{number}"), "x", "PX", "1000000"]));
+    }
+    thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(client.command_words("DBSIZE"), Reply::Integer(2000));
+    ok(&client.command_words("DEBUG SET-ACTIVE-EXPIRE 1"));
+    let begin = std::time::Instant::now();
+    while client.command_words("DBSIZE") != Reply::Integer(1000) {
+        assert!(begin.elapsed().as_secs() < 20, "expired keys stay");
+        thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let info = client.command_words("INFO stats").text();
+    assert!(info.contains("expired_keys:1000\r\n"), "{info}");
+    let info = client.command_words("INFO keyspace").text();
+    assert!(info.contains("db0:keys=1000,expires=1000,"), "{info}");
 }
 
 /// Two clients take the same keys in opposite orders; everyone ends.

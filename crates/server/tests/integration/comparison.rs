@@ -5,8 +5,9 @@ use crate::client::Reply;
 use crate::differences::Differences;
 use crate::generator::Words;
 
-/// How far apart deadlines may be that two servers computed from their clocks, in milliseconds.
-const CLOCK_TOLERANCE_MS: i64 = 3000;
+/// How far apart deadlines may be that two servers computed from their clocks, in milliseconds: as
+/// long as a busy machine may take between the two, and less than lies between two deadlines.
+const CLOCK_TOLERANCE_MS: i64 = 30_000;
 
 /// Judges replies, with the table of intended differences.
 pub struct Comparison {
@@ -185,7 +186,7 @@ fn deadlines_may_be_near() {
     let comparison = Comparison::new();
     let same =
         |redis, ours| comparison.same(&words, &[], &Reply::Integer(redis), &Reply::Integer(ours));
-    assert!(same(100_000, 100_700));
+    assert!(same(100_000, 110_700));
     assert!(!same(100_000, 200_000));
     assert!(!same(-1, 0));
     assert!(!same(-2, -1));

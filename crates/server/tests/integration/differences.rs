@@ -2,15 +2,15 @@
 //! them, from which the documents are made as well.
 //!
 //! Each entry says to readers what differs (`commands`, `redis`, `redistill`), why (`reason`) and
-//! where that comes from (`source`). Entries with `request`, `redis_reply` and `our_reply` (globs
-//! over the textual forms, the request in lower case) also let the random comparison pass.
+//! where that comes from (`source`). Entries with `request` (one glob or an array of them, in lower
+//! case), `redis_reply` and `our_reply` (globs over the textual forms) also let the tests pass.
 
 use crate::cases::glob_matches;
 use crate::client::{Reply, escape};
 use crate::generator::Words;
 
 struct Difference {
-    request: String,
+    requests: Vec<String>,
     redis_reply: String,
     our_reply: String,
 }
@@ -29,9 +29,15 @@ impl Differences {
         let mut entries = Vec::new();
         for table in &tables() {
             let text = |name: &str| table.get(name).and_then(|item| item.as_str());
-            if let Some(request) = text("request") {
+            if let Some(request) = table.get("request") {
+                let one = request.as_str().map(|text| vec![text.to_owned()]);
+                let several = || {
+                    let array = request.as_array().expect("a glob or an array of them");
+                    let texts = array.iter().map(|item| item.as_str().expect("a glob"));
+                    texts.map(str::to_owned).collect()
+                };
                 entries.push(Difference {
-                    request: request.to_owned(),
+                    requests: one.unwrap_or_else(several),
                     redis_reply: text("redis_reply").expect("redis_reply").to_owned(),
                     our_reply: text("our_reply").expect("our_reply").to_owned(),
                 });
@@ -46,7 +52,8 @@ impl Differences {
         let request = request.join(" ").to_lowercase();
         let (redis, ours) = (redis.to_string(), ours.to_string());
         self.entries.iter().any(|entry| {
-            glob_matches(entry.request.as_bytes(), request.as_bytes())
+            let mut requests = entry.requests.iter();
+            requests.any(|glob| glob_matches(glob.as_bytes(), request.as_bytes()))
                 && glob_matches(entry.redis_reply.as_bytes(), redis.as_bytes())
                 && glob_matches(entry.our_reply.as_bytes(), ours.as_bytes())
         })

@@ -145,7 +145,7 @@ impl Pair {
             client.command_words("DEBUG SET-ACTIVE-EXPIRE 1");
             client.command_words("CLIENT UNPAUSE");
         }
-        let connect = |_| Connection::new(self);
+        let connect = |_| self.connect();
         let mut connections: Vec<Connection> = (0..=CONNECTIONS).map(connect).collect();
         for (index, step) in steps.iter().enumerate() {
             if let Err((name, text)) = self.step(&mut connections, step) {
@@ -157,6 +157,10 @@ impl Pair {
             }
         }
         None
+    }
+
+    fn connect(&self) -> Connection {
+        Connection::new(&self.redis, &self.ours, self.protocol)
     }
 
     fn step(&self, connections: &mut [Connection], step: &Step) -> Result<(), (String, String)> {
@@ -178,7 +182,7 @@ impl Pair {
             Step::Reconnect { connection } => {
                 let quit = vec![b"QUIT".to_vec()];
                 connections[*connection].commands(&self.comparison, &[quit], Form::Arrays)?;
-                connections[*connection] = Connection::new(self);
+                connections[*connection] = self.connect();
             }
         }
         Ok(())
@@ -186,7 +190,7 @@ impl Pair {
 }
 
 /// The same connection to both servers.
-struct Connection {
+pub struct Connection {
     redis: Client,
     ours: Client,
     /// The commands of the open transaction.
@@ -194,9 +198,10 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(pair: &Pair) -> Connection {
+    /// Connects to both.
+    pub fn new(redis: &Server, ours: &Server, protocol: u8) -> Connection {
         let connect = |server: &Server| {
-            let mut client = match pair.protocol {
+            let mut client = match protocol {
                 2 => server.connect(),
                 protocol => server.connect_protocol(protocol),
             };
@@ -204,13 +209,17 @@ impl Connection {
             client
         };
         Connection {
-            redis: connect(&pair.redis),
-            ours: connect(&pair.ours),
+            redis: connect(redis),
+            ours: connect(ours),
             queued: Vec::new(),
         }
     }
 
-    fn commands(
+    /// Sends the commands to both and compares the replies.
+    ///
+    /// # Errors
+    /// The command's name and what differed.
+    pub fn commands(
         &mut self,
         comparison: &Comparison,
         commands: &[Words],

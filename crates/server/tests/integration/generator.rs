@@ -5,6 +5,8 @@
 //! absolute ones lie far in the future or in the past. Keys that really expire appear only in
 //! [`Generator::expiring_unit`], which waits until they are gone and then touches them.
 
+use std::ops::Range;
+
 use crate::grammar::Grammar;
 use crate::random::Random;
 
@@ -145,6 +147,8 @@ pub struct Generator<'a> {
     protocol: u8,
     /// Makes deadlines different.
     deadlines: i64,
+    /// Begins every key.
+    prefix: String,
 }
 
 impl<'a> Generator<'a> {
@@ -155,7 +159,14 @@ impl<'a> Generator<'a> {
             random: Random::new(seed),
             protocol,
             deadlines: 0,
+            prefix: String::new(),
         }
+    }
+
+    /// The same with keys of its own, which all begin like this.
+    pub fn with_prefix(self, prefix: &str) -> Generator<'a> {
+        let prefix = prefix.to_owned();
+        Generator { prefix, ..self }
     }
 
     /// The next steps: mostly one, several where they belong together.
@@ -190,13 +201,19 @@ impl<'a> Generator<'a> {
         }
     }
 
-    fn command(&mut self) -> Words {
-        let deadlines = &mut self.deadlines;
-        let mut words = self.grammar.command(&mut self.random, &mut |random, name| {
-            make(random, name, deadlines)
-        });
+    /// The next command by itself.
+    pub fn command(&mut self) -> Words {
+        let (deadlines, prefix) = (&mut self.deadlines, self.prefix.as_bytes());
+        let mut words = self
+            .grammar
+            .command(&mut self.random, &mut |random, name| match name {
+                "key" => [prefix, &key(random)].concat(),
+                other => make(random, other, deadlines),
+            });
         if self.random.once_in(8) {
-            change(&mut self.random, &mut words);
+            // Words that move could become keys, and those must be this generator's own.
+            let kinds = if self.prefix.is_empty() { 0..7 } else { 4..7 };
+            change(&mut self.random, &mut words, kinds);
         }
         words
     }
@@ -316,7 +333,6 @@ impl<'a> Generator<'a> {
 /// The value of a placeholder of the grammar.
 fn make(random: &mut Random, name: &str, deadlines: &mut i64) -> Vec<u8> {
     match name {
-        "key" => key(random),
         "value" => value(random),
         "integer" => integer(random),
         "float" => float(random),
@@ -458,7 +474,7 @@ fn seconds(random: &mut Random, deadlines: &mut i64, unit: i64) -> Vec<u8> {
         );
     }
     *deadlines += 1;
-    let seconds = 1000 + 10 * ((*deadlines * 7919) % 100_003);
+    let seconds = 1000 + 100 * ((*deadlines * 7919) % 100_003);
     (seconds * unit).to_string().into_bytes()
 }
 
@@ -490,13 +506,13 @@ fn pick_text(random: &mut Random, texts: &[&str]) -> Vec<u8> {
     random.pick(texts).as_bytes().to_vec()
 }
 
-/// Breaks a command, or changes the case of its words.
-fn change(random: &mut Random, words: &mut Words) {
+/// Breaks a command, or changes the case of its words, in one of these ways.
+fn change(random: &mut Random, words: &mut Words, kinds: Range<usize>) {
     if NEVER_BROKEN.contains(&words[0].as_slice()) {
         return;
     }
     let at = 1 + random.below(words.len());
-    match random.below(7) {
+    match kinds.start + random.below(kinds.len()) {
         0 if at < words.len() => drop(words.remove(at)),
         1 if at < words.len() => words.insert(at, words[at].clone()),
         2 => words.insert(at, random.pick(JUNK).to_vec()),

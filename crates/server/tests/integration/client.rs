@@ -178,7 +178,7 @@ pub fn split_words(line: &str) -> Vec<Vec<u8>> {
             word
         } else {
             let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            let word = rest[..end].as_bytes().to_vec();
+            let word = rest.as_bytes()[..end].to_vec();
             rest = rest[end..].trim_start();
             word
         };
@@ -310,14 +310,6 @@ impl Client {
         })
     }
 
-    /// The local port of a TCP connection; 0 for others.
-    pub fn local_port(&self) -> u16 {
-        match self.stream.get_ref() {
-            Stream::Tcp(stream) => stream.local_addr().map_or(0, |address| address.port()),
-            Stream::Unix(_) => 0,
-        }
-    }
-
     /// Changes how long a reply may take.
     pub fn set_timeout(&mut self, timeout: Duration) {
         let set = self.stream.get_ref().set_read_timeout(timeout);
@@ -411,18 +403,6 @@ impl Client {
             }
             _ => Err(invalid("a reply", &line)),
         }
-    }
-
-    /// Reads replies until the server closes the connection.
-    ///
-    /// # Errors
-    /// As [`Client::read_reply`], but not for a clean close.
-    pub fn read_until_close(&mut self) -> io::Result<Vec<Reply>> {
-        let mut replies = Vec::new();
-        while !self.is_closed()? {
-            replies.push(self.read_reply()?);
-        }
-        Ok(replies)
     }
 
     /// Waits until there are bytes to read or the server has closed; true when it has.

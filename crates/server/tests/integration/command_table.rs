@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::client::{Client, Reply};
 use crate::differences::Differences;
+use crate::grammar::Grammar;
 use crate::server::{Server, Target};
 
 /// Every command and subcommand that redis-server 7.0 has as well.
@@ -109,6 +110,19 @@ fn arity_is_enforced() {
             // EXEC tells about its own arity in the form of an aborted transaction.
             assert!(reply.contains(&expected), "{words:?}: {reply}");
         }
+    }
+}
+
+/// Every command that both servers have takes part in the random comparison.
+#[test]
+fn the_grammar_has_every_shared_command() {
+    let grammar = Grammar::parse(include_str!("grammar.txt"));
+    // The generator makes these itself.
+    let mut known: Vec<String> = ["quit", "reset"].map(str::to_owned).to_vec();
+    known.extend(grammar.names().iter().map(|name| name.to_lowercase()));
+    for name in names(SHARED) {
+        let name = name.split('|').next().unwrap_or_default();
+        assert!(known.iter().any(|known| known == name), "{name}");
     }
 }
 

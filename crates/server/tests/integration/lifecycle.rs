@@ -521,7 +521,12 @@ fn wrong_configuration_names_file_line_and_nearest_key() {
 
 #[test]
 fn wrong_flags_and_variables_stop_the_start() {
-    let cases: &[(&[&str], &[(&str, &str)], &str)] = &[
+    type Case = (
+        &'static [&'static str],
+        &'static [(&'static str, &'static str)],
+        &'static str,
+    );
+    let cases: &[Case] = &[
         (&["--server.prot", "1"], &[], "server.port"),
         (&["--server.workers", "many"], &[], "workers"),
         (&["--server.batch_size", "0"], &[], "batch_size"),

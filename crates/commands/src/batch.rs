@@ -8,6 +8,7 @@ use std::ops::Range;
 use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
+use crate::command::KeySpec;
 use crate::dispatch::{Request, resolve};
 use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
 use crate::registry::Registered;
@@ -172,23 +173,21 @@ impl Batch {
         }
     }
 
-    /// Asks the processor for everything that the group's keys need, stage by stage.
+    /// Asks the processor for everything that the group's keys need. More keys than the limit would push each other
+    /// out of the cache.
     #[inline]
     pub fn prefetch(&self, group: &Group<'_>) {
-        self.for_each_key(|database, hash| group.prefetch_table(database, hash));
-        self.for_each_key(|database, hash| group.prefetch_segment(database, hash));
-        self.for_each_key(|database, hash| group.prefetch_bucket(database, hash));
-        self.for_each_key(|database, hash| group.prefetch_entry(database, hash));
-    }
-
-    /// The first keys of the group; more would push each other out of the cache.
-    #[inline]
-    fn for_each_key(&self, mut each: impl FnMut(u8, u64)) {
         let end = self.hashes.len().min(GROUP_KEYS_MAX);
-        for item in &self.items {
-            let hashes = item.hashes.start.min(end)..item.hashes.end.min(end);
-            for hash in &self.hashes[hashes] {
-                each(item.database, *hash);
+        let mut start = 0;
+        // Runs of requests on one database; mostly there is one.
+        for run in self
+            .items
+            .chunk_by(|item, next| item.database == next.database)
+        {
+            if let [item, ..] = run {
+                let run_end = run.last().map_or(start, |last| last.hashes.end).min(end);
+                group.prefetch(item.database, &self.hashes[start..run_end]);
+                start = run_end;
             }
         }
     }
@@ -217,8 +216,16 @@ fn look_up(
 ) -> (Option<&'static Registered>, Range<usize>) {
     let registered = resolve(args);
     let first = hashes.len();
-    if let Some(spec) = registered.and_then(|registered| registered.hashed) {
-        spec.for_each_place(args, |place| hashes.push(keyspace.hash(args.get(place))));
+    match registered.and_then(|registered| registered.hashed) {
+        Some(spec) if spec.find == KeySpec::ONE => {
+            if let Some(key) = args.try_get(spec.begin) {
+                hashes.push(keyspace.hash(key));
+            }
+        }
+        Some(spec) => {
+            spec.for_each_place(args, |place| hashes.push(keyspace.hash(args.get(place))));
+        }
+        None => {}
     }
     (registered, first..hashes.len())
 }

@@ -132,6 +132,9 @@ pub enum Find {
 }
 
 impl KeySpec {
+    /// How a single key is found.
+    pub const ONE: Find = Find::Range { last: 0, step: 1 };
+
     /// One key at `begin`.
     pub const fn one(begin: usize, flags: u32) -> Self {
         Self {
@@ -206,7 +209,11 @@ impl KeySpec {
                 (first, first + keys * step, step)
             }
         };
-        (first..end.min(count)).step_by(step).for_each(&mut each);
+        let mut place = first;
+        while place < end.min(count) {
+            each(place);
+            place += step;
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use resp::Args;
 
-use crate::command::{Command, Find, KeySpec, Locks};
+use crate::command::{Command, KeySpec, Locks};
 use crate::{connection, keys, server, strings, transactions};
 
 /// The families. A new one joins here.
@@ -129,7 +129,7 @@ impl Registered {
             command,
             full_name,
             id,
-            has_one_key: hashed.is_some_and(|spec| spec.find == ONE),
+            has_one_key: hashed.is_some_and(|spec| spec.find == KeySpec::ONE),
             hashed,
             subcommands: 0..0,
         }
@@ -140,9 +140,6 @@ impl Registered {
         !self.subcommands.is_empty()
     }
 }
-
-/// How a single key is found.
-const ONE: Find = Find::Range { last: 0, step: 1 };
 
 fn hashed_spec(command: &Command) -> Option<KeySpec> {
     match (command.locks, command.keys) {

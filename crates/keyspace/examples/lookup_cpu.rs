@@ -48,18 +48,7 @@ fn main() {
                 .iter()
                 .map(|name| keyspace.hash(name.as_bytes()))
                 .collect();
-            hashes
-                .iter()
-                .for_each(|hash| group.prefetch_table(0, *hash));
-            hashes
-                .iter()
-                .for_each(|hash| group.prefetch_segment(0, *hash));
-            hashes
-                .iter()
-                .for_each(|hash| group.prefetch_bucket(0, *hash));
-            hashes
-                .iter()
-                .for_each(|hash| group.prefetch_entry(0, *hash));
+            group.prefetch(0, &hashes);
             for (name, hash) in names.iter().zip(hashes) {
                 let mut locked = group.lock_one(0, hash).expect("one worker");
                 let key = keyspace::Key {

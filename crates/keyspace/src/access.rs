@@ -10,7 +10,7 @@ use crate::entry::{Entry, EntryRef};
 use crate::keyspace::Keyspace;
 use crate::quiescence::{Exclusive, Garbage};
 use crate::stats::Counters;
-use crate::table::{ExpiredSegment, Found, Held, Table};
+use crate::table::{self, ExpiredSegment, Found, Held, Table};
 use crate::value::{Deadline, NewValue, Number, ValueRef};
 use crate::watch::{WatchedKey, Watcher};
 
@@ -93,31 +93,11 @@ impl<'w> Group<'w> {
         self.keyspace
     }
 
-    /// First stage: asks the processor for the table of a key's shard.
+    /// Asks the processor for all that looking up these keys will need. A hint: nothing that it reads is trusted.
     #[inline]
-    pub fn prefetch_table(&self, database: u8, hash: u64) {
-        self.table(database, hash).prefetch();
-    }
-
-    /// Second stage: asks for what says where the key's bucket is.
-    #[inline]
-    pub fn prefetch_segment(&self, database: u8, hash: u64) {
-        self.table(database, hash)
-            .prefetch_segment(hash, self.keyspace.shard_bits);
-    }
-
-    /// Third stage: asks for the key's bucket.
-    #[inline]
-    pub fn prefetch_bucket(&self, database: u8, hash: u64) {
-        self.table(database, hash)
-            .prefetch_bucket(hash, self.keyspace.shard_bits);
-    }
-
-    /// Fourth stage: asks for the key's entry.
-    #[inline]
-    pub fn prefetch_entry(&self, database: u8, hash: u64) {
-        self.table(database, hash)
-            .prefetch_entry(hash, self.keyspace.shard_bits);
+    pub fn prefetch(&self, database: u8, hashes: &[u64]) {
+        let tables = self.keyspace.databases.tables(usize::from(database));
+        table::prefetch(tables, hashes, self.keyspace.shard_bits);
     }
 
     #[inline]

@@ -189,6 +189,8 @@ impl Entry {
     pub unsafe fn as_ref<'a>(self) -> EntryRef<'a> {
         EntryRef {
             entry: self,
+            // SAFETY: the caller says that the entry is alive.
+            shape: unsafe { self.shape() },
             lifetime: PhantomData,
         }
     }
@@ -253,14 +255,22 @@ fn address_of(large: *const Vec<u8>) -> u64 {
 #[derive(Clone, Copy)]
 pub struct EntryRef<'a> {
     entry: Entry,
+    /// Form, flag of the deadline and lengths never change, so they are read once. The policy bits and the flag of
+    /// composed strings do: they are read from the entry.
+    shape: Shape,
     lifetime: PhantomData<&'a AtomicU64>,
 }
 
 impl<'a> EntryRef<'a> {
     #[inline]
     fn shape(&self) -> Shape {
-        // SAFETY: `as_ref`'s caller promised that the entry is alive.
-        unsafe { self.entry.shape() }
+        self.shape
+    }
+
+    /// The header as it is now.
+    #[inline]
+    fn header(&self) -> u64 {
+        self.word(0).load(Relaxed)
     }
 
     fn word(&self, at: usize) -> &'a AtomicU64 {
@@ -278,6 +288,19 @@ impl<'a> EntryRef<'a> {
     pub fn key(&self) -> &'a [u8] {
         let shape = self.shape();
         self.bytes(shape.key_offset(), shape.key_len)
+    }
+
+    /// Whether this is the key.
+    #[inline]
+    pub(crate) fn has_key(&self, key: &[u8]) -> bool {
+        let own = self.key();
+        // Short keys are most, and a call costs more than comparing them.
+        match (own.first_chunk::<8>(), own.last_chunk::<8>()) {
+            (Some(first), Some(last)) if own.len() <= 16 && own.len() == key.len() => {
+                Some(first) == key.first_chunk() && Some(last) == key.last_chunk()
+            }
+            _ => own == key,
+        }
     }
 
     /// The value.
@@ -325,14 +348,14 @@ impl<'a> EntryRef<'a> {
                 unsafe { Arc::increment_strong_count(value) };
                 Entry::build(
                     key,
-                    FORM_LARGE | shape.header & FLAG_COMPOSED,
+                    FORM_LARGE | self.header() & FLAG_COMPOSED,
                     &[],
                     address_of(value),
                     deadline_ms,
                     self.policy(),
                 )
             }
-            ValueRef::Bytes(bytes) if shape.header & FLAG_COMPOSED != 0 => {
+            ValueRef::Bytes(bytes) if self.header() & FLAG_COMPOSED != 0 => {
                 Entry::allocate(key, NewValue::Composed(bytes), deadline_ms, self.policy())
             }
             ValueRef::Bytes(bytes) => {
@@ -346,7 +369,7 @@ impl<'a> EntryRef<'a> {
 
     /// How the value is stored.
     pub fn encoding(&self) -> Encoding {
-        let composed = self.shape().header & FLAG_COMPOSED != 0;
+        let composed = self.header() & FLAG_COMPOSED != 0;
         match self.value() {
             ValueRef::Integer(_) => Encoding::Int,
             ValueRef::Bytes(bytes) if bytes.len() <= EMBSTR_BYTES_MAX && !composed => {
@@ -373,7 +396,7 @@ impl<'a> EntryRef<'a> {
     /// The 24 policy bits.
     #[inline]
     pub(crate) fn policy(&self) -> u32 {
-        ((self.shape().header >> POLICY_SHIFT) & POLICY_MASK) as u32
+        ((self.header() >> POLICY_SHIFT) & POLICY_MASK) as u32
     }
 
     /// Stores the policy bits, only when they change: a hot key's line stays shared.

@@ -10,7 +10,7 @@ use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
 use crate::quiescence::{Garbage, Quiescence};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
 use crate::sweep::SweepPosition;
-use crate::table::{Databases, Table};
+use crate::table::{self, Databases, Table};
 use crate::watch::Watches;
 
 /// How a keyspace is made.
@@ -128,8 +128,7 @@ impl Keyspace {
 
     #[inline]
     pub(crate) fn shard(&self, hash: u64) -> usize {
-        // Two shifts, because a shift by 64 is not one by 0.
-        ((hash >> 1) >> (63 - self.shard_bits)) as usize
+        table::shard(hash, self.shard_bits)
     }
 
     #[inline]

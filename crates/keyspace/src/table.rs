@@ -24,7 +24,7 @@ use std::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
-use bucket::{Buckets, pack, tag_of};
+use bucket::{Bucket, Buckets, pack, tag_of};
 pub(crate) use walk::ExpiredSegment;
 
 use crate::entry::{Entry, EntryRef};
@@ -132,50 +132,60 @@ impl Table {
 
     /// Asks the processor for this table's own line.
     #[inline]
-    pub fn prefetch(&self) {
+    fn prefetch(&self) {
         prefetch_line(std::ptr::from_ref(self).cast());
     }
 
     /// Asks for the directory entry of `hash`, if there is a directory. For pinned workers; needs no lock.
     #[inline]
-    pub fn prefetch_segment(&self, hash: u64, shard_bits: u32) {
+    fn prefetch_segment(&self, hash: u64, shard_bits: u32) {
         prefetch_line(std::ptr::from_ref(self.segment(hash, shard_bits)).cast());
     }
 
-    /// Asks for the home bucket of `hash`. For pinned workers; needs no lock.
+    /// The home bucket of `hash`, and the tag to look for there. For pinned workers; needs no lock.
     #[inline]
-    pub fn prefetch_bucket(&self, hash: u64, shard_bits: u32) {
+    fn home(&self, hash: u64, shard_bits: u32) -> Option<(&Bucket, u16)> {
         let word = self.segment(hash, shard_bits).word.load(Acquire);
         // SAFETY: the worker is pinned, so what the word describes is not freed.
         let buckets = unsafe { Buckets::unpack(word) };
-        if let Some(bucket) = buckets
-            .buckets
-            .get(buckets.home(tag(hash, shard_bits + buckets.depth)))
-        {
+        let wanted = tag(hash, shard_bits + buckets.depth);
+        Some((buckets.buckets.get(buckets.home(wanted))?, wanted))
+    }
+}
+
+/// Asks the processor for all that looking up these keys needs, stage by stage: what each stage reads, the one before
+/// has asked for. For pinned workers; needs no lock, and what it reads is not trusted.
+#[inline]
+pub(crate) fn prefetch(tables: &[Table], hashes: &[u64], shard_bits: u32) {
+    let table = |hash: &u64| &tables[shard(*hash, shard_bits)];
+    hashes.iter().for_each(|hash| table(hash).prefetch());
+    hashes
+        .iter()
+        .for_each(|hash| table(hash).prefetch_segment(*hash, shard_bits));
+    for hash in hashes {
+        if let Some((bucket, _)) = table(hash).home(*hash, shard_bits) {
             prefetch_line(std::ptr::from_ref(bucket).cast());
         }
     }
-
-    /// Asks for the entries in the home bucket whose tags match. For pinned workers; needs no lock.
-    #[inline]
-    pub fn prefetch_entry(&self, hash: u64, shard_bits: u32) {
-        let word = self.segment(hash, shard_bits).word.load(Acquire);
-        // SAFETY: as in `prefetch_bucket`.
-        let buckets = unsafe { Buckets::unpack(word) };
-        let wanted = tag(hash, shard_bits + buckets.depth);
-        let Some(bucket) = buckets.buckets.get(buckets.home(wanted)) else {
-            return;
+    for hash in hashes {
+        let Some((bucket, wanted)) = table(hash).home(*hash, shard_bits) else {
+            continue;
         };
-        for slot in &bucket.0 {
-            let slot = slot.load(Relaxed);
-            if slot != 0 && tag_of(slot) == wanted {
-                let line: *const u8 = std::ptr::without_provenance((slot & ADDRESS_MASK) as usize);
-                prefetch_line(line);
-                prefetch_line(line.wrapping_add(64));
-                return;
-            }
+        let matches = bucket.matches(wanted);
+        if matches != 0 {
+            let slot = bucket.0[matches.trailing_zeros() as usize].load(Relaxed);
+            let line: *const u8 = std::ptr::without_provenance((slot & ADDRESS_MASK) as usize);
+            prefetch_line(line);
+            prefetch_line(line.wrapping_add(64));
         }
     }
+}
+
+/// The shard of a hash.
+#[inline]
+pub(crate) fn shard(hash: u64, shard_bits: u32) -> usize {
+    // Two shifts, because a shift by 64 is not one by 0.
+    ((hash >> 1) >> (63 - shard_bits)) as usize
 }
 
 #[inline]
@@ -291,17 +301,17 @@ impl<'t> Held<'t> {
         let home = buckets.home(wanted);
         let mut bucket = home;
         loop {
-            let slots = &buckets.buckets[bucket].0;
-            for (at, slot) in slots.iter().enumerate() {
-                let slot = slot.load(Relaxed);
-                if slot == 0 {
+            let slots = &buckets.buckets[bucket];
+            let mut matches = slots.matches(wanted);
+            while matches != 0 {
+                let at = matches.trailing_zeros() as usize;
+                matches &= matches - 1;
+                let address = slots.0[at].load(Relaxed) & ADDRESS_MASK;
+                if address == 0 {
                     return None;
                 }
-                if tag_of(slot) != wanted {
-                    continue;
-                }
                 // SAFETY: a slot holds an entry's address, and the lock keeps it alive.
-                let entry = unsafe { Entry::from_address(slot & ADDRESS_MASK) };
+                let entry = unsafe { Entry::from_address(address) };
                 let found = Found {
                     hash,
                     buckets,
@@ -309,9 +319,12 @@ impl<'t> Held<'t> {
                     slot: at,
                     entry,
                 };
-                if found.entry().key() == key {
+                if found.entry().has_key(key) {
                     return Some(found);
                 }
+            }
+            if !slots.is_full() {
+                return None;
             }
             bucket = buckets.next(bucket);
             if bucket == home {

@@ -21,6 +21,18 @@ impl Bucket {
         self.0[SLOTS - 1].load(Relaxed) != 0
     }
 
+    /// The slots that have this tag, as bits; free slots have tag 0. Without branches: which slot it is cannot be
+    /// predicted.
+    #[inline]
+    pub fn matches(&self, wanted: u16) -> u32 {
+        let mut matches = 0;
+        for (at, slot) in self.0.iter().enumerate() {
+            let slot = slot.load(Relaxed);
+            matches |= u32::from(tag_of(slot) == wanted) << at;
+        }
+        matches
+    }
+
     fn used(&self) -> usize {
         self.0
             .iter()

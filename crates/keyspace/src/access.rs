@@ -4,6 +4,7 @@
 //! A mutation is announced here and nowhere else ([`Locked::announce`]). A panic while something is being changed
 //! aborts the process: half a change is worse than none.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::entry::{Entry, EntryRef};
@@ -64,9 +65,15 @@ impl Plan {
 
 /// A group of commands of one worker, see [`crate::Worker::group`].
 pub struct Group<'w> {
+    core: Core<'w>,
+}
+
+/// What the commands of a group share.
+struct Core<'w> {
     keyspace: &'w Keyspace,
     worker: usize,
-    garbage: &'w mut Garbage,
+    counters: &'w Counters,
+    garbage: &'w RefCell<Garbage>,
     now_ms: u64,
 }
 
@@ -75,34 +82,39 @@ impl<'w> Group<'w> {
     pub(crate) fn new(
         keyspace: &'w Keyspace,
         worker: usize,
-        garbage: &'w mut Garbage,
+        garbage: &'w RefCell<Garbage>,
         now_ms: u64,
     ) -> Self {
         keyspace.quiescence.pin(worker);
         Self {
-            keyspace,
-            worker,
-            garbage,
-            now_ms,
+            core: Core {
+                keyspace,
+                worker,
+                counters: &keyspace.counters[worker],
+                garbage,
+                now_ms,
+            },
         }
     }
 
     /// The keyspace.
     #[inline]
     pub fn keyspace(&self) -> &'w Keyspace {
-        self.keyspace
+        self.core.keyspace
     }
 
     /// Asks the processor for all that looking up these keys will need. A hint: nothing that it reads is trusted.
     #[inline]
     pub fn prefetch(&self, database: u8, hashes: &[u64]) {
-        let tables = self.keyspace.databases.tables(usize::from(database));
-        table::prefetch(tables, hashes, self.keyspace.shard_bits);
+        let tables = self.core.keyspace.databases.tables(usize::from(database));
+        table::prefetch(tables, hashes, self.core.keyspace.shard_bits);
     }
 
     #[inline]
     fn table(&self, database: u8, hash: u64) -> &'w Table {
-        self.keyspace.table(database, self.keyspace.shard(hash))
+        self.core
+            .keyspace
+            .table(database, self.core.keyspace.shard(hash))
     }
 
     /// Access for a command without keys, which may still go through shard by shard.
@@ -118,7 +130,7 @@ impl<'w> Group<'w> {
     #[inline]
     pub fn lock_one(&mut self, database: u8, hash: u64) -> Result<Locked<'_>, Busy> {
         let table = self.table(database, hash);
-        if !table.try_lock(self.worker) {
+        if !table.try_lock(self.core.worker) {
             return Err(Busy);
         }
         Ok(self.locked(Locks::One(table)))
@@ -131,14 +143,18 @@ impl<'w> Group<'w> {
     /// instead, until all other workers have ended their groups.
     pub fn lock<'g>(&'g mut self, plan: &'g mut Plan) -> Result<Locked<'g>, Busy> {
         if plan.everything {
-            let exclusive = self.keyspace.quiescence.exclude_others(self.worker);
+            let exclusive = self
+                .core
+                .keyspace
+                .quiescence
+                .exclude_others(self.core.worker);
             return Ok(self.locked(Locks::Everything(exclusive)));
         }
         plan.places.sort_unstable();
         plan.places.dedup();
         for (at, place) in plan.places.iter().enumerate() {
-            if !table_at(self.keyspace, *place).try_lock(self.worker) {
-                unlock_all(self.keyspace, &plan.places[..at]);
+            if !table_at(self.core.keyspace, *place).try_lock(self.core.worker) {
+                unlock_all(self.core.keyspace, &plan.places[..at]);
                 return Err(Busy);
             }
         }
@@ -147,13 +163,8 @@ impl<'w> Group<'w> {
 
     #[inline]
     fn locked<'g>(&'g mut self, locks: Locks<'g>) -> Locked<'g> {
-        let counters = &self.keyspace.counters[self.worker];
         Locked {
-            keyspace: self.keyspace,
-            worker: self.worker,
-            counters,
-            garbage: self.garbage,
-            now_ms: self.now_ms,
+            core: &self.core,
             touches: true,
             locks,
         }
@@ -163,8 +174,9 @@ impl<'w> Group<'w> {
 impl Drop for Group<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.keyspace.quiescence.unpin(self.worker);
-        self.garbage.collect(&self.keyspace.quiescence, false);
+        self.core.keyspace.quiescence.unpin(self.core.worker);
+        let quiescence = &self.core.keyspace.quiescence;
+        self.core.garbage.borrow_mut().collect(quiescence, false);
     }
 }
 
@@ -190,11 +202,7 @@ enum Locks<'g> {
 /// # Panics
 /// Operations on a key panic when its shard is not locked: a command's keys are declared in its row.
 pub struct Locked<'g> {
-    keyspace: &'g Keyspace,
-    worker: usize,
-    counters: &'g Counters,
-    garbage: &'g mut Garbage,
-    now_ms: u64,
+    core: &'g Core<'g>,
     touches: bool,
     locks: Locks<'g>,
 }
@@ -205,7 +213,7 @@ impl Drop for Locked<'_> {
         match self.locks {
             Locks::Nothing | Locks::Everything(_) => {}
             Locks::One(table) => table.unlock(),
-            Locks::Many(places) => unlock_all(self.keyspace, places),
+            Locks::Many(places) => unlock_all(self.core.keyspace, places),
         }
     }
 }
@@ -235,13 +243,13 @@ impl Drop for Unbroken {
 impl<'g> Locked<'g> {
     /// The keyspace.
     pub fn keyspace(&self) -> &'g Keyspace {
-        self.keyspace
+        self.core.keyspace
     }
 
     /// The time of this group, in milliseconds of the Unix epoch.
     #[inline]
     pub fn now_ms(&self) -> u64 {
-        self.now_ms
+        self.core.now_ms
     }
 
     /// Whether reading counts as an access (CLIENT NO-TOUCH).
@@ -255,9 +263,9 @@ impl<'g> Locked<'g> {
         // Nothing that was read before is still borrowed: that would borrow `self`.
         match self.locks {
             Locks::Nothing => {
-                self.keyspace.quiescence.unpin(self.worker);
+                self.core.keyspace.quiescence.unpin(self.core.worker);
                 work();
-                self.keyspace.quiescence.pin(self.worker);
+                self.core.keyspace.quiescence.pin(self.core.worker);
             }
             Locks::One(_) | Locks::Many(_) | Locks::Everything(_) => work(),
         }
@@ -270,21 +278,22 @@ impl<'g> Locked<'g> {
 
     /// A key with its hash.
     pub fn key<'k>(&self, database: u8, bytes: &'k [u8]) -> Key<'k> {
-        self.keyspace.key(database, bytes)
+        self.core.keyspace.key(database, bytes)
     }
 
     #[inline]
     fn held(&self, key: Key<'_>) -> Held<'g> {
         let table = self
+            .core
             .keyspace
-            .table(key.database, self.keyspace.shard(key.hash));
+            .table(key.database, self.core.keyspace.shard(key.hash));
         assert!(
-            table.is_locked_by(self.worker) || self.has_everything(),
+            table.is_locked_by(self.core.worker) || self.has_everything(),
             "the key's shard is not locked"
         );
         // SAFETY: the lock is held, as has just been checked, for `'g`. The methods below use what they find at once;
         // the entries that they return borrow `self`, and only `&mut self` changes the table.
-        unsafe { Held::new(table, self.keyspace, self.counters, key.database) }
+        unsafe { Held::new(table, self.core.keyspace, self.core.counters, key.database) }
     }
 
     /// One table of the whole keyspace, locked for `work`. Only for commands that hold no lock, or all.
@@ -294,18 +303,19 @@ impl<'g> Locked<'g> {
         shard: usize,
         work: impl FnOnce(&mut Held<'g>, &mut Garbage) -> R,
     ) -> R {
-        let table = self.keyspace.table(database, shard);
+        let table = self.core.keyspace.table(database, shard);
         // SAFETY: it is used in `work` only, which runs under the table's lock or under that of everything.
-        let mut held = unsafe { Held::new(table, self.keyspace, self.counters, database) };
+        let mut held =
+            unsafe { Held::new(table, self.core.keyspace, self.core.counters, database) };
         match self.locks {
-            Locks::Everything(_) => work(&mut held, self.garbage),
+            Locks::Everything(_) => work(&mut held, &mut self.core.garbage.borrow_mut()),
             Locks::Nothing => {
                 // Who holds a shard waits for nothing and nobody, so this ends soon.
-                while !table.try_lock(self.worker) {
+                while !table.try_lock(self.core.worker) {
                     std::thread::yield_now();
                 }
                 let guard = Unlock(table);
-                let result = work(&mut held, self.garbage);
+                let result = work(&mut held, &mut self.core.garbage.borrow_mut());
                 drop(guard);
                 result
             }
@@ -318,9 +328,9 @@ impl<'g> Locked<'g> {
     #[inline]
     fn announce(&self, key: Key<'_>, change: Change) {
         if change == Change::Expired {
-            self.counters.expired.increment();
+            self.core.counters.expired.increment();
         }
-        self.keyspace.watches.announce(key);
+        self.core.keyspace.watches.announce(key);
     }
 
     /// Finds a key that has not expired; one that has is removed.
@@ -328,7 +338,7 @@ impl<'g> Locked<'g> {
     fn lookup(&mut self, key: Key<'_>) -> Option<(Held<'g>, Found<'g>)> {
         let held = self.held(key);
         let found = held.find(key.hash, key.bytes)?;
-        if !found.entry().has_expired(held.time_ms(self.now_ms)) {
+        if !found.entry().has_expired(held.time_ms(self.core.now_ms)) {
             return Some((held, found));
         }
         self.remove_found(held, found, key, Change::Expired);
@@ -337,7 +347,7 @@ impl<'g> Locked<'g> {
 
     fn remove_found(&mut self, mut held: Held<'g>, found: Found<'g>, key: Key<'_>, change: Change) {
         let unbroken = Unbroken;
-        held.remove(found, self.garbage);
+        held.remove(found, &mut self.core.garbage.borrow_mut());
         drop(unbroken);
         self.announce(key, change);
     }
@@ -351,26 +361,30 @@ impl<'g> Locked<'g> {
     /// The entry of a key, for a command that reads its value: counts a hit or miss and marks the access.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let stamp = self.stamp();
-        let touches = self.touches;
-        let counters = self.counters;
-        let found = self.lookup(key);
-        match &found {
-            Some((_, found)) => {
-                counters.hits.increment();
-                if touches {
-                    found.entry().set_policy(stamp);
+        let held = self.held(key);
+        match held.find_entry(key.hash, key.bytes) {
+            Some(entry) if !entry.has_expired(held.time_ms(self.core.now_ms)) => {
+                self.core.counters.hits.increment();
+                if self.touches {
+                    entry.set_policy(self.stamp());
                 }
+                Some(entry)
             }
-            None => counters.misses.increment(),
+            found => {
+                if found.is_some() {
+                    // Removes it.
+                    self.lookup(key);
+                }
+                self.core.counters.misses.increment();
+                None
+            }
         }
-        found.map(|(_, found)| found.entry())
     }
 
     /// The entry of a key, for a command that asks about it without reading its value: counts a hit or miss and marks
     /// no access.
     pub fn inspect(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let counters = self.counters;
+        let counters = self.core.counters;
         let found = self.lookup(key);
         match &found {
             Some(_) => counters.hits.increment(),
@@ -384,7 +398,7 @@ impl<'g> Locked<'g> {
     pub fn peek(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let held = self.held(key);
         let entry = held.find(key.hash, key.bytes)?.entry();
-        (!entry.has_expired(held.time_ms(self.now_ms))).then_some(entry)
+        (!entry.has_expired(held.time_ms(self.core.now_ms))).then_some(entry)
     }
 
     /// Removes what has expired from one segment of a shard.
@@ -394,8 +408,8 @@ impl<'g> Locked<'g> {
         shard: usize,
         position: u64,
     ) -> ExpiredSegment {
-        let now_ms = self.now_ms;
-        let (watches, expired) = (&self.keyspace.watches, &self.counters.expired);
+        let now_ms = self.core.now_ms;
+        let (watches, expired) = (&self.core.keyspace.watches, &self.core.counters.expired);
         self.with_table(database, shard, |held, garbage| {
             let unbroken = Unbroken;
             let now_ms = held.time_ms(now_ms);
@@ -428,7 +442,7 @@ impl<'g> Locked<'g> {
     /// The coarse access stamp: seconds, modulo 2^24.
     #[inline]
     fn stamp(&self) -> u32 {
-        (self.now_ms / 1000) as u32 & STAMP_MASK
+        (self.core.now_ms / 1000) as u32 & STAMP_MASK
     }
 
     /// Sets a key to a value, whatever it was before.
@@ -440,7 +454,7 @@ impl<'g> Locked<'g> {
         let deadline_ms = match (deadline, &found) {
             (Deadline::At(deadline_ms), _) => Some(deadline_ms),
             (Deadline::Keep, Some(found))
-                if !found.entry().has_expired(held.time_ms(self.now_ms)) =>
+                if !found.entry().has_expired(held.time_ms(self.core.now_ms)) =>
             {
                 found.entry().deadline_ms()
             }
@@ -456,7 +470,7 @@ impl<'g> Locked<'g> {
         let unbroken = Unbroken;
         match found {
             Some(found) => held.replace(found, entry),
-            None => held.insert(key.hash, entry, self.garbage),
+            None => held.insert(key.hash, entry, &mut self.core.garbage.borrow_mut()),
         }
         drop(unbroken);
         self.announce(key, Change::Written);
@@ -558,7 +572,8 @@ impl<'g> Locked<'g> {
             bytes: key.bytes.into(),
             hash: key.hash,
         };
-        self.keyspace
+        self.core
+            .keyspace
             .watches
             .add(watched.clone(), Arc::clone(watcher));
         watched

@@ -267,6 +267,11 @@ impl<'a> EntryRef<'a> {
         self.shape
     }
 
+    /// The owned pointer behind the reference.
+    pub(crate) fn owner(&self) -> Entry {
+        self.entry
+    }
+
     /// The header as it is now.
     #[inline]
     fn header(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! The keyspace as a whole: databases, workers, statistics.
 
 use std::array::from_fn;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
@@ -80,7 +81,7 @@ impl Keyspace {
         Worker {
             keyspace: Arc::clone(self),
             id,
-            garbage: Garbage::default(),
+            garbage: RefCell::default(),
             sweep: SweepPosition::default(),
         }
     }
@@ -141,7 +142,7 @@ impl Keyspace {
 pub struct Worker {
     pub(crate) keyspace: Arc<Keyspace>,
     pub(crate) id: usize,
-    pub(crate) garbage: Garbage,
+    pub(crate) garbage: RefCell<Garbage>,
     pub(crate) sweep: SweepPosition,
 }
 
@@ -156,12 +157,12 @@ impl Worker {
     /// keyspace to itself.
     #[inline]
     pub fn group(&mut self, now_ms: u64) -> Group<'_> {
-        Group::new(&self.keyspace, self.id, &mut self.garbage, now_ms)
+        Group::new(&self.keyspace, self.id, &self.garbage, now_ms)
     }
 
     /// Bytes that this worker has retired and not yet freed.
     pub fn retired_bytes(&self) -> usize {
-        self.garbage.bytes()
+        self.garbage.borrow().bytes()
     }
 }
 
@@ -169,7 +170,9 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // Three rounds see the epoch move on twice, if no other worker is in a group.
         for _ in 0..3 {
-            self.garbage.collect(&self.keyspace.quiescence, true);
+            self.garbage
+                .get_mut()
+                .collect(&self.keyspace.quiescence, true);
         }
     }
 }

@@ -28,10 +28,9 @@ use bucket::{Bucket, Buckets, pack, tag_of};
 pub(crate) use walk::ExpiredSegment;
 
 use crate::entry::{Entry, EntryRef};
-use crate::hash::KeyHasher;
 use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
-use crate::quiescence::{Garbage, Quiescence};
+use crate::quiescence::Garbage;
 use crate::stats::Counters;
 
 const TAG_BITS: u32 = 16;
@@ -142,6 +141,29 @@ impl Table {
         prefetch_line(std::ptr::from_ref(self.segment(hash, shard_bits)).cast());
     }
 
+    /// Asks for the home bucket of `hash`. For pinned workers; needs no lock.
+    #[inline]
+    fn prefetch_bucket(&self, hash: u64, shard_bits: u32) {
+        if let Some((bucket, _)) = self.home(hash, shard_bits) {
+            prefetch_line(std::ptr::from_ref(bucket).cast());
+        }
+    }
+
+    /// Asks for the entry that `hash` probably is. For pinned workers; needs no lock.
+    #[inline]
+    fn prefetch_entry(&self, hash: u64, shard_bits: u32) {
+        let Some((bucket, wanted)) = self.home(hash, shard_bits) else {
+            return;
+        };
+        let matches = bucket.matches(wanted);
+        if matches != 0 {
+            let slot = bucket.0[matches.trailing_zeros() as usize].load(Relaxed);
+            let line: *const u8 = std::ptr::without_provenance((slot & ADDRESS_MASK) as usize);
+            prefetch_line(line);
+            prefetch_line(line.wrapping_add(64));
+        }
+    }
+
     /// The home bucket of `hash`, and the tag to look for there. For pinned workers; needs no lock.
     #[inline]
     fn home(&self, hash: u64, shard_bits: u32) -> Option<(&Bucket, u16)> {
@@ -159,26 +181,24 @@ impl Table {
 pub(crate) fn prefetch(tables: &[Table], hashes: &[u64], shard_bits: u32) {
     let table = |hash: &u64| &tables[shard(*hash, shard_bits)];
     hashes.iter().for_each(|hash| table(hash).prefetch());
+    let mut has_directories = false;
+    for hash in hashes {
+        let table = table(hash);
+        if table.directory.load(Relaxed) == 0 {
+            table.prefetch_bucket(*hash, shard_bits);
+        } else {
+            has_directories = true;
+            table.prefetch_segment(*hash, shard_bits);
+        }
+    }
+    if has_directories {
+        let with_directory = |hash: &&u64| table(hash).directory.load(Relaxed) != 0;
+        let hashes = hashes.iter().filter(with_directory);
+        hashes.for_each(|hash| table(hash).prefetch_bucket(*hash, shard_bits));
+    }
     hashes
         .iter()
-        .for_each(|hash| table(hash).prefetch_segment(*hash, shard_bits));
-    for hash in hashes {
-        if let Some((bucket, _)) = table(hash).home(*hash, shard_bits) {
-            prefetch_line(std::ptr::from_ref(bucket).cast());
-        }
-    }
-    for hash in hashes {
-        let Some((bucket, wanted)) = table(hash).home(*hash, shard_bits) else {
-            continue;
-        };
-        let matches = bucket.matches(wanted);
-        if matches != 0 {
-            let slot = bucket.0[matches.trailing_zeros() as usize].load(Relaxed);
-            let line: *const u8 = std::ptr::without_provenance((slot & ADDRESS_MASK) as usize);
-            prefetch_line(line);
-            prefetch_line(line.wrapping_add(64));
-        }
-    }
+        .for_each(|hash| table(hash).prefetch_entry(*hash, shard_bits));
 }
 
 /// The shard of a hash.
@@ -220,11 +240,9 @@ fn add(counter: &AtomicU64, by: i64) {
 /// A table under its lock: the only way to entries and to changes.
 pub(crate) struct Held<'t> {
     table: &'t Table,
-    hasher: &'t KeyHasher,
-    quiescence: &'t Quiescence,
-    shard_bits: u32,
+    keyspace: &'t Keyspace,
     counters: &'t Counters,
-    database: usize,
+    database: u8,
 }
 
 /// Where an entry was found; good until the table is changed.
@@ -234,15 +252,14 @@ pub(crate) struct Found<'t> {
     buckets: Buckets<'t>,
     bucket: usize,
     slot: usize,
-    entry: Entry,
+    entry: EntryRef<'t>,
 }
 
 impl<'t> Found<'t> {
     /// The entry, for as long as `'t`, the table's lock, is held and it is not removed or replaced.
     #[inline]
     pub fn entry(&self) -> EntryRef<'t> {
-        // SAFETY: `Held` exists only under the lock, and the methods that free entries consume the `Found`.
-        unsafe { self.entry.as_ref() }
+        self.entry
     }
 }
 
@@ -257,20 +274,17 @@ impl<'t> Held<'t> {
         counters: &'t Counters,
         database: u8,
     ) -> Self {
-        let Keyspace {
-            hasher,
-            quiescence,
-            shard_bits,
-            ..
-        } = keyspace;
         Self {
             table,
-            hasher,
-            quiescence,
-            shard_bits: *shard_bits,
+            keyspace,
             counters,
-            database: database.into(),
+            database,
         }
+    }
+
+    #[inline]
+    fn shard_bits(&self) -> u32 {
+        self.keyspace.shard_bits
     }
 
     /// `now_ms`, or the latest time that was used here if that is later.
@@ -290,18 +304,39 @@ impl<'t> Held<'t> {
     }
 
     /// Finds a key.
-    #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
-        let segment = self.table.segment(hash, self.shard_bits);
-        let buckets = self.buckets(segment);
-        if buckets.buckets.is_empty() {
-            return None;
-        }
-        let wanted = tag(hash, self.shard_bits + buckets.depth);
+        let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
+        let (bucket, slot, entry) = self.probe(buckets, hash, key)?;
+        Some(Found {
+            hash,
+            buckets,
+            bucket,
+            slot,
+            entry,
+        })
+    }
+
+    /// The entry of a key, for as long as `'t`, the table's lock, is held and it is not removed or replaced.
+    #[inline]
+    pub fn find_entry(&self, hash: u64, key: &[u8]) -> Option<EntryRef<'t>> {
+        let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
+        let (_, _, entry) = self.probe(buckets, hash, key)?;
+        Some(entry)
+    }
+
+    /// The bucket, slot and entry of a key.
+    #[inline]
+    fn probe(
+        &self,
+        buckets: Buckets<'t>,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<(usize, usize, EntryRef<'t>)> {
+        let wanted = tag(hash, self.shard_bits() + buckets.depth);
         let home = buckets.home(wanted);
         let mut bucket = home;
         loop {
-            let slots = &buckets.buckets[bucket];
+            let slots = buckets.buckets.get(bucket)?;
             let mut matches = slots.matches(wanted);
             while matches != 0 {
                 let at = matches.trailing_zeros() as usize;
@@ -310,24 +345,16 @@ impl<'t> Held<'t> {
                 if address == 0 {
                     return None;
                 }
-                // SAFETY: a slot holds an entry's address, and the lock keeps it alive.
+                // SAFETY: a slot in use holds an entry's address.
                 let entry = unsafe { Entry::from_address(address) };
-                let found = Found {
-                    hash,
-                    buckets,
-                    bucket,
-                    slot: at,
-                    entry,
-                };
-                if found.entry().has_key(key) {
-                    return Some(found);
+                // SAFETY: the lock keeps it alive.
+                let entry = unsafe { entry.as_ref() };
+                if entry.has_key(key) {
+                    return Some((bucket, at, entry));
                 }
             }
-            if !slots.is_full() {
-                return None;
-            }
             bucket = buckets.next(bucket);
-            if bucket == home {
+            if !slots.is_full() || bucket == home {
                 return None;
             }
         }
@@ -336,7 +363,7 @@ impl<'t> Held<'t> {
     fn count_deadline(&self, entry: EntryRef<'_>, by: i64) {
         if entry.deadline_ms().is_some() {
             add(&self.table.deadlines, by);
-            self.counters.add_deadlines(self.database, by);
+            self.counters.add_deadlines(self.database.into(), by);
         }
     }
 
@@ -348,7 +375,7 @@ impl<'t> Held<'t> {
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
         // SAFETY: it has left its slot, and only the lock's holder follows entries.
-        unsafe { found.entry.free() };
+        unsafe { found.entry.owner().free() };
     }
 
     /// Sets or clears the deadline of an entry that has room for it; false when it has none.
@@ -362,11 +389,11 @@ impl<'t> Held<'t> {
     /// Adds an entry whose key is not there.
     pub fn insert(&mut self, hash: u64, entry: Entry, garbage: &mut Garbage) {
         self.make_room(hash, garbage);
-        let buckets = self.buckets(self.table.segment(hash, self.shard_bits));
-        buckets.place(pack(entry, tag(hash, self.shard_bits + buckets.depth)));
+        let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
+        buckets.place(pack(entry, tag(hash, self.shard_bits() + buckets.depth)));
         add(&self.counting_segment(hash, buckets.depth).len, 1);
         add(&self.table.len, 1);
-        self.counters.add_keys(self.database, 1);
+        self.counters.add_keys(self.database.into(), 1);
         // SAFETY: it is in its slot, under the lock.
         self.count_deadline(unsafe { entry.as_ref() }, 1);
     }
@@ -388,9 +415,9 @@ impl<'t> Held<'t> {
         }
         add(&self.counting_segment(hash, buckets.depth).len, -1);
         add(&self.table.len, -1);
-        self.counters.add_keys(self.database, -1);
+        self.counters.add_keys(self.database.into(), -1);
         // SAFETY: it has left its slot, and only the lock's holder follows entries.
-        unsafe { entry.free() };
+        unsafe { entry.owner().free() };
         self.give_room_back(hash, garbage);
     }
 }

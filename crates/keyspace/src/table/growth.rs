@@ -22,13 +22,13 @@ impl<'t> Held<'t> {
     /// Grows or splits the segment of `hash` until there is room for one more.
     pub(super) fn make_room(&mut self, hash: u64, garbage: &mut Garbage) {
         loop {
-            let buckets = self.buckets(self.table.segment(hash, self.shard_bits));
+            let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
             let count = buckets.buckets.len();
             let len = self.counting_segment(hash, buckets.depth).len.load(Relaxed) as usize;
             if (len + 1) * 16 <= count * SLOTS * FULL_SIXTEENTHS {
                 return;
             }
-            let can_split = self.shard_bits + buckets.depth + TAG_BITS < CURSOR_BITS;
+            let can_split = self.shard_bits() + buckets.depth + TAG_BITS < CURSOR_BITS;
             if count >= BUCKETS_MAX && can_split {
                 self.split(hash, garbage);
             } else {
@@ -39,7 +39,7 @@ impl<'t> Held<'t> {
 
     /// Gives buckets back after a removal, when few are in use.
     pub(super) fn give_room_back(&mut self, hash: u64, garbage: &mut Garbage) {
-        let buckets = self.buckets(self.table.segment(hash, self.shard_bits));
+        let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
         let count = buckets.buckets.len();
         let len = self.counting_segment(hash, buckets.depth).len.load(Relaxed) as usize;
         if count > 1 && len * 16 < count * SLOTS * SPARSE_SIXTEENTHS {
@@ -49,7 +49,11 @@ impl<'t> Held<'t> {
 
     /// Moves a segment's slots into another number of buckets.
     fn resize(&mut self, hash: u64, count: usize, garbage: &mut Garbage) {
-        let old_word = self.table.segment(hash, self.shard_bits).word.load(Relaxed);
+        let old_word = self
+            .table
+            .segment(hash, self.shard_bits())
+            .word
+            .load(Relaxed);
         // SAFETY: read under the lock.
         let old = unsafe { Buckets::unpack(old_word) };
         let (new, word) = Buckets::allocate(count, old.depth);
@@ -67,25 +71,25 @@ impl<'t> Held<'t> {
             let start = std::ptr::with_exposed_provenance_mut((word & ALIGNED_MASK) as usize);
             let layout = Buckets::layout((word >> 48) as usize);
             // SAFETY: allocated by `Buckets::allocate` with this layout, and no longer in any segment.
-            unsafe { garbage.retire(self.quiescence, start, layout) };
+            unsafe { garbage.retire(&self.keyspace.quiescence, start, layout) };
         }
     }
 
     /// Splits the segment of `hash` in two by one more bit of the hash. Every entry's key is hashed again.
     fn split(&mut self, hash: u64, garbage: &mut Garbage) {
-        let segment = self.table.segment(hash, self.shard_bits);
+        let segment = self.table.segment(hash, self.shard_bits());
         let old_word = segment.word.load(Relaxed);
         let old = self.buckets(segment);
         let depth = old.depth + 1;
         let hashes: Vec<(u64, Entry)> = self.rehash(old);
-        let upper = |hash: u64| (hash << (self.shard_bits + old.depth)) >> 63 == 1;
+        let upper = |hash: u64| (hash << (self.shard_bits() + old.depth)) >> 63 == 1;
         let upper_len = hashes.iter().filter(|(hash, _)| upper(*hash)).count();
         let lens = [hashes.len() - upper_len, upper_len];
         let halves = lens.map(|len| Buckets::allocate(buckets_for(len), depth));
         for (hash, entry) in hashes {
             halves[usize::from(upper(hash))]
                 .0
-                .place(pack(entry, tag(hash, self.shard_bits + depth)));
+                .place(pack(entry, tag(hash, self.shard_bits() + depth)));
         }
         self.deepen_directory(depth, garbage);
         self.point_to_halves(
@@ -108,7 +112,10 @@ impl<'t> Held<'t> {
             // SAFETY: slots hold live entries, and we hold the lock.
             let entry = unsafe { Entry::from_address(slot & ADDRESS_MASK) };
             // SAFETY: as above.
-            (self.hasher.hash(unsafe { entry.as_ref() }.key()), entry)
+            (
+                self.keyspace.hasher.hash(unsafe { entry.as_ref() }.key()),
+                entry,
+            )
         };
         slots.iter().enumerate().map(hash_slot).collect()
     }
@@ -141,7 +148,13 @@ impl<'t> Held<'t> {
             if old != 0 {
                 let start = std::ptr::with_exposed_provenance_mut((old & ALIGNED_MASK) as usize);
                 // SAFETY: allocated here with this layout, and no longer published.
-                unsafe { garbage.retire(self.quiescence, start, directory_layout(old_depth)) };
+                unsafe {
+                    garbage.retire(
+                        &self.keyspace.quiescence,
+                        start,
+                        directory_layout(old_depth),
+                    )
+                };
             }
         }
     }
@@ -154,7 +167,7 @@ impl<'t> Held<'t> {
         }
         let directory_depth = (directory & DEPTH_MASK) as u32;
         let span = 1usize << (directory_depth - depth);
-        let index = ((hash << self.shard_bits) >> (64 - directory_depth)) as usize;
+        let index = ((hash << self.shard_bits()) >> (64 - directory_depth)) as usize;
         let start: *const Segment =
             std::ptr::with_exposed_provenance((directory & ALIGNED_MASK) as usize);
         // SAFETY: the range is inside the directory of 2^depth entries, which does not change under the lock.

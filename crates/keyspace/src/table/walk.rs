@@ -33,8 +33,8 @@ impl<'t> Held<'t> {
     /// Emits every entry whose home is that of `position`; the position of the next home, 0 after the last one of all
     /// shards.
     pub fn scan_home(&self, position: u64, mut emit: impl FnMut(EntryRef<'t>)) -> u64 {
-        let buckets = self.buckets(self.table.segment(position, self.shard_bits));
-        let bits = self.shard_bits + buckets.depth;
+        let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
+        let bits = self.shard_bits() + buckets.depth;
         let count = buckets.buckets.len();
         if count == 0 {
             return next_prefix(position, bits);
@@ -70,10 +70,10 @@ impl<'t> Held<'t> {
         mut removed: impl FnMut(u64, &[u8]),
     ) -> ExpiredSegment {
         const AHEAD: usize = 12;
-        let buckets = self.buckets(self.table.segment(position, self.shard_bits));
+        let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
         let slots: Vec<u64> = buckets.slots().collect();
         let mut segment = ExpiredSegment {
-            next: next_prefix(position, self.shard_bits + buckets.depth),
+            next: next_prefix(position, self.shard_bits() + buckets.depth),
             looked_at: slots.len(),
             ..ExpiredSegment::default()
         };
@@ -96,7 +96,7 @@ impl<'t> Held<'t> {
         }
         segment.removed = expired.len();
         for key in expired {
-            let hash = self.hasher.hash(key);
+            let hash = self.keyspace.hasher.hash(key);
             removed(hash, key);
             let found = self.find(hash, key).expect("it is there, the lock is held");
             self.remove(found, garbage);
@@ -106,11 +106,11 @@ impl<'t> Held<'t> {
 
     /// The entry that `random` falls on, if there is one in that place.
     pub fn entry_at_random(&self, random: u64) -> Option<EntryRef<'t>> {
-        let buckets = self.buckets(self.table.segment(random, self.shard_bits));
+        let buckets = self.buckets(self.table.segment(random, self.shard_bits()));
         if buckets.buckets.is_empty() {
             return None;
         }
-        let bucket = buckets.home(tag(random, self.shard_bits + buckets.depth));
+        let bucket = buckets.home(tag(random, self.shard_bits() + buckets.depth));
         let slot = buckets.buckets[bucket].0[random as usize % SLOTS].load(Relaxed);
         (slot != 0).then(|| self.entry(slot))
     }

@@ -122,7 +122,9 @@ impl Batch {
                 return (at, Stop::Enough);
             }
             let first_span = self.spans.len();
-            self.spans.append(partial);
+            if !partial.is_empty() {
+                self.spans.append(partial);
+            }
             let request = &input[at..];
             match parser.parse(request, limits, &mut self.spans) {
                 Ok(Parsed::Request { consumed }) => {

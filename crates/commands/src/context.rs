@@ -3,7 +3,6 @@
 use keyspace::{EntryRef, Key, Locked, ValueKind, ValueRef};
 use resp::{Args, ReplyWriter};
 
-use crate::command::KeySpec;
 use crate::error::CommandError;
 use crate::limits::REPLY_BYTES_MAX;
 use crate::session::Session;
@@ -23,10 +22,37 @@ pub struct Context<'c, 'g> {
     pub worker: usize,
     /// The command's name for error messages: `get`, `client|list`.
     pub command: &'static str,
-    /// The spec of the keys whose hashes are known, and the hashes.
-    pub(crate) hashed: Option<(KeySpec, &'c [u64])>,
+    /// The keys whose hashes are known.
+    pub(crate) hashed: Hashed<'c>,
     /// The length of the reply buffer before this command.
     pub(crate) reply_start: usize,
+}
+
+/// The hashes of keys that are among the arguments at regular places.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hashed<'c> {
+    /// The place of the first key.
+    pub first: usize,
+    /// The distance of one key to the next.
+    pub step: usize,
+    /// The hashes.
+    pub hashes: &'c [u64],
+}
+
+impl Hashed<'_> {
+    /// The hash of the key at this place of the arguments.
+    #[inline]
+    fn get(self, at: usize) -> Option<u64> {
+        let distance = at.checked_sub(self.first)?;
+        if self.step == 1 {
+            return self.hashes.get(distance).copied();
+        }
+        let is_key = distance.is_multiple_of(self.step);
+        self.hashes
+            .get(distance.checked_div(self.step)?)
+            .filter(|_| is_key)
+            .copied()
+    }
 }
 
 impl Context<'_, '_> {
@@ -35,7 +61,7 @@ impl Context<'_, '_> {
     pub fn key<'k>(&self, args: Args<'k>, at: usize) -> Key<'k> {
         let database = self.session.database;
         let bytes = args.get(at);
-        match self.known_hash(at) {
+        match self.hashed.get(at) {
             Some(hash) => Key {
                 database,
                 bytes,
@@ -43,19 +69,6 @@ impl Context<'_, '_> {
             },
             None => self.keys.key(database, bytes),
         }
-    }
-
-    /// The hash of the key at a place of the arguments, if it was taken before.
-    #[inline]
-    fn known_hash(&self, at: usize) -> Option<u64> {
-        let (spec, hashes) = self.hashed?;
-        let first = spec.first_place();
-        let step = spec.step();
-        let index = at.checked_sub(first)?;
-        if step == 1 {
-            return hashes.get(index).copied();
-        }
-        (index.is_multiple_of(step)).then(|| hashes.get(index / step).copied())?
     }
 
     /// Now, in milliseconds of the Unix epoch.

@@ -6,7 +6,7 @@ use keyspace::{Busy, Group, Locked, Plan};
 use resp::{Args, OwnedArgs, ReplyWriter};
 
 use crate::command::{Locks, flag};
-use crate::context::Context;
+use crate::context::{Context, Hashed};
 use crate::error::{CommandError, until_zero};
 use crate::limits::QUEUED_BYTES_MAX;
 use crate::registry::{Registered, registry};
@@ -106,7 +106,10 @@ impl Dispatcher<'_> {
             return Flow::Busy;
         };
         locked.set_touches(session.touches);
-        let hashed = registered.hashed.map(|spec| (spec, request.hashes));
+        let hashed = Hashed {
+            hashes: request.hashes,
+            ..registered.key_places
+        };
         session.last_command = registered.id as u32 + 1;
         session.commands += 1;
         let reply_start = out.len();
@@ -392,7 +395,7 @@ pub(crate) fn run_queued(context: &mut Context<'_, '_>, transaction: &Transactio
     let command = context.command;
     for Queued { registered, args } in &transaction.queued {
         context.command = registered.full_name.as_str();
-        context.hashed = None;
+        context.hashed = Hashed::default();
         let protocol = context.session.protocol;
         context.reply.set_protocol(protocol);
         run(context, registered, args.as_args());

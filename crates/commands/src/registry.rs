@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use resp::Args;
 
 use crate::command::{Command, KeySpec, Locks};
+use crate::context::Hashed;
 use crate::{connection, keys, server, strings, transactions};
 
 /// The families. A new one joins here.
@@ -28,6 +29,8 @@ pub struct Registered {
     pub has_one_key: bool,
     /// Where the keys are that are hashed and prefetched before it runs: those of its only spec, if it has one.
     pub hashed: Option<KeySpec>,
+    /// Their places, without the hashes.
+    pub(crate) key_places: Hashed<'static>,
     /// Its first and last place in [`Registry::all`] of its subcommands.
     subcommands: std::ops::Range<usize>,
 }
@@ -131,6 +134,11 @@ impl Registered {
             id,
             has_one_key: hashed.is_some_and(|spec| spec.find == KeySpec::ONE),
             hashed,
+            key_places: hashed.map_or(Hashed::default(), |spec| Hashed {
+                first: spec.first_place(),
+                step: spec.step(),
+                hashes: &[],
+            }),
             subcommands: 0..0,
         }
     }

@@ -34,6 +34,8 @@ pub struct Session {
     pub last_command: u32,
     /// Commands executed.
     pub commands: u64,
+    /// Commands of the transaction that EXEC executes now, plus one; 0 outside EXEC.
+    pub executing: u32,
     /// The open MULTI.
     pub transaction: Option<Box<Transaction>>,
     /// The watched keys.
@@ -95,6 +97,7 @@ impl Session {
             replies: Replies::On,
             closes: false,
             last_command: 0,
+            executing: 0,
             commands: 0,
             transaction: None,
             watching: None,
@@ -111,7 +114,9 @@ impl Session {
         let queued = self
             .transaction
             .as_ref()
-            .map_or(0, |transaction| transaction.queued.len() as u32 + 1);
+            .map_or(self.executing, |transaction| {
+                transaction.queued.len() as u32 + 1
+            });
         client.queued.store(queued, Relaxed);
         let queued_bytes = self
             .transaction

@@ -102,7 +102,9 @@ fn exec(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> 
         return Ok(());
     }
     context.reply.array(transaction.queued.len());
+    context.session.executing = transaction.queued.len() as u32 + 1;
     run_queued(context, &transaction);
+    context.session.executing = 0;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use commands::shared::Shared;
 use keyspace::Keyspace;
@@ -20,6 +21,9 @@ use crate::worker::Worker;
 const INTERRUPTED: i32 = 130;
 /// Descriptors that are kept for what is neither a connection nor a listener: rings, polls, files, logs.
 const DESCRIPTORS_RESERVED: u64 = 64;
+/// How long an address that is in use is tried again, and the pause between two tries.
+const RETRY_ADDRESS: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// The fewest receive buffers of a worker.
 const BUFFERS_MIN: usize = 16;
 
@@ -144,7 +148,7 @@ fn listen(settings: &Settings) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for BindAddress { address, optional } in server.bind.iter().filter(|_| server.port != 0) {
         let address = SocketAddr::new(*address, server.port);
-        match Listener::tcp(address, &options) {
+        match listen_tcp(address, &options) {
             Ok(listener) => listeners.push(listener),
             Err(error) if *optional && error.kind() == io::ErrorKind::AddrNotAvailable => {
                 warn!(%address, "this machine does not have that address");
@@ -172,6 +176,22 @@ fn listen(settings: &Settings) -> io::Result<Vec<Listener>> {
         ));
     }
     Ok(listeners)
+}
+
+/// Listens on an address. The kernel takes the ring of a process that was killed down a little later than the process,
+/// and with it the listener: an address in use is tried again for a short time.
+fn listen_tcp(address: SocketAddr, options: &ListenerOptions) -> io::Result<Listener> {
+    let begin = Instant::now();
+    loop {
+        match Listener::tcp(address, options) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && begin.elapsed() < RETRY_ADDRESS =>
+            {
+                std::thread::sleep(RETRY_PAUSE);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Lets what commands need of the settings follow them.

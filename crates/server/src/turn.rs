@@ -1,6 +1,6 @@
 //! Execution: each ready connection gets one turn of up to `batch_size` commands, in groups across connections.
 
-use commands::batch::{Source, Stop};
+use commands::batch::{Item, Source, Stop};
 use commands::dispatch::{Dispatcher, Flow};
 use net::Backend;
 use resp::Limits;
@@ -95,48 +95,50 @@ impl<B: Backend> Worker<B> {
             plan,
         };
         let unsent_bytes_max = self.settings.settings().server.output_buffer_pause_bytes;
-        for item in batch.items() {
-            let Some(connection) = connections[item.connection as usize].as_deref_mut() else {
+        let same_connection = |item: &Item, next: &Item| item.connection == next.connection;
+        for run in batch.items().chunk_by(same_connection) {
+            let slot = run.first().map_or(0, |item| item.connection as usize);
+            let Some(connection) = connections[slot].as_deref_mut() else {
                 continue;
             };
-            if connection.hold != Hold::None || connection.closes {
-                continue;
-            }
-            if connection.unsent_bytes() > unsent_bytes_max {
-                connection.hold = Hold::Backpressure;
-                connection.input.rewind(item.start);
-                continue;
-            }
             let Connection {
                 input,
                 session,
                 output,
+                sending,
                 ..
             } = connection;
-            let request = batch.request(item, input.current(backend));
-            match dispatcher.execute(&mut group, session, request, now_ms, output) {
-                Flow::Done => {}
-                Flow::Busy => {
-                    connection.hold = Hold::Busy;
-                    connection.input.rewind(item.start);
+            let bytes = input.current(backend);
+            let mut stopped = None;
+            for item in run {
+                if output.len() + *sending > unsent_bytes_max {
+                    stopped = Some((Hold::Backpressure, item.start));
+                    break;
                 }
-                Flow::Paused => {
-                    connection.hold = Hold::Paused;
-                    connection.input.rewind(item.start);
+                let request = batch.request(item, bytes);
+                match dispatcher.execute(&mut group, session, request, now_ms, output) {
+                    Flow::Done => continue,
+                    Flow::Busy => stopped = Some((Hold::Busy, item.start)),
+                    Flow::Paused => stopped = Some((Hold::Paused, item.start)),
+                    Flow::Close => connection.closes = true,
+                    Flow::Panicked => {
+                        let command = request
+                            .registered
+                            .map_or("?", |registered| registered.full_name.as_str());
+                        error!(
+                            command,
+                            client = session.client.id,
+                            "a command has panicked; its connection is closed"
+                        );
+                        output.clear();
+                        connection.closes = true;
+                    }
                 }
-                Flow::Close => connection.closes = true,
-                Flow::Panicked => {
-                    let command = request
-                        .registered
-                        .map_or("?", |registered| registered.full_name.as_str());
-                    error!(
-                        command,
-                        client = session.client.id,
-                        "a command has panicked; its connection is closed"
-                    );
-                    connection.output.clear();
-                    connection.closes = true;
-                }
+                break;
+            }
+            if let Some((hold, start)) = stopped {
+                connection.hold = hold;
+                connection.input.rewind(start);
             }
         }
     }

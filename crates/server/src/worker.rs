@@ -127,6 +127,12 @@ impl<B: Backend> Worker<B> {
             let timeout = self.timeout();
             self.backend.wait(Some(timeout), &mut events)?;
             self.now_ms = self.process.clock.now_ms().max(self.now_ms);
+            // First of all, because what follows may open a connection in the same slot.
+            for event in &events {
+                if let Event::Closed { id } = event {
+                    self.closed(*id);
+                }
+            }
             for event in events.drain(..) {
                 self.handle(event);
             }
@@ -174,7 +180,7 @@ impl<B: Backend> Worker<B> {
                 debug!(%error, "connection failed");
                 self.close(id.slot());
             }
-            Event::Closed { id } => self.closed(id),
+            Event::Closed { .. } => {}
             Event::Woken => self.read_mailbox(),
         }
     }

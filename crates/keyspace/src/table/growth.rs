@@ -147,14 +147,9 @@ impl<'t> Held<'t> {
             self.table.directory.store(packed, Release);
             if old != 0 {
                 let start = std::ptr::with_exposed_provenance_mut((old & ALIGNED_MASK) as usize);
+                let layout = directory_layout(old_depth);
                 // SAFETY: allocated here with this layout, and no longer published.
-                unsafe {
-                    garbage.retire(
-                        &self.keyspace.quiescence,
-                        start,
-                        directory_layout(old_depth),
-                    )
-                };
+                unsafe { garbage.retire(&self.keyspace.quiescence, start, layout) };
             }
         }
     }

@@ -234,6 +234,12 @@ fn restarts_on_the_same_port(target: Target) {
             ..Launch::new(target)
         };
         first = again.start();
+        // The listener of the process that was killed may still take a connection, and reset it.
+        until(|| {
+            Client::connect_tcp(first.port).is_ok_and(|mut client| {
+                client.send(&encode(&["PING"])).is_ok() && client.read_reply().is_ok()
+            })
+        });
         connected(&first, 1);
     }
 }

@@ -146,6 +146,16 @@ fn listen(settings: &Settings) -> io::Result<Vec<Listener>> {
         unix_mode: mode,
     };
     let mut listeners = Vec::new();
+    // Before the TCP ports: who can connect to those finds it as well.
+    if let Some(path) = &server.unix_socket {
+        let listener = Listener::unix(path, &options).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot listen on {}: {error}", path.display()),
+            )
+        })?;
+        listeners.push(listener);
+    }
     for BindAddress { address, optional } in server.bind.iter().filter(|_| server.port != 0) {
         let address = SocketAddr::new(*address, server.port);
         match listen_tcp(address, &options) {
@@ -160,15 +170,6 @@ fn listen(settings: &Settings) -> io::Result<Vec<Listener>> {
                 ));
             }
         }
-    }
-    if let Some(path) = &server.unix_socket {
-        let listener = Listener::unix(path, &options).map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("cannot listen on {}: {error}", path.display()),
-            )
-        })?;
-        listeners.push(listener);
     }
     if listeners.is_empty() {
         return Err(io::Error::other(

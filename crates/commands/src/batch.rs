@@ -13,6 +13,9 @@ use crate::dispatch::{Request, resolve};
 use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
 use crate::registry::Registered;
 
+/// Arguments for which room is kept from group to group.
+const KEPT_ARGUMENTS_MAX: usize = 16 * 1024;
+
 /// The requests of one group. Reused from group to group.
 #[derive(Default)]
 pub struct Batch {
@@ -82,6 +85,9 @@ impl Batch {
         self.spans.clear();
         self.hashes.clear();
         self.quoted.clear();
+        // One request can have a million arguments; the next ones do not.
+        self.spans.shrink_to(KEPT_ARGUMENTS_MAX);
+        self.hashes.shrink_to(KEPT_ARGUMENTS_MAX);
     }
 
     /// The requests, in the order in which they were parsed.

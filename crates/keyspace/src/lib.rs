@@ -48,6 +48,4 @@ pub mod limits {
     pub const WORKERS_MAX: usize = 1_024;
     /// The longest string value, in bytes, as Redis's 512 MB.
     pub const STRING_BYTES_MAX: usize = 512 << 20;
-    /// The longest key, in bytes.
-    pub const KEY_BYTES_MAX: usize = 512 << 20;
 }

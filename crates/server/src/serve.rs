@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::config::{BindAddress, Config, IoBackend, Settings};
-use crate::process::{ForCommands, Process, Start};
+use crate::process::{ForCommands, Process, ShutdownStage, Start};
 use crate::worker::Worker;
 
 /// The exit status after a second signal, as shells expect it after SIGINT.
@@ -255,7 +255,7 @@ fn start_workers<B: Backend + 'static>(
         std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
-                let failed = Arc::clone(&process);
+                let _ends_all = EndsAll(Arc::clone(&process));
                 let result = B::new(&options)
                     .and_then(|backend| {
                         Worker::new(index, backend, listeners, shared, process, keyspace)
@@ -263,12 +263,23 @@ fn start_workers<B: Backend + 'static>(
                     .and_then(Worker::run);
                 if let Err(error) = &result {
                     error!(%error, worker = index, "a worker has failed");
-                    failed.end_now();
                 }
                 result
             })
     };
     (0..process.workers).map(start).collect()
+}
+
+/// Ends the whole process when a worker ends, whatever the reason: half of the workers would serve half of the clients.
+/// After an orderly end all of them are ending already.
+struct EndsAll(Arc<Process>);
+
+impl Drop for EndsAll {
+    fn drop(&mut self) {
+        if self.0.shutdown_stage() == ShutdownStage::Running || std::thread::panicking() {
+            self.0.end_now();
+        }
+    }
 }
 
 fn buffers_for(pool_size: usize, workers: usize) -> u32 {

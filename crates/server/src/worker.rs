@@ -308,6 +308,10 @@ impl<B: Backend> Worker<B> {
             .sent_bytes
             .fetch_add(buffer.len() as u64, Relaxed);
         connection.sending = 0;
+        let client = &connection.session.client;
+        client
+            .output_bytes
+            .store(connection.output.len() as u64, Relaxed);
         let goes_on =
             connection.hold == Hold::Backpressure && connection.output.len() < pause_bytes;
         if goes_on {

@@ -3,12 +3,9 @@
 //! By the time the first command runs, the shards, buckets and entries of all of them are on their way into the cache.
 //! A prefetch is only a hint: execution looks everything up again.
 
-use std::ops::Range;
-
 use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
-use crate::command::KeySpec;
 use crate::dispatch::{Request, resolve};
 use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
 use crate::registry::Registered;
@@ -29,21 +26,45 @@ pub struct Batch {
 
 /// One request of the group.
 pub struct Item {
-    /// The caller's number of the connection.
-    pub connection: u32,
     /// Where the request begins in the connection's input.
     pub start: usize,
-    /// Where it ends.
-    pub end: usize,
-    place: Place,
-    registered: Option<&'static Registered>,
+    /// The caller's number of the connection.
+    pub connection: u32,
     database: u8,
-    hashes: Range<usize>,
+    registered: Option<&'static Registered>,
+    arguments: Arguments,
+    hashes: Places,
 }
 
-enum Place {
-    Input(Range<usize>),
-    Quoted(usize),
+/// Where the arguments of a request are.
+enum Arguments {
+    /// In the input; their spans.
+    Input(Places),
+    /// Among the quoted ones.
+    Quoted(u32),
+}
+
+/// A part of one of the group's vectors. Groups are far below 2^32 arguments.
+#[derive(Clone, Copy)]
+struct Places {
+    start: u32,
+    end: u32,
+}
+
+impl Places {
+    /// From `start` to the end of `vector`.
+    #[inline]
+    fn since<T>(start: usize, vector: &[T]) -> Self {
+        Self {
+            start: start as u32,
+            end: vector.len() as u32,
+        }
+    }
+
+    #[inline]
+    fn of<T>(self, vector: &[T]) -> &[T] {
+        &vector[self.start as usize..self.end as usize]
+    }
 }
 
 /// One connection's input, as far as it has been parsed.
@@ -132,43 +153,22 @@ impl Batch {
                 self.spans.append(partial);
             }
             let request = &input[at..];
-            match parser.parse(request, limits, &mut self.spans) {
+            let (consumed, arguments) = match parser.parse(request, limits, &mut self.spans) {
                 Ok(Parsed::Request { consumed }) => {
-                    let spans = first_span..self.spans.len();
-                    let args = Args::new(request, &self.spans[spans.clone()]);
-                    let (registered, hashes) = look_up(args, keyspace, &mut self.hashes);
-                    let (start, end) = (at, at + consumed);
-                    self.items.push(Item {
-                        connection,
-                        start,
-                        end,
-                        place: Place::Input(spans),
-                        registered,
-                        database,
-                        hashes,
-                    });
-                    at = end;
+                    let spans = Places::since(first_span, &self.spans);
+                    (consumed, Arguments::Input(spans))
                 }
                 Ok(Parsed::Quoted {
                     consumed,
                     arguments,
                 }) => {
-                    let args = arguments.as_args();
-                    let (registered, hashes) = look_up(args, keyspace, &mut self.hashes);
-                    let (start, end) = (at, at + consumed);
-                    self.items.push(Item {
-                        connection,
-                        start,
-                        end,
-                        place: Place::Quoted(self.quoted.len()),
-                        registered,
-                        database,
-                        hashes,
-                    });
                     self.quoted.push(*arguments);
-                    at = end;
+                    (consumed, Arguments::Quoted(self.quoted.len() as u32 - 1))
                 }
-                Ok(Parsed::Empty { consumed }) => at += consumed,
+                Ok(Parsed::Empty { consumed }) => {
+                    at += consumed;
+                    continue;
+                }
                 Ok(Parsed::Incomplete { wanted }) => {
                     partial.extend(self.spans.drain(first_span..));
                     return (at, Stop::Incomplete { wanted });
@@ -177,7 +177,22 @@ impl Batch {
                     self.spans.truncate(first_span);
                     return (at, Stop::Error(error));
                 }
+            };
+            let first_hash = self.hashes.len();
+            let args = args_at(&arguments, &self.spans, &self.quoted, request);
+            let registered = resolve(args);
+            if let Some(registered) = registered {
+                push_hashes(registered, args, keyspace, &mut self.hashes);
             }
+            self.items.push(Item {
+                start: at,
+                connection,
+                database,
+                registered,
+                arguments,
+                hashes: Places::since(first_hash, &self.hashes),
+            });
+            at += consumed;
         }
     }
 
@@ -193,7 +208,10 @@ impl Batch {
             .chunk_by(|item, next| item.database == next.database)
         {
             if let [item, ..] = run {
-                let run_end = run.last().map_or(start, |last| last.hashes.end).min(end);
+                let run_end = run
+                    .last()
+                    .map_or(start, |last| last.hashes.end as usize)
+                    .min(end);
                 group.prefetch(item.database, &self.hashes[start..run_end]);
                 start = run_end;
             }
@@ -203,37 +221,42 @@ impl Batch {
     /// A request as it is executed. `input` is what it was parsed from.
     #[inline]
     pub fn request<'a>(&'a self, item: &'a Item, input: &'a [u8]) -> Request<'a> {
-        let args = match &item.place {
-            Place::Input(spans) => Args::new(&input[item.start..], &self.spans[spans.clone()]),
-            Place::Quoted(at) => self.quoted[*at].as_args(),
-        };
+        let request = &input[item.start..];
         Request {
             registered: item.registered,
-            args,
-            hashes: &self.hashes[item.hashes.clone()],
+            args: args_at(&item.arguments, &self.spans, &self.quoted, request),
+            hashes: item.hashes.of(&self.hashes),
         }
     }
 }
 
-/// The command of a request, and where the hashes of its keys are now in `hashes`.
+/// The arguments of a request; `request` is the input from its first byte on.
 #[inline]
-fn look_up(
+fn args_at<'a>(
+    arguments: &Arguments,
+    spans: &'a [Span],
+    quoted: &'a [OwnedArgs],
+    request: &'a [u8],
+) -> Args<'a> {
+    match arguments {
+        Arguments::Input(places) => Args::new(request, places.of(spans)),
+        Arguments::Quoted(at) => quoted[*at as usize].as_args(),
+    }
+}
+
+/// Appends the hashes of a request's keys, if all are in one spec.
+#[inline]
+fn push_hashes(
+    registered: &Registered,
     args: Args<'_>,
     keyspace: &Keyspace,
     hashes: &mut Vec<u64>,
-) -> (Option<&'static Registered>, Range<usize>) {
-    let registered = resolve(args);
-    let first = hashes.len();
-    match registered.and_then(|registered| registered.hashed) {
-        Some(spec) if spec.find == KeySpec::ONE => {
-            if let Some(key) = args.try_get(spec.begin) {
-                hashes.push(keyspace.hash(key));
-            }
+) {
+    if registered.has_one_key {
+        if let Some(key) = args.try_get(registered.key_places.first) {
+            hashes.push(keyspace.hash(key));
         }
-        Some(spec) => {
-            spec.for_each_place(args, |place| hashes.push(keyspace.hash(args.get(place))));
-        }
-        None => {}
+    } else if let Some(spec) = &registered.hashed {
+        spec.for_each_place(args, |place| hashes.push(keyspace.hash(args.get(place))));
     }
-    (registered, first..hashes.len())
 }

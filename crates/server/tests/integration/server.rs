@@ -210,7 +210,7 @@ impl Server {
     pub fn wait_for_port(mut self) -> Server {
         let begin = Instant::now();
         loop {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            if self.listens() {
                 return self;
             }
             if let Some(status) = self.child.try_wait().expect("the server's status") {
@@ -223,6 +223,16 @@ impl Server {
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Whether it listens. A process that another test was just starting can hold the socket with which this port was
+    /// tried, for a moment and without accepting: so twice, with a pause.
+    fn listens(&self) -> bool {
+        let accepts = || TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+        accepts() && {
+            std::thread::sleep(Duration::from_millis(20));
+            accepts()
         }
     }
 

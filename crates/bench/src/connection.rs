@@ -161,16 +161,11 @@ impl Connection {
     pub fn receive(&mut self, place: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
             match self.stream.reader().read(place) {
-                Ok(0) => {
-                    return Err(io::Error::new(
-                        ErrorKind::UnexpectedEof,
-                        "the server closed the connection",
-                    ));
-                }
+                Ok(0) => return Err(closed()),
                 Ok(count) => return Ok(Some(count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(as_closed(error)),
             }
         }
     }
@@ -213,10 +208,22 @@ impl Stream {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(as_closed(error)),
             }
         }
         Ok(written)
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
+/// A server that closes while requests are on their way shows itself as a reset or a broken pipe.
+fn as_closed(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => closed(),
+        _ => error,
     }
 }
 
@@ -257,10 +264,7 @@ fn ask(stream: &mut (impl Read + Write), words: &[&str]) -> io::Result<()> {
         let mut part = [0; 4096];
         let count = stream.read(&mut part)?;
         if count == 0 {
-            return Err(io::Error::new(
-                ErrorKind::UnexpectedEof,
-                "the server closed the connection",
-            ));
+            return Err(closed());
         }
         bytes.extend_from_slice(&part[..count]);
         let taken = checker

@@ -88,11 +88,8 @@ pub struct Source<'a> {
 pub enum Stop {
     /// The group is full, or the connection has had its turn.
     Enough,
-    /// The input holds no further whole request; this many more bytes are wanted at least.
-    Incomplete {
-        /// At least so many bytes are missing.
-        wanted: usize,
-    },
+    /// The input holds no further whole request.
+    Incomplete,
     /// The input is used up.
     Empty,
     /// The client does not speak the protocol: answer the requests before, then this, and close.
@@ -169,9 +166,9 @@ impl Batch {
                     at += consumed;
                     continue;
                 }
-                Ok(Parsed::Incomplete { wanted }) => {
+                Ok(Parsed::Incomplete { .. }) => {
                     partial.extend(self.spans.drain(first_span..));
-                    return (at, Stop::Incomplete { wanted });
+                    return (at, Stop::Incomplete);
                 }
                 Err(error) => {
                     self.spans.truncate(first_span);

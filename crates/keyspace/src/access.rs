@@ -12,7 +12,7 @@ use crate::keyspace::Keyspace;
 use crate::quiescence::{Exclusive, Garbage};
 use crate::stats::Counters;
 use crate::table::{self, ExpiredSegment, Found, Held, Table};
-use crate::value::{Deadline, NewValue, Number, ValueRef};
+use crate::value::{Deadline, NewValue, Number};
 use crate::watch::{WatchedKey, Watcher};
 
 /// A key in a database, with its hash.
@@ -577,11 +577,6 @@ impl<'g> Locked<'g> {
             .watches
             .add(watched.clone(), Arc::clone(watcher));
         watched
-    }
-
-    /// The bytes of a string value that is there, read without being counted.
-    pub fn string(&mut self, key: Key<'_>) -> Option<ValueRef<'_>> {
-        self.find(key).map(|entry| entry.value())
     }
 }
 

@@ -112,10 +112,7 @@ impl Input {
     /// What is to be parsed now.
     #[inline]
     pub fn current<'a, B: Backend>(&'a self, backend: &'a B) -> &'a [u8] {
-        match self.buffers.front() {
-            Some(buffer) if self.residue.is_empty() => backend.bytes(buffer),
-            _ => &self.residue,
-        }
+        current(&self.buffers, &self.residue, backend)
     }
 
     /// The parts that parsing needs at once: what is to be parsed, the parser, its partial spans.
@@ -124,11 +121,8 @@ impl Input {
         &'a mut self,
         backend: &'a B,
     ) -> (&'a [u8], &'a mut RequestParser, &'a mut Vec<Span>) {
-        let current = match self.buffers.front() {
-            Some(buffer) if self.residue.is_empty() => backend.bytes(buffer),
-            _ => &self.residue,
-        };
-        (current, &mut self.parser, &mut self.partial)
+        let bytes = current(&self.buffers, &self.residue, backend);
+        (bytes, &mut self.parser, &mut self.partial)
     }
 
     /// Goes back to a request that could not be executed.
@@ -179,5 +173,18 @@ impl Input {
         self.partial = Vec::new();
         self.at = 0;
         self.parser.reset();
+    }
+}
+
+/// The first buffer, unless something is left of the ones before it.
+#[inline]
+fn current<'a, B: Backend>(
+    buffers: &VecDeque<Buffer>,
+    residue: &'a [u8],
+    backend: &'a B,
+) -> &'a [u8] {
+    match buffers.front() {
+        Some(buffer) if residue.is_empty() => backend.bytes(buffer),
+        _ => residue,
     }
 }

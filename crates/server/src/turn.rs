@@ -47,7 +47,9 @@ impl<B: Backend> Worker<B> {
         let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
             return Stop::Empty;
         };
-        if connection.closes || !connection.input.is_waiting() {
+        // The end of a stream makes a connection ready that something else still holds back.
+        let is_held = connection.closes || connection.hold != Hold::None;
+        if is_held || !connection.input.is_waiting() {
             return Stop::Empty;
         }
         let is_authenticated = connection.session.authenticated;
@@ -182,7 +184,7 @@ impl<B: Backend> Worker<B> {
             Stop::Enough if connection.turn > 0 => return self.round.push_front(slot as u32),
             Stop::Enough => return self.ready.push_back(slot as u32),
             Stop::Empty => connection.input.advance(&mut self.backend, false),
-            Stop::Incomplete { .. } => connection.input.advance(&mut self.backend, true),
+            Stop::Incomplete => connection.input.advance(&mut self.backend, true),
             Stop::Error(error) => {
                 let mut reply =
                     resp::ReplyWriter::new(&mut connection.output, connection.session.protocol);

@@ -335,11 +335,6 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    /// A buffer to write replies into.
-    pub(crate) fn spare_buffer(spare: &mut Vec<Vec<u8>>) -> Vec<u8> {
-        spare.pop().unwrap_or_default()
-    }
-
     /// Sends what the round has written, once for each connection.
     fn send_dirty(&mut self) {
         while let Some(slot) = self.dirty.pop() {
@@ -379,7 +374,7 @@ impl<B: Backend> Worker<B> {
             return;
         };
         if connection.output.capacity() == 0 {
-            connection.output = Self::spare_buffer(&mut self.spare);
+            connection.output = self.spare.pop().unwrap_or_default();
         }
     }
 

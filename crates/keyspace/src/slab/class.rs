@@ -1,0 +1,117 @@
+//! Size classes: which layouts the slabs serve, and how the objects of a class lie in a page.
+
+use std::alloc::Layout;
+
+use super::page::HEADER_BYTES;
+use super::pool::PAGE_BYTES;
+
+const WORD_BYTES: usize = 8;
+const LINE_BYTES: usize = 64;
+/// The largest object whose class is its size in words; from here on classes are some counts of cache lines.
+const WORDS_BYTES_MAX: usize = 1024;
+const LINES: [usize; 12] = [20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 127];
+const LINES_MAX: usize = LINES[LINES.len() - 1];
+const WORD_CLASSES: usize = WORDS_BYTES_MAX / WORD_BYTES + 1;
+/// The smallest object. Classes 0 and 1 have it too, so that a class is a size in words without a branch.
+const OBJECT_BYTES_MIN: usize = 16;
+
+const MAGAZINE_BYTES: usize = 4096;
+const MAGAZINE_OBJECTS_MIN: usize = 2;
+pub(super) const MAGAZINE_OBJECTS_MAX: usize = 64;
+
+/// How many classes there are.
+pub(super) const CLASSES: usize = WORD_CLASSES + LINES.len();
+
+/// How the objects of one class lie in a page: at its end, so that they are aligned to every power of two (up to the
+/// page) that divides their size.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub object_bytes: usize,
+    pub objects: usize,
+}
+
+impl Shape {
+    const fn new(object_bytes: usize) -> Self {
+        let mut objects = (PAGE_BYTES - HEADER_BYTES) / object_bytes;
+        while HEADER_BYTES + bitmap_words(objects) * WORD_BYTES + objects * object_bytes
+            > PAGE_BYTES
+        {
+            objects -= 1;
+        }
+        Self {
+            object_bytes,
+            objects,
+        }
+    }
+
+    /// Where the first object begins.
+    pub const fn first_offset(self) -> usize {
+        PAGE_BYTES - self.objects * self.object_bytes
+    }
+
+    pub const fn bitmap_words(self) -> usize {
+        bitmap_words(self.objects)
+    }
+
+    /// How many objects a magazine of this class holds.
+    pub fn magazine_objects(self) -> usize {
+        (MAGAZINE_BYTES / self.object_bytes).clamp(MAGAZINE_OBJECTS_MIN, MAGAZINE_OBJECTS_MAX)
+    }
+}
+
+pub(super) static SHAPES: [Shape; CLASSES] = {
+    let mut shapes = [Shape::new(OBJECT_BYTES_MIN); CLASSES];
+    let mut class = OBJECT_BYTES_MIN / WORD_BYTES;
+    while class < CLASSES {
+        shapes[class] = Shape::new(if class < WORD_CLASSES {
+            class * WORD_BYTES
+        } else {
+            LINES[class - WORD_CLASSES] * LINE_BYTES
+        });
+        class += 1;
+    }
+    shapes
+};
+
+/// The class of each number of cache lines.
+static CLASS_OF_LINES: [u8; LINES_MAX + 1] = {
+    let mut classes = [0; LINES_MAX + 1];
+    let mut lines = 0;
+    while lines <= LINES_MAX {
+        classes[lines] = class_of_lines(lines) as u8;
+        lines += 1;
+    }
+    classes
+};
+
+const fn class_of_lines(lines: usize) -> usize {
+    if lines * LINE_BYTES <= WORDS_BYTES_MAX {
+        let lines = if lines == 0 { 1 } else { lines };
+        return lines * (LINE_BYTES / WORD_BYTES);
+    }
+    let mut index = 0;
+    while LINES[index] < lines {
+        index += 1;
+    }
+    WORD_CLASSES + index
+}
+
+const fn bitmap_words(objects: usize) -> usize {
+    objects.div_ceil(u64::BITS as usize)
+}
+
+/// The class that serves a layout; none if the global allocator does.
+#[inline]
+pub(super) fn class_of(layout: Layout) -> Option<usize> {
+    if cfg!(slab_passthrough) {
+        None
+    } else if layout.align() <= WORD_BYTES && layout.size() <= WORDS_BYTES_MAX {
+        Some(layout.size().div_ceil(WORD_BYTES))
+    } else if layout.align() == LINE_BYTES && layout.size() <= LINES_MAX * LINE_BYTES {
+        Some(usize::from(
+            CLASS_OF_LINES[layout.size().div_ceil(LINE_BYTES)],
+        ))
+    } else {
+        None
+    }
+}

@@ -17,6 +17,7 @@
 //! | `class_pages` | the pages of one class |
 //! | `pool` | chunks, and the pages that no class has |
 //! | `memory` | chunks from the system |
+//! | `prefetch` | a hint to the processor |
 //!
 //! Allocating pops from the worker's magazine of the class, freeing pushes onto it, whoever allocated the object. An
 //! empty magazine is filled by half from the pages of the class, in the order of addresses; a full one gives the older
@@ -56,6 +57,7 @@ mod class_pages;
 mod memory;
 mod page;
 mod pool;
+mod prefetch;
 #[cfg(test)]
 mod tests;
 
@@ -68,6 +70,7 @@ use parking_lot::Mutex;
 use class::{CLASSES, SHAPES, class_of};
 use class_pages::ClassPages;
 use memory::CHUNK_BYTES;
+use page::Page;
 use pool::{PAGE_BYTES, Pool};
 
 /// Whether chunks ask the system for huge pages.
@@ -187,11 +190,15 @@ impl Slabs {
     ///
     /// # Safety
     /// The objects are of this class of these slabs, and nobody uses them any more.
-    unsafe fn give(&self, class: usize, objects: impl Iterator<Item = NonNull<u8>>) {
+    unsafe fn give(&self, class: usize, objects: &[NonNull<u8>]) {
+        for object in objects {
+            Page::prefetch(*object, SHAPES[class]);
+        }
         let mut pages = self.classes[class].0.lock();
         // SAFETY: as the caller promises.
         let emptied: Vec<_> = objects
-            .filter_map(|object| unsafe { pages.give(object) })
+            .iter()
+            .filter_map(|object| unsafe { pages.give(*object) })
             .collect();
         drop(pages);
         for memory in emptied {
@@ -256,7 +263,8 @@ impl Magazines {
         for (class, objects) in self.objects.iter_mut().enumerate() {
             if !objects.is_empty() {
                 // SAFETY: what is in a magazine is of its class, and nobody uses it.
-                unsafe { self.slabs.give(class, objects.drain(..)) };
+                unsafe { self.slabs.give(class, objects) };
+                objects.clear();
             }
         }
     }
@@ -280,8 +288,10 @@ impl Magazines {
     #[inline(never)]
     unsafe fn give_half(&mut self, class: usize, start: NonNull<u8>) {
         let objects = &mut self.objects[class];
+        let half = objects.len() / 2;
         // SAFETY: what is in a magazine is of its class, and nobody uses it.
-        unsafe { self.slabs.give(class, objects.drain(..objects.len() / 2)) };
+        unsafe { self.slabs.give(class, &objects[..half]) };
+        objects.drain(..half);
         objects.push(start);
     }
 }

@@ -49,6 +49,17 @@ impl Shape {
         PAGE_BYTES - self.objects * self.object_bytes
     }
 
+    /// Where the object with the number begins.
+    pub fn offset(self, number: usize) -> usize {
+        self.first_offset() + number * self.object_bytes
+    }
+
+    /// The number of the object that begins so many bytes into the page.
+    pub fn number(self, offset: usize) -> usize {
+        // A division of 32 bits is quicker than one of 64.
+        ((offset - self.first_offset()) as u32 / self.object_bytes as u32) as usize
+    }
+
     pub const fn bitmap_words(self) -> usize {
         bitmap_words(self.objects)
     }

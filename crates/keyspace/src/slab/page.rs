@@ -13,6 +13,7 @@ use std::slice;
 
 use super::class::{SHAPES, Shape};
 use super::pool::{PAGE_BYTES, PageMemory};
+use super::prefetch::prefetch_line;
 
 const MAGIC: u32 = u32::from_be_bytes(*b"slab");
 const WORD_BITS: usize = u64::BITS as usize;
@@ -76,6 +77,14 @@ impl Page {
         Self(NonNull::new(start).unwrap_or(object).cast())
     }
 
+    /// Starts to load what [`Parts::give`] needs to take back an object of this shape.
+    pub fn prefetch(object: NonNull<u8>, shape: Shape) {
+        let start = Self::of(object).0.as_ptr().cast::<u8>();
+        let word = shape.number(object.addr().get() % PAGE_BYTES) / WORD_BITS;
+        prefetch_line(start);
+        prefetch_line(start.wrapping_add(HEADER_BYTES + word * size_of::<u64>()));
+    }
+
     /// # Safety
     /// The caller holds the lock of the page's class while the parts live, and has no other parts of this page.
     pub unsafe fn parts<'a>(self) -> Parts<'a> {
@@ -125,7 +134,7 @@ impl Parts<'_> {
                 *word &= *word - 1;
                 self.header.free -= 1;
                 let number = index * WORD_BITS + bit;
-                let offset = self.shape.first_offset() + number * self.shape.object_bytes;
+                let offset = self.shape.offset(number);
                 // SAFETY: only bits of objects within the page are ever set.
                 objects.push(unsafe { self.page.0.cast::<u8>().add(offset) });
             }
@@ -134,13 +143,9 @@ impl Parts<'_> {
 
     /// Makes an object free.
     pub fn give(&mut self, object: NonNull<u8>) {
-        let offset = object.addr().get() % PAGE_BYTES - self.shape.first_offset();
-        debug_assert_eq!(
-            offset % self.shape.object_bytes,
-            0,
-            "where an object begins"
-        );
-        let number = offset / self.shape.object_bytes;
+        let offset = object.addr().get() % PAGE_BYTES;
+        let number = self.shape.number(offset);
+        debug_assert_eq!(self.shape.offset(number), offset, "where an object begins");
         let word = &mut self.bitmap[number / WORD_BITS];
         let bit = 1 << (number % WORD_BITS);
         debug_assert_eq!(*word & bit, 0, "an object is freed once");

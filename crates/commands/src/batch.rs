@@ -7,6 +7,7 @@ use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
 use crate::dispatch::{Request, resolve};
+use crate::heads::{Heads, NAME_START};
 use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
 use crate::registry::Registered;
 
@@ -17,6 +18,7 @@ const KEPT_ARGUMENTS_MAX: usize = 16 * 1024;
 #[derive(Default)]
 pub struct Batch {
     items: Vec<Item>,
+    heads: Heads,
     spans: Vec<Span>,
     /// The hashes of the keys of all requests.
     hashes: Vec<u64>,
@@ -34,6 +36,14 @@ pub struct Item {
     registered: Option<&'static Registered>,
     arguments: Arguments,
     hashes: Places,
+}
+
+impl Item {
+    /// The name of its command, for messages.
+    pub fn command_name(&self) -> &str {
+        self.registered
+            .map_or("?", |registered| registered.full_name.as_str())
+    }
 }
 
 /// Where the arguments of a request are.
@@ -138,6 +148,7 @@ impl Batch {
             database,
         } = source;
         let items_max = GROUP_COMMANDS_MAX.min(self.items.len() + requests_max);
+        let takes_short = limits.take_short_requests();
         loop {
             if at == input.len() {
                 return (at, Stop::Empty);
@@ -146,39 +157,50 @@ impl Batch {
                 return (at, Stop::Enough);
             }
             let first_span = self.spans.len();
-            if !partial.is_empty() {
-                self.spans.append(partial);
-            }
             let request = &input[at..];
-            let (consumed, arguments) = match parser.parse(request, limits, &mut self.spans) {
-                Ok(Parsed::Request { consumed }) => {
-                    let spans = Places::since(first_span, &self.spans);
-                    (consumed, Arguments::Input(spans))
-                }
-                Ok(Parsed::Quoted {
-                    consumed,
-                    arguments,
-                }) => {
-                    self.quoted.push(*arguments);
-                    (consumed, Arguments::Quoted(self.quoted.len() as u32 - 1))
-                }
-                Ok(Parsed::Empty { consumed }) => {
-                    at += consumed;
-                    continue;
-                }
-                Ok(Parsed::Incomplete { .. }) => {
-                    partial.extend(self.spans.drain(first_span..));
-                    return (at, Stop::Incomplete);
-                }
-                Err(error) => {
-                    self.spans.truncate(first_span);
-                    return (at, Stop::Error(error));
+            let known = if takes_short && !parser.is_partial() {
+                self.parse_known(request)
+            } else {
+                None
+            };
+            let (consumed, registered, arguments) = if let Some((consumed, registered)) = known {
+                let spans = Places::since(first_span, &self.spans);
+                (consumed, Some(registered), Arguments::Input(spans))
+            } else {
+                self.spans.truncate(first_span);
+                self.spans.append(partial);
+                match parser.parse(request, limits, &mut self.spans) {
+                    Ok(Parsed::Incomplete { .. }) => {
+                        partial.extend(self.spans.drain(first_span..));
+                        return (at, Stop::Incomplete);
+                    }
+                    Ok(Parsed::Empty { consumed }) => {
+                        at += consumed;
+                        continue;
+                    }
+                    Ok(Parsed::Request { consumed }) => {
+                        let spans = Places::since(first_span, &self.spans);
+                        let registered = self.resolve(spans, request);
+                        (consumed, registered, Arguments::Input(spans))
+                    }
+                    Ok(Parsed::Quoted {
+                        consumed,
+                        arguments,
+                    }) => {
+                        let registered = resolve(arguments.as_args());
+                        self.quoted.push(*arguments);
+                        let place = self.quoted.len() as u32 - 1;
+                        (consumed, registered, Arguments::Quoted(place))
+                    }
+                    Err(error) => {
+                        self.spans.truncate(first_span);
+                        return (at, Stop::Error(error));
+                    }
                 }
             };
             let first_hash = self.hashes.len();
-            let args = args_at(&arguments, &self.spans, &self.quoted, request);
-            let registered = resolve(args);
             if let Some(registered) = registered {
+                let args = args_at(&arguments, &self.spans, &self.quoted, request);
                 push_hashes(registered, args, keyspace, &mut self.hashes);
             }
             self.items.push(Item {
@@ -191,6 +213,33 @@ impl Batch {
             });
             at += consumed;
         }
+    }
+
+    /// Parses a request that begins as one did lately and has nothing but short arguments: its length and its command.
+    #[inline]
+    fn parse_known(&mut self, request: &[u8]) -> Option<(usize, &'static Registered)> {
+        let head = self.heads.find(request)?;
+        self.spans.push(Span {
+            start: NAME_START as u32,
+            len: head.name_len,
+        });
+        let first = NAME_START + head.name_len as usize + 2;
+        let consumed =
+            resp::parse_short_arguments(request, first, head.arguments, &mut self.spans)?;
+        Some((consumed, head.registered))
+    }
+
+    /// Finds the command of a request, and remembers it for the ones that begin like it.
+    #[inline]
+    fn resolve(&mut self, spans: Places, request: &[u8]) -> Option<&'static Registered> {
+        let args = Args::new(request, spans.of(&self.spans));
+        let registered = resolve(args)?;
+        // Which subcommand it is depends on more than the head.
+        if registered.command.subcommands.is_empty() && !registered.is_subcommand() {
+            let name = self.spans[spans.start as usize];
+            self.heads.learn(request, registered, name, args.len());
+        }
+        Some(registered)
     }
 
     /// Asks the processor for everything that the group's keys need. More keys than the limit would push each other

@@ -1,7 +1,8 @@
 //! What a row of the command table says. Everything that is known about a command derives from its row: dispatch,
 //! COMMAND, locks, prefetching, docs/commands.md.
 
-use resp::Args;
+use keyspace::EntryRef;
+use resp::{Args, ReplyWriter};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -9,6 +10,37 @@ use crate::error::CommandError;
 /// What a command does when its checks have passed. The reply of a handler that fails is dropped and its error sent
 /// instead.
 pub type Handler = fn(&mut Context<'_, '_>, Args<'_>) -> Result<(), CommandError>;
+
+/// A command that reads one key and needs nothing but its entry: it takes no lock where that is possible.
+#[derive(Clone, Copy)]
+pub struct Reader {
+    /// Whether reading counts as an access.
+    pub touches: bool,
+    /// Answers, given the key's entry if there is one, the arguments, and now in milliseconds of the Unix epoch.
+    pub answer: Answer,
+}
+
+/// See [`Reader::answer`].
+pub type Answer =
+    fn(Option<EntryRef<'_>>, Args<'_>, u64, &mut ReplyWriter<'_>) -> Result<(), CommandError>;
+
+impl Reader {
+    /// Reads the value.
+    pub const fn of_value(answer: Answer) -> Option<Self> {
+        Some(Self {
+            touches: true,
+            answer,
+        })
+    }
+
+    /// Asks about the key.
+    pub const fn of_key(answer: Answer) -> Option<Self> {
+        Some(Self {
+            touches: false,
+            answer,
+        })
+    }
+}
 
 /// One command or subcommand.
 #[derive(Clone, Copy)]
@@ -37,8 +69,10 @@ pub struct Command {
     pub syntax: &'static str,
     /// What it locks.
     pub locks: Locks,
-    /// What it does. A container's own handler runs when none of its subcommands is named.
+    /// What it does, unless it is a reader. A container's own handler runs when none of its subcommands is named.
     pub run: Handler,
+    /// What it does with the entry of its only key.
+    pub reader: Option<Reader>,
     /// Its subcommands.
     pub subcommands: &'static [Command],
 }
@@ -59,6 +93,7 @@ impl Command {
         syntax: "",
         locks: Locks::Keys,
         run: not_a_handler,
+        reader: None,
         subcommands: &[],
     };
 

@@ -1,8 +1,8 @@
 //! One command: its checks, its locks, its handler, its reply.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
-use keyspace::{Busy, Group, Locked, Plan};
+use keyspace::{Busy, Group, Key, Locked, Plan};
 use resp::{Args, OwnedArgs, ReplyWriter};
 
 use crate::command::{Locks, flag};
@@ -12,7 +12,7 @@ use crate::limits::QUEUED_BYTES_MAX;
 use crate::registry::{Registered, registry};
 use crate::session::{Queued, Replies, Session, Transaction};
 use crate::shared::Shared;
-use crate::stats::WorkerStats;
+use crate::stats::{CommandStats, WorkerStats};
 
 /// What has become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,6 @@ pub enum Flow {
     Paused,
     /// The connection closes: flush what is written, execute no more.
     Close,
-    /// Its handler has panicked; the message. Close the connection at once.
-    Panicked,
 }
 
 /// Executes the commands of one worker.
@@ -53,8 +51,69 @@ pub struct Request<'a> {
 
 impl Dispatcher<'_> {
     /// Executes one request and appends its reply to `out`.
+    ///
+    /// # Panics
+    /// When a handler has a defect. Nothing is half changed then, but the session and `out` are of no more use.
     #[inline]
     pub fn execute(
+        &mut self,
+        group: &mut Group<'_>,
+        session: &mut Session,
+        request: Request<'_>,
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        if self.read(group, session, request, now_ms, out) {
+            return Flow::Done;
+        }
+        self.execute_any(group, session, request, now_ms, out)
+    }
+
+    /// Executes what needs nothing but the entry of one key, without a lock; false when that cannot be.
+    #[inline]
+    fn read(
+        &self,
+        group: &Group<'_>,
+        session: &mut Session,
+        request: Request<'_>,
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Request {
+            registered: Some(registered),
+            args,
+            hashes: &[hash],
+        } = request
+        else {
+            return false;
+        };
+        let Some(reader) = registered.command.reader else {
+            return false;
+        };
+        if !registered.command.takes(args.len())
+            || !session.is_plain()
+            || self.shared.pause.is_active(now_ms)
+        {
+            return false;
+        }
+        let key = Key {
+            database: session.database,
+            bytes: args.get(registered.key_places.first),
+            hash,
+        };
+        let Ok(entry) = group.read(key, reader.touches && session.touches) else {
+            return false;
+        };
+        session.last_command = registered.id as u32 + 1;
+        session.commands += 1;
+        let reply = &mut ReplyWriter::new(out, session.protocol);
+        let execution = Execution::start(self.shared, self.worker, registered, reply);
+        let result = (reader.answer)(entry, args, now_ms, reply);
+        execution.end(result, reply);
+        true
+    }
+
+    fn execute_any(
         &mut self,
         group: &mut Group<'_>,
         session: &mut Session,
@@ -123,12 +182,12 @@ impl Dispatcher<'_> {
             hashed,
             reply_start,
         };
-        let run = AssertUnwindSafe(|| run(&mut context, registered, request.args));
-        let closes = match catch_unwind(run) {
-            Ok(()) => session.closes,
-            Err(_) => return Flow::Panicked,
-        };
-        if closes { Flow::Close } else { Flow::Done }
+        run(&mut context, registered, request.args);
+        if session.closes {
+            Flow::Close
+        } else {
+            Flow::Done
+        }
     }
 
     /// Refuses a request before it runs. A transaction that it was meant for is broken.
@@ -371,23 +430,64 @@ fn plan_transaction(session: &Session, keyspace: &keyspace::Keyspace, plan: &mut
     is_locked
 }
 
-/// Runs a command whose keys are locked, and turns its failure into an error reply.
+/// Runs a command whose keys are locked.
 #[inline]
 fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
-    let stats = &context.shared.stats[context.worker];
-    let command = stats.command(registered.id);
-    let started = command.start();
-    let reply_start = context.reply.len();
-    let result = (registered.command.run)(context, args);
-    stats.executed.add(1);
-    if let Err(error) = result {
-        context.reply.truncate(reply_start);
-        let line = error.to_line();
-        command.failed.add(1);
-        stats.count_error(&line);
-        context.reply.error(&line);
+    let execution = Execution::start(context.shared, context.worker, registered, &context.reply);
+    let result = match registered.command.reader {
+        None => (registered.command.run)(context, args),
+        Some(reader) => {
+            let key = context.key(args, registered.key_places.first);
+            let now_ms = context.now_ms();
+            let entry = if reader.touches {
+                context.keys.read(key)
+            } else {
+                context.keys.inspect(key)
+            };
+            (reader.answer)(entry, args, now_ms, &mut context.reply)
+        }
+    };
+    execution.end(result, &mut context.reply);
+}
+
+/// One execution of a command, as it is counted.
+struct Execution<'e> {
+    stats: &'e WorkerStats,
+    command: &'e CommandStats,
+    started: Option<Instant>,
+    reply_start: usize,
+}
+
+impl<'e> Execution<'e> {
+    #[inline]
+    fn start(
+        shared: &'e Shared,
+        worker: usize,
+        registered: &Registered,
+        reply: &ReplyWriter<'_>,
+    ) -> Self {
+        let stats = &shared.stats[worker];
+        let command = stats.command(registered.id);
+        Self {
+            stats,
+            command,
+            started: command.start(),
+            reply_start: reply.len(),
+        }
     }
-    command.end(started);
+
+    /// Turns a failure into an error reply.
+    #[inline]
+    fn end(self, result: Result<(), CommandError>, reply: &mut ReplyWriter<'_>) {
+        if let Err(error) = result {
+            reply.truncate(self.reply_start);
+            let line = error.to_line();
+            self.command.failed.add(1);
+            self.stats.count_error(&line);
+            reply.error(&line);
+        }
+        self.command.end(self.started);
+    }
 }
 
 /// Runs the commands of a transaction, whose keys are locked, and writes their replies.

@@ -25,6 +25,7 @@ pub mod dispatch;
 mod documentation;
 mod error;
 pub mod glob;
+mod heads;
 mod help;
 mod keys;
 pub mod limits;

@@ -143,6 +143,11 @@ impl Registered {
         }
     }
 
+    /// Whether this is a subcommand of a container.
+    pub fn is_subcommand(&self) -> bool {
+        self.full_name.len() != self.command.name.len()
+    }
+
     /// Whether this is a container whose subcommand was not named or does not exist.
     pub fn is_container(&self) -> bool {
         !self.subcommands.is_empty()
@@ -292,7 +297,15 @@ mod tests {
                 "{name}"
             );
             let base = crate::command::Command::BASE.run as usize;
-            assert!(command.run as usize != base, "{name} has no handler");
+            let has_handler = command.run as usize != base;
+            assert!(
+                has_handler != command.reader.is_some(),
+                "{name} needs a handler or a reader"
+            );
+            assert!(
+                command.reader.is_none() || registered.has_one_key,
+                "{name} does not read one key"
+            );
         }
     }
 }

@@ -42,6 +42,14 @@ pub struct Session {
     pub watching: Option<Box<Watching>>,
 }
 
+impl Session {
+    /// Whether its commands are executed at once and answered.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.authenticated && self.transaction.is_none() && self.replies == Replies::On
+    }
+}
+
 /// CLIENT REPLY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {

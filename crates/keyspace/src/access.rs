@@ -65,16 +65,18 @@ impl Plan {
 
 /// A group of commands of one worker, see [`crate::Worker::group`].
 pub struct Group<'w> {
-    core: Core<'w>,
+    pub(crate) core: Core<'w>,
 }
 
 /// What the commands of a group share.
-struct Core<'w> {
-    keyspace: &'w Keyspace,
-    worker: usize,
-    counters: &'w Counters,
-    garbage: &'w RefCell<Garbage>,
-    now_ms: u64,
+pub(crate) struct Core<'w> {
+    pub keyspace: &'w Keyspace,
+    pub worker: usize,
+    pub counters: &'w Counters,
+    pub garbage: &'w RefCell<Garbage>,
+    pub now_ms: u64,
+    /// The coarse access stamp: seconds, modulo 2^24.
+    pub stamp: u32,
 }
 
 impl<'w> Group<'w> {
@@ -93,6 +95,7 @@ impl<'w> Group<'w> {
                 counters: &keyspace.counters[worker],
                 garbage,
                 now_ms,
+                stamp: (now_ms / 1000) as u32 & STAMP_MASK,
             },
         }
     }
@@ -111,7 +114,7 @@ impl<'w> Group<'w> {
     }
 
     #[inline]
-    fn table(&self, database: u8, hash: u64) -> &'w Table {
+    pub(crate) fn table(&self, database: u8, hash: u64) -> &'w Table {
         self.core
             .keyspace
             .table(database, self.core.keyspace.shard(hash))
@@ -166,6 +169,7 @@ impl<'w> Group<'w> {
         Locked {
             core: &self.core,
             touches: true,
+            commits: false,
             locks,
         }
     }
@@ -204,6 +208,8 @@ enum Locks<'g> {
 pub struct Locked<'g> {
     core: &'g Core<'g>,
     touches: bool,
+    /// Whether readers without locks wait for the end of this command, which changes several keys.
+    commits: bool,
     locks: Locks<'g>,
 }
 
@@ -213,7 +219,14 @@ impl Drop for Locked<'_> {
         match self.locks {
             Locks::Nothing | Locks::Everything(_) => {}
             Locks::One(table) => table.unlock(),
-            Locks::Many(places) => unlock_all(self.core.keyspace, places),
+            Locks::Many(places) => {
+                if self.commits {
+                    for place in places {
+                        table_at(self.core.keyspace, *place).end_change();
+                    }
+                }
+                unlock_all(self.core.keyspace, places);
+            }
         }
     }
 }
@@ -325,6 +338,19 @@ impl<'g> Locked<'g> {
         }
     }
 
+    /// Before each change. A command on several keys keeps readers without locks from seeing half of what it does.
+    #[inline]
+    fn begin_change(&mut self) {
+        if let Locks::Many(places) = self.locks
+            && !self.commits
+        {
+            self.commits = true;
+            for place in places {
+                table_at(self.core.keyspace, *place).begin_change();
+            }
+        }
+    }
+
     #[inline]
     fn announce(&self, key: Key<'_>, change: Change) {
         if change == Change::Expired {
@@ -346,6 +372,7 @@ impl<'g> Locked<'g> {
     }
 
     fn remove_found(&mut self, mut held: Held<'g>, found: Found<'g>, key: Key<'_>, change: Change) {
+        self.begin_change();
         let unbroken = Unbroken;
         held.remove(found, &mut self.core.garbage.borrow_mut());
         drop(unbroken);
@@ -366,7 +393,7 @@ impl<'g> Locked<'g> {
             Some(entry) if !entry.has_expired(held.time_ms(self.core.now_ms)) => {
                 self.core.counters.hits.increment();
                 if self.touches {
-                    entry.set_policy(self.stamp());
+                    entry.set_policy(self.core.stamp);
                 }
                 Some(entry)
             }
@@ -436,19 +463,13 @@ impl<'g> Locked<'g> {
 
     /// Seconds since the last access, as far as 24 bits tell.
     pub fn idle_seconds(&self, entry: EntryRef<'_>) -> u64 {
-        u64::from(self.stamp().wrapping_sub(entry.policy()) & STAMP_MASK)
-    }
-
-    /// The coarse access stamp: seconds, modulo 2^24.
-    #[inline]
-    fn stamp(&self) -> u32 {
-        (self.core.now_ms / 1000) as u32 & STAMP_MASK
+        u64::from(self.core.stamp.wrapping_sub(entry.policy()) & STAMP_MASK)
     }
 
     /// Sets a key to a value, whatever it was before.
     #[inline]
     pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>, deadline: Deadline) {
-        let stamp = self.stamp();
+        let stamp = self.core.stamp;
         let mut held = self.held(key);
         let found = held.find(key.hash, key.bytes);
         let deadline_ms = match (deadline, &found) {
@@ -467,9 +488,10 @@ impl<'g> Locked<'g> {
     /// Puts a new entry into the table.
     #[inline]
     fn store(&mut self, held: &mut Held<'g>, found: Option<Found<'g>>, key: Key<'_>, entry: Entry) {
+        self.begin_change();
         let unbroken = Unbroken;
         match found {
-            Some(found) => held.replace(found, entry),
+            Some(found) => held.replace(found, entry, &mut self.core.garbage.borrow_mut()),
             None => held.insert(key.hash, entry, &mut self.core.garbage.borrow_mut()),
         }
         drop(unbroken);
@@ -478,12 +500,13 @@ impl<'g> Locked<'g> {
 
     /// Sets a key to an integer and keeps its deadline; in place when it is an integer already.
     pub fn set_integer(&mut self, key: Key<'_>, integer: i64) {
-        let stamp = self.stamp();
-        let touches = self.touches;
+        let stamp = self.core.stamp;
         if let Some((_, found)) = self.lookup(key)
-            && found.entry().set_integer_in_place(integer)
+            && found.entry().is_integer()
         {
-            if touches {
+            self.begin_change();
+            found.entry().set_integer_in_place(integer);
+            if self.touches {
                 found.entry().set_policy(stamp);
             }
             self.announce(key, Change::Written);
@@ -497,6 +520,7 @@ impl<'g> Locked<'g> {
     pub fn change_string(&mut self, key: Key<'_>, change: impl FnOnce(&mut Vec<u8>)) -> usize {
         let mut bytes = Vec::new();
         if let Some((_, found)) = self.lookup(key) {
+            self.begin_change();
             let unbroken = Unbroken;
             let mut change = Some(change);
             let in_place = found.entry().change_large_in_place(|vector| {
@@ -534,10 +558,11 @@ impl<'g> Locked<'g> {
         let Some((mut held, found)) = self.lookup(key) else {
             return false;
         };
+        self.begin_change();
         let unbroken = Unbroken;
         if !held.set_deadline_in_place(found, deadline_ms) {
             let entry = found.entry().duplicate(key.bytes, deadline_ms);
-            held.replace(found, entry);
+            held.replace(found, entry, &mut self.core.garbage.borrow_mut());
         }
         drop(unbroken);
         self.announce(key, Change::Written);

@@ -11,8 +11,9 @@
 //! address, so an entry can be replaced or moved at any time by the holder of the shard's lock.
 //!
 //! Soundness: an [`Entry`] is an owned pointer in all but name. It is made by [`Entry::allocate`], stored in exactly one
-//! table slot, and freed once by [`Entry::free`] after it has left the slot. Whoever turns it into an [`EntryRef`]
-//! promises that it is not freed while the reference lives, which the shard's lock gives.
+//! table slot, and freed once by [`Entry::free`] after it has left the slot and nobody can read it any more
+//! (`quiescence`). Whoever turns it into an [`EntryRef`] promises that it is not freed while the reference lives,
+//! which the shard's lock gives, or being in a group.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -251,7 +252,7 @@ fn address_of(large: *const Vec<u8>) -> u64 {
     large.expose_provenance() as u64
 }
 
-/// An entry, readable for as long as the shard's lock is held.
+/// An entry, readable for as long as the shard's lock is held, or the group lasts in which it was found.
 #[derive(Clone, Copy)]
 pub struct EntryRef<'a> {
     entry: Entry,
@@ -428,15 +429,24 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// Changes an integer in place; false when the value is not an integer. For the holder of the lock.
-    pub(crate) fn set_integer_in_place(&self, integer: i64) -> bool {
-        let shape = self.shape();
-        let is_integer = shape.header & FORM_MASK == FORM_INTEGER;
-        if is_integer {
-            self.word(shape.word_at())
-                .store(integer.cast_unsigned(), Relaxed);
-        }
-        is_integer
+    /// Whether the value is stored as an integer.
+    #[inline]
+    pub(crate) fn is_integer(&self) -> bool {
+        self.shape().header & FORM_MASK == FORM_INTEGER
+    }
+
+    /// Whether the value is one that [`EntryRef::change_large_in_place`] may change: only the holder of the lock may
+    /// look at it.
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.shape().header & FORM_MASK == FORM_LARGE
+    }
+
+    /// Changes an integer in place. For the holder of the lock.
+    pub(crate) fn set_integer_in_place(&self, integer: i64) {
+        assert!(self.is_integer(), "asked for before");
+        self.word(self.shape().word_at())
+            .store(integer.cast_unsigned(), Relaxed);
     }
 
     /// Changes a large value in place; None when the value is not large or is being sent. For the holder of the lock,

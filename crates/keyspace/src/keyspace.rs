@@ -160,19 +160,17 @@ impl Worker {
         Group::new(&self.keyspace, self.id, &self.garbage, now_ms)
     }
 
-    /// Bytes that this worker has retired and not yet freed.
-    pub fn retired_bytes(&self) -> usize {
-        self.garbage.borrow().bytes()
+    /// Frees what this worker has retired, as far as nobody can read it any more. To be called from time to time: a group frees
+    /// only when much has come together.
+    pub fn collect(&mut self) {
+        self.garbage
+            .get_mut()
+            .collect(&self.keyspace.quiescence, true);
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Three rounds see the epoch move on twice, if no other worker is in a group.
-        for _ in 0..3 {
-            self.garbage
-                .get_mut()
-                .collect(&self.keyspace.quiescence, true);
-        }
+        self.collect();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! No sockets, no RESP, no clock: time comes in as an argument, in milliseconds. The door of the crate is
 //! [`Keyspace`] (shared by all workers) -> [`Worker`] (one per thread) -> [`Group`] (a pinned group of commands)
-//! -> [`Locked`] (the keys of one command). Unsafe code lives in `entry`, `table`, `quiescence`, `access` and `whole`,
+//! -> [`Locked`] (the keys of one command). Unsafe code lives in `entry`, `table`, `quiescence`, `access`, `read` and `whole`,
 //! and nowhere else.
 //!
 //! | file | what it holds |
@@ -12,6 +12,7 @@
 //! | `table` | one shard's hash table: buckets of 64 bytes, growth in small steps, hash-ordered scan |
 //! | `quiescence` | when memory that others may still read is freed; the gate for commands on everything |
 //! | `access` | [`Group`] and [`Locked`]: locks, lookups, mutations |
+//! | `read` | reading one key without a lock |
 //! | `watch` | WATCH: who wants to know that a key has changed |
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
 //! | `sweep` | active expiry |
@@ -22,6 +23,7 @@ mod entry;
 mod hash;
 mod keyspace;
 mod quiescence;
+mod read;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "entries do not come from the slabs yet")
@@ -37,6 +39,7 @@ mod whole;
 pub use access::{Busy, Group, Key, Locked, Plan};
 pub use entry::EntryRef;
 pub use keyspace::{Keyspace, Options, Worker};
+pub use read::NeedsLock;
 pub use stats::{DatabaseStats, KeyspaceStats};
 pub use sweep::Swept;
 pub use value::{Deadline, Encoding, NewValue, Number, ValueKind, ValueRef};

@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::entry::Entry;
+
 /// Retired pieces that make a worker look whether some can be freed.
-const COLLECT_AT: usize = 32;
+const COLLECT_AT: usize = 128;
 
 #[repr(align(128))]
 #[derive(Default)]
@@ -78,19 +80,15 @@ impl Quiescence {
         }
     }
 
-    /// Advances the epoch if every pinned worker has seen it; the epoch after that.
-    fn advance(&self) -> u64 {
+    /// Advances the epoch if every pinned worker has seen it.
+    fn advance(&self) {
         let epoch = self.epoch.load(SeqCst);
-        let lagging = |pin: &Pin| !matches!(pin.0.load(SeqCst), 0) && pin.0.load(SeqCst) != epoch;
-        if self.pins.iter().any(lagging) {
-            return epoch;
-        }
-        match self
-            .epoch
-            .compare_exchange(epoch, epoch + 1, SeqCst, SeqCst)
-        {
-            Ok(_) => epoch + 1,
-            Err(newer) => newer,
+        let has_seen = |pin: &Pin| [0, epoch].contains(&pin.0.load(SeqCst));
+        if self.pins.iter().all(has_seen) {
+            // If somebody else was quicker, it has been advanced just the same.
+            let _ = self
+                .epoch
+                .compare_exchange(epoch, epoch + 1, SeqCst, SeqCst);
         }
     }
 }
@@ -107,17 +105,32 @@ impl Drop for Exclusive<'_> {
     }
 }
 
-struct Retired {
-    epoch: u64,
-    start: *mut u8,
-    layout: Layout,
+/// Something that has been unlinked and that nobody owns but the garbage.
+enum Retired {
+    Memory(*mut u8, Layout),
+    Entry(Entry),
+}
+
+impl Retired {
+    /// # Safety
+    /// Nobody can read it any more.
+    unsafe fn free(self) {
+        match self {
+            // SAFETY: by `retire_memory`'s contract and ours.
+            Self::Memory(start, layout) => unsafe { dealloc(start, layout) },
+            // SAFETY: by `retire_entry`'s contract and ours.
+            Self::Entry(entry) => unsafe { entry.free() },
+        }
+    }
 }
 
 /// What one worker has unlinked and not yet freed.
 #[derive(Default)]
 pub(crate) struct Garbage {
-    retired: VecDeque<Retired>,
-    bytes: usize,
+    /// What has been unlinked since the last seal.
+    fresh: Vec<Retired>,
+    /// What was unlinked before the epoch that each bag carries was left.
+    sealed: VecDeque<(u64, Vec<Retired>)>,
 }
 
 // SAFETY: the pointers are to memory that nothing else owns; any thread may free it.
@@ -128,42 +141,50 @@ impl Garbage {
     ///
     /// # Safety
     /// `start` was allocated with `layout` by the global allocator, new readers cannot reach it, and nobody else frees it.
-    pub unsafe fn retire(&mut self, quiescence: &Quiescence, start: *mut u8, layout: Layout) {
-        self.retired.push_back(Retired {
-            epoch: quiescence.epoch.load(SeqCst),
-            start,
-            layout,
-        });
-        self.bytes += layout.size();
+    pub unsafe fn retire_memory(&mut self, start: *mut u8, layout: Layout) {
+        self.fresh.push(Retired::Memory(start, layout));
     }
 
-    /// Bytes that are retired and not yet freed.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    /// Takes over an entry that has just left its slot.
+    ///
+    /// # Safety
+    /// New readers cannot reach it, and nobody else frees it.
+    #[inline]
+    pub unsafe fn retire_entry(&mut self, entry: Entry) {
+        self.fresh.push(Retired::Entry(entry));
     }
 
-    /// Frees what nobody can read any more, when enough has come together or `all` is asked for.
+    /// Whether something waits to be freed.
+    pub fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.sealed.is_empty()
+    }
+
+    /// Frees what nobody can read any more, when enough has come together or `all` is asked for. Between groups.
+    #[inline]
     pub fn collect(&mut self, quiescence: &Quiescence, all: bool) {
-        if self.retired.is_empty() || (!all && self.retired.len() < COLLECT_AT) {
-            return;
-        }
-        let epoch = quiescence.advance();
-        while let Some(oldest) = self.retired.front() {
-            if oldest.epoch + 2 > epoch {
-                return;
-            }
-            // SAFETY: by `retire`'s contract, and two epochs have passed since it was unlinked.
-            unsafe { dealloc(oldest.start, oldest.layout) };
-            self.bytes -= oldest.layout.size();
-            self.retired.pop_front();
+        if self.fresh.len() >= COLLECT_AT || all && !self.is_empty() {
+            self.seal_and_free(quiescence);
         }
     }
-}
 
-impl Drop for Garbage {
-    fn drop(&mut self) {
-        // What is left when a worker ends is leaked rather than freed under a reader. `Worker` collects before.
-        debug_assert!(self.retired.len() < 1 << 20);
+    #[cold]
+    fn seal_and_free(&mut self, quiescence: &Quiescence) {
+        if !self.fresh.is_empty() {
+            let epoch = quiescence.epoch.load(SeqCst);
+            self.sealed
+                .push_back((epoch, std::mem::take(&mut self.fresh)));
+        }
+        // When nobody else is in a group, everything can go at once.
+        for _ in 0..2 {
+            quiescence.advance();
+        }
+        let epoch = quiescence.epoch.load(SeqCst);
+        while let Some((_, bag)) = self.sealed.pop_front_if(|(sealed, _)| *sealed + 2 <= epoch) {
+            for retired in bag {
+                // SAFETY: two epochs have passed since it was unlinked, so whoever was in a group then has left it.
+                unsafe { retired.free() };
+            }
+        }
     }
 }
 
@@ -171,12 +192,12 @@ impl Drop for Garbage {
 mod tests {
     use super::*;
 
-    fn retire_one(quiescence: &Quiescence, garbage: &mut Garbage) {
+    fn retire_one(garbage: &mut Garbage) {
         let layout = Layout::from_size_align(64, 64).unwrap();
         // SAFETY: a fresh allocation that nobody knows.
         unsafe {
             let start = std::alloc::alloc(layout);
-            garbage.retire(quiescence, start, layout);
+            garbage.retire_memory(start, layout);
         }
     }
 
@@ -186,17 +207,17 @@ mod tests {
         let mut garbage = Garbage::default();
         quiescence.pin(0);
         quiescence.pin(1);
-        retire_one(&quiescence, &mut garbage);
+        retire_one(&mut garbage);
         for _ in 0..4 {
             garbage.collect(&quiescence, true);
         }
-        assert_eq!(garbage.bytes(), 64);
+        assert!(!garbage.is_empty());
         quiescence.unpin(1);
         quiescence.unpin(0);
         for _ in 0..4 {
             garbage.collect(&quiescence, true);
         }
-        assert_eq!(garbage.bytes(), 0);
+        assert!(garbage.is_empty());
     }
 
     #[test]

@@ -10,9 +10,18 @@
 //! A slot is 48 bits of address and 16 bits of tag; 0 is free. Slots fill from the front of a bucket. An all-zero
 //! table is an empty one, so untouched tables cost no memory.
 //!
+//! Reading without the lock ([`Table::read`]): slots are published with Release and followed with Acquire, and an entry
+//! that has left its slot is retired through `quiescence`, so whoever has found it in its group may go on reading it.
+//! Replacing an entry or adding one is one store, so such a reader sees what was before or what is after. Taking an
+//! entry out moves others, and a commit on several keys has more than one store: around these the version is odd. A
+//! reader that meets an odd version, or misses and then finds that the version has changed, must take the lock. A
+//! hit needs no second look: a commit raises the versions of all its shards before its first store, so who has seen
+//! one of its values finds the others, or an odd version. New arrays of buckets are filled before they are published,
+//! and old ones stay as they were; what a reader misses in them was added after it had begun.
+//!
 //! Soundness: everything here is an atomic word, so reading without the lock is never a data race; what a stale
 //! reader follows are segment arrays and directories, which are retired through `quiescence`, never freed at once.
-//! Entries are followed and everything is changed only through [`Held`], which exists only under the table's lock.
+//! Everything is changed only through [`Held`], which exists only under the table's lock.
 
 mod bucket;
 mod growth;
@@ -21,10 +30,10 @@ mod walk;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::array::from_fn;
 use std::sync::atomic::{
-    AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, fence,
 };
 
-use bucket::{Bucket, Buckets, pack, tag_of};
+use bucket::{Bucket, Buckets, SLOTS, pack, tag_of};
 pub(crate) use walk::ExpiredSegment;
 
 use crate::entry::{Entry, EntryRef};
@@ -57,6 +66,8 @@ struct Segment {
 pub(crate) struct Table {
     /// The worker that holds the lock, plus one; 0 when nobody does.
     owner: AtomicU32,
+    /// Odd while what readers without the lock find may be half of a change, see [`Table::read`].
+    version: AtomicU32,
     /// Address of the directory (aligned to 64) and its depth in the low 6 bits; 0: `root` is the only segment.
     directory: AtomicU64,
     root: Segment,
@@ -86,6 +97,57 @@ impl Table {
     #[inline]
     pub fn unlock(&self) {
         self.owner.store(0, Release);
+    }
+
+    /// Lets readers take the lock instead, until [`Table::end_change`]; false when they do already. For the lock's
+    /// holder.
+    #[inline]
+    pub fn begin_change(&self) -> bool {
+        let version = self.version.load(Relaxed);
+        if version % 2 == 1 {
+            return false;
+        }
+        self.version.store(version.wrapping_add(1), Relaxed);
+        // Whoever sees one of the stores that follow sees this one too.
+        fence(Release);
+        true
+    }
+
+    /// Ends what a `begin_change` that was true has begun.
+    #[inline]
+    pub fn end_change(&self) {
+        self.version
+            .store(self.version.load(Relaxed).wrapping_add(1), Release);
+    }
+
+    /// The entry of a key, without the lock. It is not freed while the caller's group lasts.
+    ///
+    /// # Safety
+    /// The caller is pinned for `'p`.
+    #[inline]
+    pub unsafe fn read<'p>(
+        &'p self,
+        hash: u64,
+        key: &[u8],
+        shard_bits: u32,
+    ) -> Result<Option<EntryRef<'p>>, Torn> {
+        let version = self.version.load(Acquire);
+        if version % 2 == 1 {
+            return Err(Torn);
+        }
+        let word = self.segment(hash, shard_bits).word.load(Acquire);
+        // SAFETY: the caller is pinned, so what the word describes is not freed.
+        let buckets = unsafe { Buckets::unpack(word) };
+        // SAFETY: as above, and the same is true of the entries.
+        if let Some((_, _, entry)) = unsafe { probe(buckets, hash, key, shard_bits) } {
+            return Ok(Some(entry));
+        }
+        fence(Acquire);
+        if self.version.load(Relaxed) == version {
+            Ok(None)
+        } else {
+            Err(Torn)
+        }
     }
 
     #[inline]
@@ -127,6 +189,12 @@ impl Table {
             std::ptr::with_exposed_provenance((directory & ALIGNED_MASK) as usize);
         // SAFETY: the directory has 2^depth entries and is retired, never freed at once.
         unsafe { std::slice::from_raw_parts(start, 1 << (directory & DEPTH_MASK)) }
+    }
+
+    /// `now_ms`, or the latest time that was used here under the lock if that is later.
+    #[inline]
+    pub fn time_ms(&self, now_ms: u64) -> u64 {
+        now_ms.max(self.latest_ms.load(Relaxed))
     }
 
     /// Asks the processor for this table's own line.
@@ -237,12 +305,55 @@ fn add(counter: &AtomicU64, by: i64) {
     counter.store(counter.load(Relaxed).wrapping_add_signed(by), Relaxed);
 }
 
-/// A table under its lock: the only way to entries and to changes.
+/// The table is being changed, or was while it was read: only the holder of the lock can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Torn;
+
+/// A table under its lock: the only way to changes.
 pub(crate) struct Held<'t> {
     table: &'t Table,
     keyspace: &'t Keyspace,
     counters: &'t Counters,
     database: u8,
+}
+
+/// The bucket, slot and entry of a key.
+///
+/// # Safety
+/// For `'t`, the caller is pinned or holds the table's lock.
+#[inline]
+unsafe fn probe<'t>(
+    buckets: Buckets<'t>,
+    hash: u64,
+    key: &[u8],
+    shard_bits: u32,
+) -> Option<(usize, usize, EntryRef<'t>)> {
+    let wanted = tag(hash, shard_bits + buckets.depth);
+    let home = buckets.home(wanted);
+    let mut bucket = home;
+    loop {
+        let slots = buckets.buckets.get(bucket)?;
+        let mut matches = slots.matches(wanted);
+        while matches != 0 {
+            let at = matches.trailing_zeros() as usize % SLOTS;
+            matches &= matches - 1;
+            let address = slots.0[at].load(Acquire) & ADDRESS_MASK;
+            if address == 0 {
+                break;
+            }
+            // SAFETY: a slot in use holds an entry's address.
+            let entry = unsafe { Entry::from_address(address) };
+            // SAFETY: the lock or the pin keeps it alive.
+            let entry = unsafe { entry.as_ref() };
+            if entry.has_key(key) {
+                return Some((bucket, at, entry));
+            }
+        }
+        bucket = buckets.next(bucket);
+        if !slots.is_full() || bucket == home {
+            return None;
+        }
+    }
 }
 
 /// Where an entry was found; good until the table is changed.
@@ -306,7 +417,8 @@ impl<'t> Held<'t> {
     /// Finds a key.
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
-        let (bucket, slot, entry) = self.probe(buckets, hash, key)?;
+        // SAFETY: the lock is held for `'t`.
+        let (bucket, slot, entry) = unsafe { probe(buckets, hash, key, self.shard_bits())? };
         Some(Found {
             hash,
             buckets,
@@ -320,44 +432,9 @@ impl<'t> Held<'t> {
     #[inline]
     pub fn find_entry(&self, hash: u64, key: &[u8]) -> Option<EntryRef<'t>> {
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
-        let (_, _, entry) = self.probe(buckets, hash, key)?;
+        // SAFETY: the lock is held for `'t`.
+        let (_, _, entry) = unsafe { probe(buckets, hash, key, self.shard_bits())? };
         Some(entry)
-    }
-
-    /// The bucket, slot and entry of a key.
-    #[inline]
-    fn probe(
-        &self,
-        buckets: Buckets<'t>,
-        hash: u64,
-        key: &[u8],
-    ) -> Option<(usize, usize, EntryRef<'t>)> {
-        let wanted = tag(hash, self.shard_bits() + buckets.depth);
-        let home = buckets.home(wanted);
-        let mut bucket = home;
-        loop {
-            let slots = buckets.buckets.get(bucket)?;
-            let mut matches = slots.matches(wanted);
-            while matches != 0 {
-                let at = matches.trailing_zeros() as usize;
-                matches &= matches - 1;
-                let address = slots.0[at].load(Relaxed) & ADDRESS_MASK;
-                if address == 0 {
-                    return None;
-                }
-                // SAFETY: a slot in use holds an entry's address.
-                let entry = unsafe { Entry::from_address(address) };
-                // SAFETY: the lock keeps it alive.
-                let entry = unsafe { entry.as_ref() };
-                if entry.has_key(key) {
-                    return Some((bucket, at, entry));
-                }
-            }
-            bucket = buckets.next(bucket);
-            if !slots.is_full() || bucket == home {
-                return None;
-            }
-        }
     }
 
     fn count_deadline(&self, entry: EntryRef<'_>, by: i64) {
@@ -367,15 +444,16 @@ impl<'t> Held<'t> {
         }
     }
 
-    /// Puts `entry` into the place of the one that was found, which is freed.
-    pub fn replace(&mut self, found: Found<'t>, entry: Entry) {
+    /// Puts `entry` into the place of the one that was found, which is retired.
+    #[inline]
+    pub fn replace(&mut self, found: Found<'t>, entry: Entry, garbage: &mut Garbage) {
         // SAFETY: the new entry is ours until it is in the slot.
         self.count_deadline(unsafe { entry.as_ref() }, 1);
         self.count_deadline(found.entry(), -1);
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
-        // SAFETY: it has left its slot, and only the lock's holder follows entries.
-        unsafe { found.entry.owner().free() };
+        // SAFETY: it has left its slot.
+        unsafe { garbage.retire_entry(found.entry.owner()) };
     }
 
     /// Sets or clears the deadline of an entry that has room for it; false when it has none.
@@ -398,7 +476,7 @@ impl<'t> Held<'t> {
         self.count_deadline(unsafe { entry.as_ref() }, 1);
     }
 
-    /// Removes and frees the entry that was found.
+    /// Removes and retires the entry that was found.
     pub fn remove(&mut self, found: Found<'t>, garbage: &mut Garbage) {
         let Found {
             hash,
@@ -408,16 +486,20 @@ impl<'t> Held<'t> {
             entry,
         } = found;
         self.count_deadline(found.entry(), -1);
+        let begun = self.table.begin_change();
         let was_full = buckets.buckets[bucket].is_full();
         buckets.buckets[bucket].take(slot);
         if was_full {
             buckets.pull_back(bucket);
         }
+        if begun {
+            self.table.end_change();
+        }
         add(&self.counting_segment(hash, buckets.depth).len, -1);
         add(&self.table.len, -1);
         self.counters.add_keys(self.database.into(), -1);
-        // SAFETY: it has left its slot, and only the lock's holder follows entries.
-        unsafe { entry.owner().free() };
+        // SAFETY: it has left its slot.
+        unsafe { garbage.retire_entry(entry.owner()) };
         self.give_room_back(hash, garbage);
     }
 }

@@ -30,4 +30,4 @@ pub use limits::Limits;
 pub use number::parse_integer;
 pub use protocol_error::ProtocolError;
 pub use reply_writer::{Deferred, Protocol, ReplyWriter};
-pub use request::{Parsed, RequestParser};
+pub use request::{Parsed, RequestParser, parse_short_arguments};

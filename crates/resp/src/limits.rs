@@ -13,6 +13,11 @@ pub const UNAUTHENTICATED_ARGUMENTS_MAX: u64 = 10;
 /// The longest bulk string before authentication.
 pub const UNAUTHENTICATED_BULK_BYTES_MAX: u64 = 16_384;
 
+/// The most arguments of a request that `parse_short_arguments` takes.
+pub(crate) const SHORT_ARGUMENTS_MAX: u32 = 9;
+/// The longest argument that it takes.
+pub(crate) const SHORT_ARGUMENT_BYTES_MAX: u64 = 9_999;
+
 /// The limits that [`RequestParser::parse`](crate::RequestParser::parse) holds a request to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -52,6 +57,20 @@ impl Limits {
             before_authentication: true,
             ..Self::standard()
         }
+    }
+}
+
+impl Limits {
+    /// Whether [`parse_short_arguments`](crate::parse_short_arguments) may be used: whatever it parses is within the
+    /// limits.
+    #[inline]
+    #[must_use]
+    pub const fn take_short_requests(&self) -> bool {
+        !self.before_authentication
+            && self.arguments_max >= SHORT_ARGUMENTS_MAX
+            && self.bulk_bytes_max >= SHORT_ARGUMENT_BYTES_MAX
+            && self.request_bytes_max
+                >= (SHORT_ARGUMENTS_MAX as u64 + 1) * (SHORT_ARGUMENT_BYTES_MAX + 16)
     }
 }
 

@@ -324,7 +324,7 @@ impl<'a> ReplyWriter<'a> {
     }
 
     /// One copy of known size for the lengths that are common.
-    #[inline]
+    #[inline(always)]
     fn header(&mut self, tag: u8, len: usize) {
         let digit = |value: usize| b'0' + (value % 10) as u8;
         match len {
@@ -333,8 +333,13 @@ impl<'a> ReplyWriter<'a> {
                 self.out
                     .extend_from_slice(&[tag, digit(len / 10), digit(len), b'\r', b'\n']);
             }
-            _ => self.out.extend_from_slice(Header::new(tag, len).bytes()),
+            _ => self.long_header(tag, len),
         }
+    }
+
+    #[inline(never)]
+    fn long_header(&mut self, tag: u8, len: usize) {
+        self.out.extend_from_slice(Header::new(tag, len).bytes());
     }
 }
 

@@ -11,7 +11,8 @@
 use crate::args::{OwnedArgs, Span};
 use crate::inline;
 use crate::limits::{
-    ARGUMENTS_MAX, Limits, UNAUTHENTICATED_ARGUMENTS_MAX, UNAUTHENTICATED_BULK_BYTES_MAX,
+    ARGUMENTS_MAX, Limits, SHORT_ARGUMENTS_MAX, UNAUTHENTICATED_ARGUMENTS_MAX,
+    UNAUTHENTICATED_BULK_BYTES_MAX,
 };
 use crate::number::parse_integer;
 use crate::protocol_error::ProtocolError;
@@ -331,6 +332,34 @@ impl RequestParser {
             }
         })
     }
+}
+
+/// Parses up to nine arguments that lie at `position` of a request, if all have arrived and none is longer than 9,999
+/// bytes; the length of the request. For a caller who knows what is before them, and whose limits
+/// [`take_short_requests`](Limits::take_short_requests). `None` is for [`RequestParser::parse`]; some spans may have
+/// been appended then.
+#[inline]
+#[must_use]
+pub fn parse_short_arguments(
+    request: &[u8],
+    mut position: usize,
+    count: u32,
+    spans: &mut Vec<Span>,
+) -> Option<usize> {
+    debug_assert!(count <= SHORT_ARGUMENTS_MAX, "a known head has one digit");
+    for _ in 0..count {
+        let (header, length) = short_bulk_header(request.get(position..)?)?;
+        let start = position + header;
+        position = start + length + 2;
+        if position > request.len() {
+            return None;
+        }
+        spans.push(Span {
+            start: start as u32,
+            len: length as u32,
+        });
+    }
+    Some(position)
 }
 
 /// Reads `$<length>\r\n` for lengths of at most four digits: its own length and the argument's.

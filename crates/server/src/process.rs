@@ -244,7 +244,7 @@ impl Process {
         self.clock.slew();
         let at_ms = self.clock.now_ms();
         let totals = PerSecond {
-            commands: shared.stats.iter().map(|stats| stats.executed.get()).sum(),
+            commands: shared.stats.iter().map(|stats| stats.executed()).sum(),
             input_bytes: self
                 .traffic
                 .iter()

@@ -1,5 +1,7 @@
 //! Execution: each ready connection gets one turn of up to `batch_size` commands, in groups across connections.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use commands::batch::{Item, Source, Stop};
 use commands::dispatch::{Dispatcher, Flow};
 use net::Backend;
@@ -112,31 +114,34 @@ impl<B: Backend> Worker<B> {
             } = connection;
             let bytes = input.current(backend);
             let mut stopped = None;
-            for item in run {
-                if output.len() + *sending > unsent_bytes_max {
-                    stopped = Some((Hold::Backpressure, item.start));
+            let mut done = 0;
+            let execute_run = AssertUnwindSafe(|| {
+                for item in run {
+                    if output.len() + *sending > unsent_bytes_max {
+                        stopped = Some((Hold::Backpressure, item.start));
+                        break;
+                    }
+                    let request = batch.request(item, bytes);
+                    match dispatcher.execute(&mut group, session, request, now_ms, output) {
+                        Flow::Done => {
+                            done += 1;
+                            continue;
+                        }
+                        Flow::Busy => stopped = Some((Hold::Busy, item.start)),
+                        Flow::Paused => stopped = Some((Hold::Paused, item.start)),
+                        Flow::Close => connection.closes = true,
+                    }
                     break;
                 }
-                let request = batch.request(item, bytes);
-                match dispatcher.execute(&mut group, session, request, now_ms, output) {
-                    Flow::Done => continue,
-                    Flow::Busy => stopped = Some((Hold::Busy, item.start)),
-                    Flow::Paused => stopped = Some((Hold::Paused, item.start)),
-                    Flow::Close => connection.closes = true,
-                    Flow::Panicked => {
-                        let command = request
-                            .registered
-                            .map_or("?", |registered| registered.full_name.as_str());
-                        error!(
-                            command,
-                            client = session.client.id,
-                            "a command has panicked; its connection is closed"
-                        );
-                        output.clear();
-                        connection.closes = true;
-                    }
-                }
-                break;
+            });
+            if catch_unwind(execute_run).is_err() {
+                error!(
+                    command = run.get(done).map_or("?", Item::command_name),
+                    client = session.client.id,
+                    "a command has panicked; its connection is closed"
+                );
+                output.clear();
+                connection.closes = true;
             }
             if let Some((hold, start)) = stopped {
                 connection.hold = hold;

@@ -449,6 +449,7 @@ impl<B: Backend> Worker<B> {
         }
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;
+            self.keyspace.collect();
             self.close_idle();
             if self.index == 0 {
                 self.process.tick(&self.shared);

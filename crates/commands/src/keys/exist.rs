@@ -1,10 +1,10 @@
 //! DEL, UNLINK, EXISTS, TYPE, TOUCH: whether a key is there, and that it no longer is.
 
-use keyspace::Key;
-use resp::Args;
+use keyspace::{EntryRef, Key};
+use resp::{Args, ReplyWriter};
 
 use super::{COUNTED, READING};
-use crate::command::{Command, KeySpec, flag, key_flag};
+use crate::command::{Command, KeySpec, Reader, flag, key_flag};
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -50,7 +50,7 @@ pub const TYPE: Command = Command {
     since: "1.0.0",
     summary: "Returns the type of the value of a key",
     syntax: "key",
-    run: kind,
+    reader: Reader::of_key(kind),
     ..READING
 };
 
@@ -91,11 +91,14 @@ fn count(
     Ok(())
 }
 
-fn kind(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let key = context.key(args, 1);
-    let entry = context.keys.inspect(key);
+fn kind(
+    entry: Option<EntryRef<'_>>,
+    _: Args<'_>,
+    _: u64,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), CommandError> {
     let name = entry.map_or("none", |entry| entry.value().kind().name());
-    context.reply.simple(name);
+    reply.simple(name);
     Ok(())
 }
 

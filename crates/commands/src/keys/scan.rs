@@ -202,7 +202,7 @@ fn random_key(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandE
 /// Random numbers that differ from command to command and worker to worker (xorshift64*). Nothing secret: whoever knows
 /// the hash's seed and the time can tell them.
 fn random(context: &Context<'_, '_>) -> impl FnMut() -> u64 + use<> {
-    let executed = context.shared.stats[context.worker].executed.get();
+    let executed = context.shared.stats[context.worker].executed();
     let moment = [context.now_ms(), executed, context.worker as u64].map(u64::to_le_bytes);
     let mut state = context.keys.keyspace().hash(moment.as_flattened()) | 1;
     move || {

@@ -1,10 +1,10 @@
 //! TTL, PTTL, EXPIRETIME, PEXPIRETIME: when a key goes away.
 
-use resp::Args;
+use keyspace::EntryRef;
+use resp::ReplyWriter;
 
 use super::READING;
-use crate::command::{Command, KeySpec, key_flag};
-use crate::context::Context;
+use crate::command::{Command, KeySpec, Reader, key_flag};
 use crate::error::CommandError;
 
 pub const TTL: Command = Command {
@@ -15,11 +15,11 @@ pub const TTL: Command = Command {
     since: "1.0.0",
     summary: "Returns the time to live of a key in seconds",
     syntax: "key",
-    run: |context, args| {
-        answer(context, args, |deadline_ms, now_ms| {
+    reader: Reader::of_key(|entry, _, now_ms, reply| {
+        answer(entry, reply, |deadline_ms| {
             seconds(left(deadline_ms, now_ms))
         })
-    },
+    }),
     ..READING
 };
 
@@ -27,7 +27,9 @@ pub const PTTL: Command = Command {
     name: "pttl",
     since: "2.6.0",
     summary: "Returns the time to live of a key in milliseconds",
-    run: |context, args| answer(context, args, left),
+    reader: Reader::of_key(|entry, _, now_ms, reply| {
+        answer(entry, reply, |deadline_ms| left(deadline_ms, now_ms))
+    }),
     ..TTL
 };
 
@@ -36,14 +38,14 @@ pub const EXPIRETIME: Command = Command {
     tips: &[],
     since: "7.0.0",
     summary: "Returns the time at which a key expires, as a Unix timestamp in seconds",
-    run: |context, args| answer(context, args, |deadline_ms, _| seconds(deadline_ms)),
+    reader: Reader::of_key(|entry, _, _, reply| answer(entry, reply, seconds)),
     ..TTL
 };
 
 pub const PEXPIRETIME: Command = Command {
     name: "pexpiretime",
     summary: "Returns the time at which a key expires, as a Unix timestamp in milliseconds",
-    run: |context, args| answer(context, args, |deadline_ms, _| deadline_ms),
+    reader: Reader::of_key(|entry, _, _, reply| answer(entry, reply, |deadline_ms| deadline_ms)),
     ..EXPIRETIME
 };
 
@@ -59,19 +61,18 @@ fn seconds(ms: u64) -> u64 {
     (ms + 500) / 1000
 }
 
-/// Answers what `time` makes of the key's deadline and of now.
+/// Answers what `time` makes of the key's deadline.
 fn answer(
-    context: &mut Context<'_, '_>,
-    args: Args<'_>,
-    time: fn(u64, u64) -> u64,
+    entry: Option<EntryRef<'_>>,
+    reply: &mut ReplyWriter<'_>,
+    time: impl FnOnce(u64) -> u64,
 ) -> Result<(), CommandError> {
-    let (key, now_ms) = (context.key(args, 1), context.now_ms());
-    let answer = match context.keys.inspect(key).map(|entry| entry.deadline_ms()) {
+    let answer = match entry.map(|entry| entry.deadline_ms()) {
         None => NO_KEY,
         Some(None) => NO_DEADLINE,
-        Some(Some(deadline_ms)) => time(deadline_ms, now_ms).cast_signed(),
+        Some(Some(deadline_ms)) => time(deadline_ms).cast_signed(),
     };
-    context.reply.integer(answer);
+    reply.integer(answer);
     Ok(())
 }
 

@@ -1,28 +1,40 @@
 //! Reading a value, and reading it while something else is done to the key: GET, GETDEL, GETEX, GETSET.
 
-use keyspace::{Deadline, Key, NewValue, Number};
-use resp::Args;
+use keyspace::{Deadline, EntryRef, Key, NewValue, ValueRef};
+use resp::{Args, ReplyWriter};
 
 use super::lifetime::Lifetime;
 use crate::context::{Context, string_value};
 use crate::error::CommandError;
 
+/// Replies with the value of an entry, or null.
 #[inline]
-pub fn get(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let key = context.key(args, 1);
-    reply_value(context, key)
+pub fn get(
+    entry: Option<EntryRef<'_>>,
+    _: Args<'_>,
+    _: u64,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), CommandError> {
+    write_value(entry, reply)
+}
+
+#[inline]
+fn write_value(
+    entry: Option<EntryRef<'_>>,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), CommandError> {
+    match entry.as_ref().map(string_value).transpose()? {
+        None => reply.null(),
+        Some(ValueRef::Bytes(bytes)) => reply.bulk(bytes),
+        Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
+    }
+    Ok(())
 }
 
 /// Replies with the value of a key, or null. A read, as statistics count them.
-#[inline]
 pub fn reply_value(context: &mut Context<'_, '_>, key: Key<'_>) -> Result<(), CommandError> {
-    match context.keys.read(key) {
-        None => context.reply.null(),
-        Some(entry) => context
-            .reply
-            .bulk(string_value(&entry)?.string_bytes(&mut Number::new())),
-    }
-    Ok(())
+    let entry = context.keys.read(key);
+    write_value(entry, &mut context.reply)
 }
 
 pub fn getset(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {

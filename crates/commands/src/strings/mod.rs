@@ -12,7 +12,7 @@ mod ranges;
 mod set;
 mod subsequence;
 
-use crate::command::{Command, Find, Group, KeySpec, flag, key_flag};
+use crate::command::{Command, Find, Group, KeySpec, Reader, flag, key_flag};
 
 const STRING: Command = Command {
     group: Group::String,
@@ -40,7 +40,7 @@ pub const COMMANDS: &[Command] = &[
         since: "1.0.0",
         summary: "Returns the string value of a key",
         syntax: "key",
-        run: get::get,
+        reader: Reader::of_value(get::get),
         ..STRING
     },
     Command {
@@ -209,7 +209,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.2.0",
         summary: "Returns the length of a string value",
         syntax: "key",
-        run: ranges::strlen,
+        reader: Reader::of_value(ranges::strlen),
         ..STRING
     },
     Command {

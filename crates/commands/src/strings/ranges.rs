@@ -1,7 +1,7 @@
 //! Parts of a value: APPEND, STRLEN, GETRANGE (and SUBSTR, its old name), SETRANGE.
 
 use keyspace::{Deadline, EntryRef, NewValue, Number};
-use resp::Args;
+use resp::{Args, ReplyWriter};
 
 use crate::context::{Context, string_value};
 use crate::error::CommandError;
@@ -27,10 +27,14 @@ pub fn append(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
     Ok(())
 }
 
-pub fn strlen(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let key = context.key(args, 1);
-    let len = value_len(context.keys.read(key))?.unwrap_or(0);
-    context.reply.integer(len as i64);
+pub fn strlen(
+    entry: Option<EntryRef<'_>>,
+    _: Args<'_>,
+    _: u64,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), CommandError> {
+    let len = value_len(entry)?.unwrap_or(0);
+    reply.integer(len as i64);
     Ok(())
 }
 

@@ -71,7 +71,7 @@ impl<'t> Held<'t> {
             let start = std::ptr::with_exposed_provenance_mut((word & ALIGNED_MASK) as usize);
             let layout = Buckets::layout((word >> 48) as usize);
             // SAFETY: allocated by `Buckets::allocate` with this layout, and no longer in any segment.
-            unsafe { garbage.retire(&self.keyspace.quiescence, start, layout) };
+            unsafe { garbage.retire_memory(start, layout) };
         }
     }
 
@@ -149,7 +149,7 @@ impl<'t> Held<'t> {
                 let start = std::ptr::with_exposed_provenance_mut((old & ALIGNED_MASK) as usize);
                 let layout = directory_layout(old_depth);
                 // SAFETY: allocated here with this layout, and no longer published.
-                unsafe { garbage.retire(&self.keyspace.quiescence, start, layout) };
+                unsafe { garbage.retire_memory(start, layout) };
             }
         }
     }

@@ -204,7 +204,7 @@ fn stats(report: &mut Report<'_>) {
     let workers = &report.shared.stats;
     let sum = |count: fn(&WorkerStats) -> u64| -> u64 { workers.iter().map(count).sum() };
     let (executed, errors) = (
-        sum(|worker| worker.executed.get()),
+        sum(|worker| worker.executed()),
         sum(|worker| worker.errors.get()),
     );
     report.field("total_connections_received", facts.connections_received);

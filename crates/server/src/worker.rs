@@ -22,6 +22,9 @@ use crate::config::{Settings, Watch};
 use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
 use crate::process::{Admission, Process, ShutdownStage};
 
+#[cfg(test)]
+mod tests;
+
 /// The longest that a worker sleeps: statistics, timeouts and the clock are looked after about once a second.
 const TICK_MS: u64 = 1000;
 /// How often expired keys are looked for while there are keys with a deadline.
@@ -125,22 +128,28 @@ impl<B: Backend> Worker<B> {
         self.read_mailbox();
         while !self.has_stopped() {
             let timeout = self.timeout();
-            self.backend.wait(Some(timeout), &mut events)?;
-            self.now_ms = self.process.clock.now_ms().max(self.now_ms);
-            // First of all, because what follows may open a connection in the same slot.
-            for event in &events {
-                if let Event::Closed { id } = event {
-                    self.closed(*id);
-                }
-            }
-            for event in events.drain(..) {
-                self.handle(event);
-            }
-            self.release_paused();
-            self.run_round(self.now_ms);
-            self.send_dirty();
-            self.housekeeping();
+            self.wake(timeout, &mut events)?;
         }
+        Ok(())
+    }
+
+    /// Waits once, and does everything that there is to do then. `events` is empty, before and after.
+    fn wake(&mut self, timeout: Duration, events: &mut Vec<Event>) -> io::Result<()> {
+        self.backend.wait(Some(timeout), events)?;
+        self.now_ms = self.process.clock.now_ms().max(self.now_ms);
+        // First of all, because what follows may open a connection in the same slot.
+        for event in &*events {
+            if let Event::Closed { id } = event {
+                self.closed(*id);
+            }
+        }
+        for event in events.drain(..) {
+            self.handle(event);
+        }
+        self.release_paused();
+        self.run_round(self.now_ms);
+        self.send_dirty();
+        self.housekeeping();
         Ok(())
     }
 

@@ -132,6 +132,17 @@ impl Input {
         self.partial.clear();
     }
 
+    /// Copies what waits, and gives the backend's buffers back: whoever does not go on for long must not keep them from
+    /// others. Only after `rewind`, or when nothing has been parsed since.
+    pub fn detach<B: Backend>(&mut self, backend: &mut B) {
+        for buffer in self.buffers.drain(..) {
+            self.residue.extend_from_slice(backend.bytes(&buffer));
+            backend.recycle(buffer);
+        }
+        self.residue.drain(..self.at);
+        self.at = 0;
+    }
+
     /// Drops what has been parsed to the end; false when nothing more can be parsed until more is received.
     pub fn advance<B: Backend>(&mut self, backend: &mut B, is_incomplete: bool) -> bool {
         if self.residue.is_empty() {

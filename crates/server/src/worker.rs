@@ -285,21 +285,26 @@ impl<B: Backend> Worker<B> {
         }
     }
 
+    /// For a connection that does not go on for now. It keeps no buffers from those that do.
     pub(crate) fn pause_receiving(&mut self, slot: usize) {
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
         };
+        connection.input.detach(&mut self.backend);
         if !connection.is_paused && !connection.is_closed {
             connection.is_paused = true;
             self.backend.pause(connection.id);
         }
     }
 
+    /// Receives again from a connection that has done all that it was held back from. Not before: what waits is a copy,
+    /// which would grow from one hold to the next.
     fn resume_receiving(&mut self, slot: usize) {
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
         };
-        if connection.is_paused && !connection.is_closed {
+        let is_held = connection.is_ready || connection.closes || connection.hold != Hold::None;
+        if connection.is_paused && !is_held {
             connection.is_paused = false;
             self.backend.resume(connection.id);
         }
@@ -331,7 +336,6 @@ impl<B: Backend> Worker<B> {
             .add(buffer.len() as u64);
         self.keep_buffer(buffer);
         if goes_on {
-            self.resume_receiving(id.slot());
             self.make_ready(id.slot());
         }
         self.make_dirty(id.slot());
@@ -347,6 +351,7 @@ impl<B: Backend> Worker<B> {
     /// Sends what the round has written, once for each connection.
     fn send_dirty(&mut self) {
         while let Some(slot) = self.dirty.pop() {
+            self.resume_receiving(slot as usize);
             let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
                 continue;
             };
@@ -442,7 +447,6 @@ impl<B: Backend> Worker<B> {
             };
             if connection.hold == Hold::Paused {
                 connection.hold = Hold::None;
-                self.resume_receiving(slot as usize);
                 self.make_ready(slot as usize);
             }
         }

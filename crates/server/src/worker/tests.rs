@@ -185,6 +185,7 @@ fn a_protocol_error_is_the_last_reply() {
 fn who_does_not_read_is_not_read_from() {
     const PAUSE_BYTES: usize = 16 << 10;
     const VALUE_BYTES: usize = 3_000;
+    const INPUT_BYTES_MAX: usize = 32 << 10;
     for_seeds(60, |seed| {
         let faults = slow(seed);
         let faults = Faults {
@@ -221,6 +222,7 @@ fn who_does_not_read_is_not_read_from() {
         let received_bytes = world.received_bytes();
         world.wake(200);
         assert_eq!(world.received_bytes(), received_bytes, "nothing is read");
+        assert_eq!(world.worker.backend.buffers_held(), 0);
 
         let mut others = talkers(&mut world, &faults);
         world.run(&mut others);
@@ -233,6 +235,8 @@ fn who_does_not_read_is_not_read_from() {
             let wakes = world.random.below(20);
             world.wake(wakes);
             assert!(unsent_bytes(&world) <= PAUSE_BYTES + reply.len());
+            let mut connections = world.worker.connections.iter().flatten();
+            assert!(connections.all(|connection| connection.input.bytes() <= INPUT_BYTES_MAX));
         }
         lazy.client.limit_reading(None);
         others.push(lazy);
@@ -271,6 +275,38 @@ fn a_paused_connection_executes_nothing_when_its_stream_ends() {
         world.run(&mut talkers);
         talkers.iter().for_each(Talker::assert_answered);
         world.end(&talkers);
+    });
+}
+
+#[test]
+fn who_is_paused_keeps_nothing_from_who_is_not() {
+    for_seeds(50, |seed| {
+        let faults = slow(seed);
+        let mut world = World::new(seed, faults, &[]);
+        pause(&world, true);
+        let mut paused: Vec<Talker> = (0..5)
+            .map(|_| {
+                let mut script = Script::default();
+                (0..50).for_each(|_| script.push(&[b"SET", b"key", b"value"], b"+OK\r\n"));
+                world.client(script)
+            })
+            .collect();
+        for talker in &mut paused {
+            talker.client.write(&talker.script.bytes);
+            talker.written = talker.until;
+        }
+        let mut reading = Script::default();
+        (0..50).for_each(|_| reading.push(&[b"GET", b"key"], b"$-1\r\n"));
+        let mut reading = [world.client(reading)];
+        world.run(&mut reading);
+        reading[0].assert_answered();
+        world.wake(300);
+        assert_eq!(world.worker.backend.buffers_held(), 0);
+        world.worker.shared.pause.end();
+        world.run(&mut paused);
+        paused.iter().for_each(Talker::assert_answered);
+        paused.extend(reading);
+        world.end(&paused);
     });
 }
 

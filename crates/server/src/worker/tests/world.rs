@@ -37,7 +37,7 @@ impl World {
         let network = Network::new(seed, faults);
         let options = net::Options {
             buffer_bytes: random.pick(&[64, 200, 1_000, 16_384]),
-            buffers_max: random.pick(&[16, 500]),
+            buffers_max: random.pick(&[1, 2, 500]),
             connections_max: 100,
         };
         let backend = network.backend(&options).expect("a backend");

@@ -169,6 +169,25 @@ fn a_client_that_does_not_read_holds_up_its_send() {
 }
 
 #[test]
+fn a_reset_after_the_end_of_the_stream_fails_the_send() {
+    let network = Network::new(1, Faults::none());
+    let mut echo = Echo::new(&network);
+    let client = network.connect(PORT);
+    client.limit_reading(Some(10));
+    client.write(&[b'x'; 60]);
+    client.finish();
+    for _ in 0..10 {
+        echo.turn(Some(Duration::ZERO));
+    }
+    assert_eq!(echo.closed, 0);
+    client.reset();
+    for _ in 0..2 {
+        echo.turn(Some(Duration::ZERO));
+    }
+    assert_eq!(echo.closed, 1);
+}
+
+#[test]
 fn a_client_wakes_a_sleeping_backend() {
     let network = Network::new(1, Faults::default());
     let mut echo = Echo::new(&network);

@@ -150,7 +150,9 @@ impl Connection {
         } = state;
         let wire = &mut wires[self.end.wire];
         wire.is_reset |= random.happens(faults.resets_per_mille);
-        if wire.is_reset && !self.has_failed && !self.is_ended {
+        // After the end of the stream, only a send can still notice.
+        let notices = !self.is_ended || !self.buffer.is_empty();
+        if wire.is_reset && !self.has_failed && notices {
             self.has_failed = true;
             self.is_sending = false;
             self.buffer = Vec::new();

@@ -105,12 +105,12 @@ fn who_goes_takes_nothing_from_who_stays() {
         let faults = slow(seed);
         let mut world = World::new(seed, faults.clone(), &[]);
         let mut talkers = talkers(&mut world, &faults);
-        let fates = [Fate::Stays, Fate::Finishes, Fate::Resets];
+        let fates = [Fate::Stays, Fate::Finishes, Fate::Resets, Fate::Vanishes];
         cut(&mut talkers, &mut world.random, &fates);
         world.run(&mut talkers);
         for talker in &talkers {
             match talker.fate {
-                Fate::Resets => talker.assert_answered_in_part(),
+                Fate::Resets | Fate::Vanishes => talker.assert_answered_in_part(),
                 Fate::Stays | Fate::Finishes => talker.assert_answered(),
             }
             assert_eq!(talker.client.is_closed(), talker.fate != Fate::Stays);

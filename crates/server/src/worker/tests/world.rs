@@ -128,8 +128,10 @@ impl World {
     /// Ends all clients, and checks that nothing is left of them.
     pub fn end(&mut self, talkers: &[Talker]) {
         for talker in talkers {
-            talker.client.limit_reading(None);
-            talker.client.finish();
+            if !talker.client.is_closed() {
+                talker.client.limit_reading(None);
+                talker.client.finish();
+            }
         }
         let mut wakes = 0;
         while self.worker.process.connections() > 0 && wakes < QUIET_WAKES_MAX * 10 {
@@ -176,6 +178,8 @@ pub enum Fate {
     Finishes,
     /// It breaks the connection instead.
     Resets,
+    /// It closes its writing side, reads little, and then breaks the connection.
+    Vanishes,
 }
 
 /// A client that writes its script in pieces.
@@ -212,6 +216,12 @@ impl Talker {
             Fate::Stays => {}
             Fate::Finishes => self.client.finish(),
             Fate::Resets => self.client.reset(),
+            Fate::Vanishes => {
+                self.client.limit_reading(Some(random.below(200)));
+                self.client.finish();
+                self.fate = Fate::Resets;
+                self.has_ended = false;
+            }
         }
     }
 
@@ -225,7 +235,7 @@ impl Talker {
         match self.fate {
             _ if self.client.is_closed() => true,
             Fate::Stays => self.has_ended && has_all(),
-            Fate::Finishes | Fate::Resets => false,
+            Fate::Finishes | Fate::Resets | Fate::Vanishes => false,
         }
     }
 

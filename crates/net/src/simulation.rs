@@ -24,7 +24,7 @@ pub struct Faults {
     pub receive_bytes_max: usize,
     /// The most bytes of a send that one wait moves.
     pub send_bytes_max: usize,
-    /// Out of 1000 chances to move something, so many are missed.
+    /// Out of 1000 chances to move something, so many are missed. Out of 1000 pauses, so many come late.
     pub stalls_per_mille: u32,
     /// Out of 1000 waits, so many break a connection, for each connection.
     pub resets_per_mille: u32,

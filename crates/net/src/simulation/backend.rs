@@ -12,6 +12,9 @@ use crate::waker::{Signal, Waker};
 
 use super::{End, Faults, Network, State};
 
+/// The most that a paused connection still reports.
+const LATE_RECEIVES_MAX: usize = 3;
+
 /// A backend on a simulated network. `new` makes a network of its own without faults.
 pub struct Simulation {
     network: Network,
@@ -29,6 +32,8 @@ pub struct Simulation {
 struct Connection {
     end: End,
     is_paused: bool,
+    /// How often it still reports what it has received, although it is paused.
+    late_receives: usize,
     /// What has arrived is received, and then the end.
     is_finishing: bool,
     is_ended: bool,
@@ -175,8 +180,14 @@ impl Connection {
             ..
         } = state;
         let wire = &mut wires[self.end.wire];
-        if self.has_failed || self.is_ended || self.is_paused || !buffers.is_available() {
+        if self.has_failed || self.is_ended || !buffers.is_available() {
             return false;
+        }
+        if self.is_paused {
+            if self.late_receives == 0 {
+                return false;
+            }
+            self.late_receives -= 1;
         }
         if wire.to_server.is_empty() {
             if wire.is_finished_by_client || self.is_finishing {
@@ -296,6 +307,7 @@ impl Backend for Simulation {
         let connection = Connection {
             end,
             is_paused: false,
+            late_receives: 0,
             is_finishing: false,
             is_ended: false,
             has_failed: false,
@@ -321,12 +333,17 @@ impl Backend for Simulation {
     fn pause(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.is_paused = true;
+            let State { random, faults, .. } = &mut *self.network.state();
+            if random.happens(faults.stalls_per_mille) {
+                connection.late_receives = 1 + random.below(LATE_RECEIVES_MAX);
+            }
         }
     }
 
     fn resume(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.is_paused = false;
+            connection.late_receives = 0;
         }
     }
 

@@ -181,7 +181,9 @@ impl<B: Backend> Worker<B> {
             Event::EndOfStream { id } => {
                 if let Some(connection) = self.connection(id) {
                     connection.is_ended = true;
-                    self.make_ready(id.slot());
+                    if connection.hold == Hold::None {
+                        self.make_ready(id.slot());
+                    }
                 }
             }
             Event::Sent { id, buffer } => self.sent(id, buffer),

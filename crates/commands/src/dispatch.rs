@@ -70,7 +70,7 @@ impl Dispatcher<'_> {
     }
 
     /// Executes what needs nothing but the entry of one key, without a lock; false when that cannot be.
-    #[inline]
+    #[inline(always)]
     fn read(
         &self,
         group: &Group<'_>,
@@ -87,10 +87,10 @@ impl Dispatcher<'_> {
         else {
             return false;
         };
-        let Some(reader) = registered.command.reader else {
+        let Some(reader) = registered.reader else {
             return false;
         };
-        if !registered.command.takes(args.len())
+        if !registered.takes(args.len())
             || !session.is_plain()
             || self.shared.pause.is_active(now_ms)
         {
@@ -306,7 +306,7 @@ fn check(session: &Session, request: Request<'_>) -> Result<&'static Registered,
     if registered.is_container() && args.len() > 1 {
         return Err(unknown_subcommand(args));
     }
-    if !registered.command.takes(args.len()) {
+    if !registered.takes(args.len()) {
         return Err(CommandError::WrongArity(registered.full_name.clone()));
     }
     if !session.authenticated && !registered.command.has(flag::NO_AUTH) {
@@ -434,7 +434,7 @@ fn plan_transaction(session: &Session, keyspace: &keyspace::Keyspace, plan: &mut
 #[inline]
 fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
     let execution = Execution::start(context.shared, context.worker, registered, &context.reply);
-    let result = match registered.command.reader {
+    let result = match registered.reader {
         None => (registered.command.run)(context, args),
         Some(reader) => {
             let key = context.key(args, registered.key_places.first);
@@ -459,7 +459,7 @@ struct Execution<'e> {
 }
 
 impl<'e> Execution<'e> {
-    #[inline]
+    #[inline(always)]
     fn start(
         shared: &'e Shared,
         worker: usize,
@@ -476,17 +476,22 @@ impl<'e> Execution<'e> {
         }
     }
 
-    /// Turns a failure into an error reply.
-    #[inline]
+    #[inline(always)]
     fn end(self, result: Result<(), CommandError>, reply: &mut ReplyWriter<'_>) {
         if let Err(error) = result {
-            reply.truncate(self.reply_start);
-            let line = error.to_line();
-            self.command.failed.add(1);
-            self.stats.count_error(&line);
-            reply.error(&line);
+            self.fail(&error, reply);
         }
         self.command.end(self.started);
+    }
+
+    /// Answers with the error instead of what has been written.
+    #[cold]
+    fn fail(&self, error: &CommandError, reply: &mut ReplyWriter<'_>) {
+        reply.truncate(self.reply_start);
+        let line = error.to_line();
+        self.command.failed.add(1);
+        self.stats.count_error(&line);
+        reply.error(&line);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use resp::Args;
 
-use crate::command::{Command, KeySpec, Locks};
+use crate::command::{Command, KeySpec, Locks, Reader};
 use crate::context::Hashed;
 use crate::{connection, keys, server, strings, transactions};
 
@@ -25,8 +25,13 @@ pub struct Registered {
     pub full_name: String,
     /// Its place in [`Registry::all`].
     pub id: usize,
+    /// Its row's reader.
+    pub reader: Option<Reader>,
     /// Whether it locks exactly one key.
     pub has_one_key: bool,
+    /// Its row's arity as the fewest and the most arguments.
+    arguments_min: usize,
+    arguments_max: usize,
     /// Where the keys are that are hashed and prefetched before it runs: those of its only spec, if it has one.
     pub hashed: Option<KeySpec>,
     /// Their places, without the hashes.
@@ -132,6 +137,9 @@ impl Registered {
             command,
             full_name,
             id,
+            reader: command.reader,
+            arguments_min: command.arity.unsigned_abs() as usize,
+            arguments_max: usize::try_from(command.arity).unwrap_or(usize::MAX),
             has_one_key: hashed.is_some_and(|spec| spec.find == KeySpec::ONE),
             hashed,
             key_places: hashed.map_or(Hashed::default(), |spec| Hashed {
@@ -141,6 +149,12 @@ impl Registered {
             }),
             subcommands: 0..0,
         }
+    }
+
+    /// As [`Command::takes`].
+    #[inline]
+    pub fn takes(&self, arguments: usize) -> bool {
+        (self.arguments_min..=self.arguments_max).contains(&arguments)
     }
 
     /// Whether this is a subcommand of a container.

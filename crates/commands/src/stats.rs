@@ -132,18 +132,31 @@ impl CommandStats {
     pub fn start(&self) -> Option<Instant> {
         let calls = self.calls.get();
         self.calls.add(1);
-        calls.is_multiple_of(TIMED_EVERY).then(Instant::now)
+        if calls.is_multiple_of(TIMED_EVERY) {
+            return start_time();
+        }
+        None
     }
 
     /// Ends what `start` began.
     #[inline]
     pub fn end(&self, started: Option<Instant>) {
         if let Some(started) = started {
-            self.timed.add(1);
-            self.timed_ns
-                .add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            self.add_time(started);
         }
     }
+
+    #[cold]
+    fn add_time(&self, started: Instant) {
+        self.timed.add(1);
+        self.timed_ns
+            .add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    }
+}
+
+#[cold]
+fn start_time() -> Option<Instant> {
+    Some(Instant::now())
 }
 
 /// Sums one command's counters over the workers.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Mutex;
 
-use keyspace::{Keyspace, Options, Plan, Worker};
+use keyspace::{HugePages, Keyspace, Options, Plan, Worker};
 use resp::{Limits, Protocol, Reply, RequestParser, parse_reply};
 
 use crate::batch::{Batch, Source};
@@ -77,6 +77,7 @@ impl TestServer {
             num_shards: 4,
             workers_max: 1,
             seed: 1,
+            huge_pages: HugePages::No,
         });
         Self {
             worker: keyspace.worker(),

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use keyspace::{Deadline, Keyspace, NewValue, Options};
+use keyspace::{Deadline, HugePages, Keyspace, NewValue, Options};
 
 const ROUNDS: usize = 5;
 const LOOKUPS: usize = 4_000_000;
@@ -19,6 +19,7 @@ fn main() {
         num_shards: 2048,
         workers_max: 1,
         seed: 1,
+        huge_pages: HugePages::Yes,
     });
     let mut worker = keyspace.worker();
     for key in 0..keys {

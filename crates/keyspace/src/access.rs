@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::entry::{Entry, EntryRef};
 use crate::keyspace::Keyspace;
-use crate::quiescence::{Exclusive, Garbage};
+use crate::memory::Memory;
+use crate::quiescence::Exclusive;
 use crate::stats::Counters;
 use crate::table::{self, ExpiredSegment, Found, Held, Table};
 use crate::value::{Deadline, NewValue, Number};
@@ -73,7 +74,7 @@ pub(crate) struct Core<'w> {
     pub keyspace: &'w Keyspace,
     pub worker: usize,
     pub counters: &'w Counters,
-    pub garbage: &'w RefCell<Garbage>,
+    pub memory: &'w RefCell<Memory>,
     pub now_ms: u64,
     /// The coarse access stamp: seconds, modulo 2^24.
     pub stamp: u32,
@@ -84,7 +85,7 @@ impl<'w> Group<'w> {
     pub(crate) fn new(
         keyspace: &'w Keyspace,
         worker: usize,
-        garbage: &'w RefCell<Garbage>,
+        memory: &'w RefCell<Memory>,
         now_ms: u64,
     ) -> Self {
         keyspace.quiescence.pin(worker);
@@ -93,7 +94,7 @@ impl<'w> Group<'w> {
                 keyspace,
                 worker,
                 counters: &keyspace.counters[worker],
-                garbage,
+                memory,
                 now_ms,
                 stamp: (now_ms / 1000) as u32 & STAMP_MASK,
             },
@@ -180,7 +181,7 @@ impl Drop for Group<'_> {
     fn drop(&mut self) {
         self.core.keyspace.quiescence.unpin(self.core.worker);
         let quiescence = &self.core.keyspace.quiescence;
-        self.core.garbage.borrow_mut().collect(quiescence, false);
+        self.core.memory.borrow_mut().collect(quiescence, false);
     }
 }
 
@@ -314,21 +315,21 @@ impl<'g> Locked<'g> {
         &mut self,
         database: u8,
         shard: usize,
-        work: impl FnOnce(&mut Held<'g>, &mut Garbage) -> R,
+        work: impl FnOnce(&mut Held<'g>, &mut Memory) -> R,
     ) -> R {
         let table = self.core.keyspace.table(database, shard);
         // SAFETY: it is used in `work` only, which runs under the table's lock or under that of everything.
         let mut held =
             unsafe { Held::new(table, self.core.keyspace, self.core.counters, database) };
         match self.locks {
-            Locks::Everything(_) => work(&mut held, &mut self.core.garbage.borrow_mut()),
+            Locks::Everything(_) => work(&mut held, &mut self.core.memory.borrow_mut()),
             Locks::Nothing => {
                 // Who holds a shard waits for nothing and nobody, so this ends soon.
                 while !table.try_lock(self.core.worker) {
                     std::thread::yield_now();
                 }
                 let guard = Unlock(table);
-                let result = work(&mut held, &mut self.core.garbage.borrow_mut());
+                let result = work(&mut held, &mut self.core.memory.borrow_mut());
                 drop(guard);
                 result
             }
@@ -374,7 +375,7 @@ impl<'g> Locked<'g> {
     fn remove_found(&mut self, mut held: Held<'g>, found: Found<'g>, key: Key<'_>, change: Change) {
         self.begin_change();
         let unbroken = Unbroken;
-        held.remove(found, &mut self.core.garbage.borrow_mut());
+        held.remove(found, &mut self.core.memory.borrow_mut());
         drop(unbroken);
         self.announce(key, change);
     }
@@ -437,10 +438,10 @@ impl<'g> Locked<'g> {
     ) -> ExpiredSegment {
         let now_ms = self.core.now_ms;
         let (watches, expired) = (&self.core.keyspace.watches, &self.core.counters.expired);
-        self.with_table(database, shard, |held, garbage| {
+        self.with_table(database, shard, |held, memory| {
             let unbroken = Unbroken;
             let now_ms = held.time_ms(now_ms);
-            let segment = held.expire_segment(position, now_ms, garbage, |hash, bytes| {
+            let segment = held.expire_segment(position, now_ms, memory, |hash, bytes| {
                 expired.increment();
                 watches.announce(Key {
                     database,
@@ -481,7 +482,13 @@ impl<'g> Locked<'g> {
             }
             (Deadline::None | Deadline::Keep, _) => None,
         };
-        let entry = Entry::allocate(key.bytes, value, deadline_ms, stamp);
+        let entry = Entry::allocate(
+            key.bytes,
+            value,
+            deadline_ms,
+            stamp,
+            &mut self.core.memory.borrow_mut().magazines,
+        );
         self.store(&mut held, found, key, entry);
     }
 
@@ -491,8 +498,8 @@ impl<'g> Locked<'g> {
         self.begin_change();
         let unbroken = Unbroken;
         match found {
-            Some(found) => held.replace(found, entry, &mut self.core.garbage.borrow_mut()),
-            None => held.insert(key.hash, entry, &mut self.core.garbage.borrow_mut()),
+            Some(found) => held.replace(found, entry, &mut self.core.memory.borrow_mut()),
+            None => held.insert(key.hash, entry, &mut self.core.memory.borrow_mut()),
         }
         drop(unbroken);
         self.announce(key, Change::Written);
@@ -561,8 +568,12 @@ impl<'g> Locked<'g> {
         self.begin_change();
         let unbroken = Unbroken;
         if !held.set_deadline_in_place(found, deadline_ms) {
-            let entry = found.entry().duplicate(key.bytes, deadline_ms);
-            held.replace(found, entry, &mut self.core.garbage.borrow_mut());
+            let entry = found.entry().duplicate(
+                key.bytes,
+                deadline_ms,
+                &mut self.core.memory.borrow_mut().magazines,
+            );
+            held.replace(found, entry, &mut self.core.memory.borrow_mut());
         }
         drop(unbroken);
         self.announce(key, Change::Written);
@@ -574,9 +585,11 @@ impl<'g> Locked<'g> {
         let Some((_, source)) = self.lookup(from) else {
             return false;
         };
-        let entry = source
-            .entry()
-            .duplicate(to.bytes, source.entry().deadline_ms());
+        let entry = source.entry().duplicate(
+            to.bytes,
+            source.entry().deadline_ms(),
+            &mut self.core.memory.borrow_mut().magazines,
+        );
         let mut held = self.held(to);
         let found = held.find(to.hash, to.bytes);
         self.store(&mut held, found, to, entry);

@@ -15,12 +15,13 @@
 //! (`quiescence`). Whoever turns it into an [`EntryRef`] promises that it is not freed while the reference lives,
 //! which the shard's lock gives, or being in a group.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::slab::Magazines;
 use crate::value::{Encoding, NewValue, ValueRef};
 
 const FORM_MASK: u64 = 0xf;
@@ -56,23 +57,28 @@ struct Shape {
 }
 
 impl Shape {
+    #[inline]
     fn deadline_at(self) -> Option<usize> {
         (self.header & FLAG_DEADLINE != 0).then_some(1)
     }
 
+    #[inline]
     fn words_before_lengths(self) -> usize {
         1 + usize::from(self.header & FLAG_DEADLINE != 0)
     }
 
+    #[inline]
     fn word_at(self) -> usize {
         self.words_before_lengths() + usize::from(self.header & FLAG_WIDE != 0)
     }
 
+    #[inline]
     fn key_offset(self) -> usize {
         let has_word = self.header & FORM_MASK != FORM_INLINE;
         (self.word_at() + usize::from(has_word)) * WORD
     }
 
+    #[inline]
     fn inline_len(self) -> usize {
         if self.header & FORM_MASK == FORM_INLINE {
             self.value_len
@@ -81,19 +87,39 @@ impl Shape {
         }
     }
 
+    #[inline]
     fn layout(self) -> Layout {
         let bytes = self.key_offset() + self.key_len + self.inline_len();
-        Layout::from_size_align(bytes, WORD).expect("keys and values are limited to 512 MB")
+        // SAFETY: the alignment is a power of two, and keys and values are limited to 512 MB each.
+        unsafe { Layout::from_size_align_unchecked(bytes, WORD) }
     }
 }
 
 impl Entry {
     /// Makes an entry. `policy` is the initial state of the policy bits.
+    #[inline]
     pub fn allocate(
         key: &[u8],
         value: NewValue<'_>,
         deadline_ms: Option<u64>,
         policy: u32,
+        magazines: &mut Magazines,
+    ) -> Self {
+        match value {
+            NewValue::Bytes(bytes) if bytes.len() < LARGE_BYTES_MIN => {
+                Self::build(key, FORM_INLINE, bytes, 0, deadline_ms, policy, magazines)
+            }
+            _ => Self::allocate_other(key, value, deadline_ms, policy, magazines),
+        }
+    }
+
+    #[inline(never)]
+    fn allocate_other(
+        key: &[u8],
+        value: NewValue<'_>,
+        deadline_ms: Option<u64>,
+        policy: u32,
+        magazines: &mut Magazines,
     ) -> Self {
         let (header, inline, word) = match value {
             NewValue::Integer(integer) => (FORM_INTEGER, &[][..], integer.cast_unsigned()),
@@ -113,7 +139,8 @@ impl Entry {
         } else {
             0
         };
-        Self::build(key, header | composed, inline, word, deadline_ms, policy)
+        let header = header | composed;
+        Self::build(key, header, inline, word, deadline_ms, policy, magazines)
     }
 
     /// Lays an entry out. `header` has the form and the composed flag, `word` what the form keeps in its word.
@@ -125,6 +152,7 @@ impl Entry {
         word: u64,
         deadline_ms: Option<u64>,
         policy: u32,
+        magazines: &mut Magazines,
     ) -> Self {
         if deadline_ms.is_some() {
             header |= FLAG_DEADLINE;
@@ -144,10 +172,8 @@ impl Entry {
         // SAFETY: the layout is never empty (it has a header). Every write below stays inside it: `Shape` computes
         // offsets and size from the same header. The words are aligned, since the allocation is.
         unsafe {
-            let start = alloc(layout);
-            let Some(pointer) = NonNull::new(start.cast::<AtomicU64>()) else {
-                handle_alloc_error(layout)
-            };
+            let pointer = magazines.allocate(layout).cast::<AtomicU64>();
+            let start = pointer.as_ptr().cast::<u8>();
             let words = start.cast::<u64>();
             words.write(header);
             if let (Some(at), Some(deadline_ms)) = (shape.deadline_at(), deadline_ms) {
@@ -162,7 +188,7 @@ impl Entry {
                 words.add(shape.word_at()).write(word);
             }
             let bytes = start.add(shape.key_offset());
-            bytes.copy_from_nonoverlapping(key.as_ptr(), key.len());
+            copy_key(key, bytes);
             bytes
                 .add(key.len())
                 .copy_from_nonoverlapping(inline.as_ptr(), inline.len());
@@ -173,15 +199,16 @@ impl Entry {
     /// Frees the entry.
     ///
     /// # Safety
-    /// It is in no table slot any more, nobody holds a reference to it, and it has not been freed.
-    pub unsafe fn free(self) {
+    /// It is in no table slot any more, nobody holds a reference to it, and it has not been freed. The magazines are of
+    /// the slabs that it came from.
+    pub unsafe fn free(self, magazines: &mut Magazines) {
         // SAFETY: by the contract the entry is alive, and ours alone.
         unsafe {
             let shape = self.shape();
             if shape.header & FORM_MASK == FORM_LARGE {
                 drop(Arc::from_raw(self.large(shape)));
             }
-            dealloc(self.0.as_ptr().cast(), shape.layout());
+            magazines.free(self.0.cast(), shape.layout());
         }
     }
 
@@ -248,6 +275,26 @@ impl Entry {
     }
 }
 
+/// Copies a key. Short ones are most, and a call costs more than copying them.
+///
+/// # Safety
+/// There is room for it at `place`.
+#[inline]
+unsafe fn copy_key(key: &[u8], place: *mut u8) {
+    match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        // SAFETY: both words lie inside the key's place.
+        (Some(first), Some(last)) if key.len() <= 16 => unsafe {
+            place.cast::<[u8; 8]>().write_unaligned(*first);
+            place
+                .add(key.len() - 8)
+                .cast::<[u8; 8]>()
+                .write_unaligned(*last);
+        },
+        // SAFETY: by the contract.
+        _ => unsafe { place.copy_from_nonoverlapping(key.as_ptr(), key.len()) },
+    }
+}
+
 fn address_of(large: *const Vec<u8>) -> u64 {
     large.expose_provenance() as u64
 }
@@ -266,6 +313,14 @@ impl<'a> EntryRef<'a> {
     #[inline]
     fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// The memory of an entry that owns nothing else.
+    #[inline]
+    pub(crate) fn plain_memory(&self) -> Option<(NonNull<u8>, Layout)> {
+        let shape = self.shape();
+        let is_plain = shape.header & FORM_MASK != FORM_LARGE;
+        is_plain.then(|| (self.entry.0.cast(), shape.layout()))
     }
 
     /// The owned pointer behind the reference.
@@ -344,7 +399,12 @@ impl<'a> EntryRef<'a> {
     }
 
     /// A new entry with this value under another key. A large value is shared.
-    pub(crate) fn duplicate(&self, key: &[u8], deadline_ms: Option<u64>) -> Entry {
+    pub(crate) fn duplicate(
+        &self,
+        key: &[u8],
+        deadline_ms: Option<u64>,
+        magazines: &mut Magazines,
+    ) -> Entry {
         let shape = self.shape();
         match self.value() {
             ValueRef::Bytes(_) if shape.header & FORM_MASK == FORM_LARGE => {
@@ -359,17 +419,30 @@ impl<'a> EntryRef<'a> {
                     address_of(value),
                     deadline_ms,
                     self.policy(),
+                    magazines,
                 )
             }
-            ValueRef::Bytes(bytes) if self.header() & FLAG_COMPOSED != 0 => {
-                Entry::allocate(key, NewValue::Composed(bytes), deadline_ms, self.policy())
-            }
-            ValueRef::Bytes(bytes) => {
-                Entry::allocate(key, NewValue::Bytes(bytes), deadline_ms, self.policy())
-            }
-            ValueRef::Integer(integer) => {
-                Entry::allocate(key, NewValue::Integer(integer), deadline_ms, self.policy())
-            }
+            ValueRef::Bytes(bytes) if self.header() & FLAG_COMPOSED != 0 => Entry::allocate(
+                key,
+                NewValue::Composed(bytes),
+                deadline_ms,
+                self.policy(),
+                magazines,
+            ),
+            ValueRef::Bytes(bytes) => Entry::allocate(
+                key,
+                NewValue::Bytes(bytes),
+                deadline_ms,
+                self.policy(),
+                magazines,
+            ),
+            ValueRef::Integer(integer) => Entry::allocate(
+                key,
+                NewValue::Integer(integer),
+                deadline_ms,
+                self.policy(),
+                magazines,
+            ),
         }
     }
 
@@ -474,7 +547,8 @@ mod tests {
     use super::*;
 
     fn round_trip(key: &[u8], value: NewValue<'_>, deadline_ms: Option<u64>) {
-        let entry = Entry::allocate(key, value, deadline_ms, 0x00ab_cdef);
+        let magazines = &mut Magazines::new(Slabs::new(HugePages::No));
+        let entry = Entry::allocate(key, value, deadline_ms, 0x00ab_cdef, magazines);
         // SAFETY: freed below, once, after the last use.
         let view = unsafe { entry.as_ref() };
         assert_eq!(view.key(), key);
@@ -491,9 +565,10 @@ mod tests {
         assert_eq!(view.key(), key);
         assert_eq!(view.set_deadline_in_place(Some(5)), deadline_ms.is_some());
         // SAFETY: allocated above, in no table.
-        unsafe { entry.free() };
+        unsafe { entry.free(magazines) };
     }
 
+    use crate::slab::{HugePages, Slabs};
     use crate::value::Number;
 
     #[test]
@@ -513,10 +588,17 @@ mod tests {
 
     #[test]
     fn a_small_entry_has_eight_bytes_of_overhead() {
-        let entry = Entry::allocate(&[b'k'; 16], NewValue::Bytes(&[b'v'; 64]), None, 0);
+        let magazines = &mut Magazines::new(Slabs::new(HugePages::No));
+        let entry = Entry::allocate(
+            &[b'k'; 16],
+            NewValue::Bytes(&[b'v'; 64]),
+            None,
+            0,
+            magazines,
+        );
         // SAFETY: freed below, after the last use.
         assert_eq!(unsafe { entry.as_ref() }.allocated_bytes(), 8 + 16 + 64);
         // SAFETY: allocated above, in no table.
-        unsafe { entry.free() };
+        unsafe { entry.free(magazines) };
     }
 }

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use crate::access::{Group, Key};
 use crate::hash::KeyHasher;
 use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
-use crate::quiescence::{Garbage, Quiescence};
+use crate::memory::Memory;
+use crate::quiescence::Quiescence;
+use crate::slab::{HugePages, SlabStats, Slabs};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
 use crate::sweep::SweepPosition;
 use crate::table::{self, Databases, Table};
@@ -23,6 +25,8 @@ pub struct Options {
     pub workers_max: usize,
     /// The seed of the hash, drawn at random for each process.
     pub seed: u64,
+    /// Whether memory for entries asks the system for huge pages.
+    pub huge_pages: HugePages,
 }
 
 /// All databases, shared by all workers.
@@ -30,6 +34,7 @@ pub struct Keyspace {
     pub(crate) hasher: KeyHasher,
     pub(crate) quiescence: Quiescence,
     pub(crate) databases: Databases,
+    slabs: Arc<Slabs>,
     pub(crate) counters: Box<[Counters]>,
     pub(crate) watches: Watches,
     pub(crate) mean_ttl_ms: [AtomicU64; DATABASES],
@@ -47,6 +52,7 @@ impl Keyspace {
             num_shards,
             workers_max,
             seed,
+            huge_pages,
         } = options;
         assert!(
             num_shards.is_power_of_two() && num_shards <= SHARDS_MAX,
@@ -56,10 +62,12 @@ impl Keyspace {
             (1..=WORKERS_MAX).contains(&workers_max),
             "workers_max is checked before"
         );
+        let slabs = Slabs::new(huge_pages);
         Arc::new(Self {
             hasher: KeyHasher::new(seed),
             quiescence: Quiescence::new(workers_max),
-            databases: Databases::new(num_shards),
+            databases: Databases::new(num_shards, Arc::clone(&slabs)),
+            slabs,
             counters: (0..workers_max).map(|_| Counters::default()).collect(),
             watches: Watches::new(),
             mean_ttl_ms: from_fn(|_| AtomicU64::new(0)),
@@ -81,7 +89,7 @@ impl Keyspace {
         Worker {
             keyspace: Arc::clone(self),
             id,
-            garbage: RefCell::default(),
+            memory: RefCell::new(Memory::new(Arc::clone(&self.slabs))),
             sweep: SweepPosition::default(),
         }
     }
@@ -110,6 +118,11 @@ impl Keyspace {
     /// Starts the counts of hits, misses and expired keys anew.
     pub fn reset_stats(&self) {
         self.counters.iter().for_each(Counters::reset);
+    }
+
+    /// The memory of entries and tables. Costs a lock per size class that is in use.
+    pub fn slab_stats(&self) -> SlabStats {
+        self.slabs.stats()
     }
 
     /// The number of shards.
@@ -142,7 +155,7 @@ impl Keyspace {
 pub struct Worker {
     pub(crate) keyspace: Arc<Keyspace>,
     pub(crate) id: usize,
-    pub(crate) garbage: RefCell<Garbage>,
+    pub(crate) memory: RefCell<Memory>,
     pub(crate) sweep: SweepPosition,
 }
 
@@ -157,13 +170,13 @@ impl Worker {
     /// keyspace to itself.
     #[inline]
     pub fn group(&mut self, now_ms: u64) -> Group<'_> {
-        Group::new(&self.keyspace, self.id, &self.garbage, now_ms)
+        Group::new(&self.keyspace, self.id, &self.memory, now_ms)
     }
 
     /// Frees what this worker has retired, as far as nobody can read it any more. To be called from time to time: a group frees
     /// only when much has come together.
     pub fn collect(&mut self) {
-        self.garbage
+        self.memory
             .get_mut()
             .collect(&self.keyspace.quiescence, true);
     }

@@ -11,6 +11,8 @@
 //! | `entry` | one allocation per key: header, deadline, key, value |
 //! | `table` | one shard's hash table: buckets of 64 bytes, growth in small steps, hash-ordered scan |
 //! | `quiescence` | when memory that others may still read is freed; the gate for commands on everything |
+//! | `slab` | where entries and buckets come from: size classes of 8 bytes, a magazine per worker |
+//! | `memory` | what a worker allocates from, and what it has retired |
 //! | `access` | [`Group`] and [`Locked`]: locks, lookups, mutations |
 //! | `read` | reading one key without a lock |
 //! | `watch` | WATCH: who wants to know that a key has changed |
@@ -22,12 +24,10 @@ mod access;
 mod entry;
 mod hash;
 mod keyspace;
+mod memory;
+mod prefetch;
 mod quiescence;
 mod read;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "entries do not come from the slabs yet")
-)]
 mod slab;
 mod stats;
 mod sweep;
@@ -40,6 +40,7 @@ pub use access::{Busy, Group, Key, Locked, Plan};
 pub use entry::EntryRef;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use read::NeedsLock;
+pub use slab::{HugePages, SlabStats};
 pub use stats::{DatabaseStats, KeyspaceStats};
 pub use sweep::Swept;
 pub use value::{Deadline, Encoding, NewValue, Number, ValueKind, ValueRef};

@@ -10,16 +10,21 @@
 //! takes `exclusive`, raises the flag and waits until every other worker has left its own. The store of a pin and the
 //! load of the flag are sequentially consistent, as are their mirror images, so one of the two always sees the other.
 
-use std::alloc::{Layout, dealloc};
+use std::alloc::Layout;
 use std::collections::VecDeque;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, EntryRef};
+use crate::slab::Magazines;
 
 /// Retired pieces that make a worker look whether some can be freed.
-const COLLECT_AT: usize = 128;
+pub(crate) const COLLECT_AT: usize = 64;
+
+/// Retired pieces for which room is kept.
+const SPARE_MAX: usize = 16 * COLLECT_AT;
 
 #[repr(align(128))]
 #[derive(Default)]
@@ -107,19 +112,19 @@ impl Drop for Exclusive<'_> {
 
 /// Something that has been unlinked and that nobody owns but the garbage.
 enum Retired {
-    Memory(*mut u8, Layout),
+    Memory(NonNull<u8>, Layout),
     Entry(Entry),
 }
 
 impl Retired {
     /// # Safety
     /// Nobody can read it any more.
-    unsafe fn free(self) {
+    unsafe fn free(self, magazines: &mut Magazines) {
         match self {
             // SAFETY: by `retire_memory`'s contract and ours.
-            Self::Memory(start, layout) => unsafe { dealloc(start, layout) },
+            Self::Memory(start, layout) => unsafe { magazines.free(start, layout) },
             // SAFETY: by `retire_entry`'s contract and ours.
-            Self::Entry(entry) => unsafe { entry.free() },
+            Self::Entry(entry) => unsafe { entry.free(magazines) },
         }
     }
 }
@@ -131,6 +136,8 @@ pub(crate) struct Garbage {
     fresh: Vec<Retired>,
     /// What was unlinked before the epoch that each bag carries was left.
     sealed: VecDeque<(u64, Vec<Retired>)>,
+    /// An empty bag.
+    spare: Vec<Retired>,
 }
 
 // SAFETY: the pointers are to memory that nothing else owns; any thread may free it.
@@ -140,8 +147,8 @@ impl Garbage {
     /// Takes over memory that has just been unlinked.
     ///
     /// # Safety
-    /// `start` was allocated with `layout` by the global allocator, new readers cannot reach it, and nobody else frees it.
-    pub unsafe fn retire_memory(&mut self, start: *mut u8, layout: Layout) {
+    /// `start` was allocated with `layout` from the slabs, new readers cannot reach it, and nobody else frees it.
+    pub unsafe fn retire_memory(&mut self, start: NonNull<u8>, layout: Layout) {
         self.fresh.push(Retired::Memory(start, layout));
     }
 
@@ -150,8 +157,11 @@ impl Garbage {
     /// # Safety
     /// New readers cannot reach it, and nobody else frees it.
     #[inline]
-    pub unsafe fn retire_entry(&mut self, entry: Entry) {
-        self.fresh.push(Retired::Entry(entry));
+    pub unsafe fn retire_entry(&mut self, entry: EntryRef<'_>) {
+        self.fresh.push(match entry.plain_memory() {
+            Some((start, layout)) => Retired::Memory(start, layout),
+            None => Retired::Entry(entry.owner()),
+        });
     }
 
     /// Whether something waits to be freed.
@@ -161,29 +171,32 @@ impl Garbage {
 
     /// Frees what nobody can read any more, when enough has come together or `all` is asked for. Between groups.
     #[inline]
-    pub fn collect(&mut self, quiescence: &Quiescence, all: bool) {
+    pub fn collect(&mut self, quiescence: &Quiescence, magazines: &mut Magazines, all: bool) {
         if self.fresh.len() >= COLLECT_AT || all && !self.is_empty() {
-            self.seal_and_free(quiescence);
+            self.seal_and_free(quiescence, magazines);
         }
     }
 
     #[cold]
-    fn seal_and_free(&mut self, quiescence: &Quiescence) {
+    fn seal_and_free(&mut self, quiescence: &Quiescence, magazines: &mut Magazines) {
         if !self.fresh.is_empty() {
             let epoch = quiescence.epoch.load(SeqCst);
-            self.sealed
-                .push_back((epoch, std::mem::take(&mut self.fresh)));
+            let bag = std::mem::replace(&mut self.fresh, std::mem::take(&mut self.spare));
+            self.sealed.push_back((epoch, bag));
         }
         // When nobody else is in a group, everything can go at once.
         for _ in 0..2 {
             quiescence.advance();
         }
         let epoch = quiescence.epoch.load(SeqCst);
-        while let Some((_, bag)) = self.sealed.pop_front_if(|(sealed, _)| *sealed + 2 <= epoch) {
-            for retired in bag {
+        while let Some((_, mut bag)) = self.sealed.pop_front_if(|(sealed, _)| *sealed + 2 <= epoch)
+        {
+            for retired in bag.drain(..) {
                 // SAFETY: two epochs have passed since it was unlinked, so whoever was in a group then has left it.
-                unsafe { retired.free() };
+                unsafe { retired.free(magazines) };
             }
+            bag.shrink_to(SPARE_MAX);
+            self.spare = bag;
         }
     }
 }
@@ -191,33 +204,33 @@ impl Garbage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Memory;
+    use crate::slab::{HugePages, Slabs};
 
-    fn retire_one(garbage: &mut Garbage) {
+    fn retire_one(memory: &mut Memory) {
         let layout = Layout::from_size_align(64, 64).unwrap();
+        let start = memory.magazines.allocate(layout);
         // SAFETY: a fresh allocation that nobody knows.
-        unsafe {
-            let start = std::alloc::alloc(layout);
-            garbage.retire_memory(start, layout);
-        }
+        unsafe { memory.garbage.retire_memory(start, layout) };
     }
 
     #[test]
     fn a_pinned_worker_holds_memory_up_and_a_sleeping_one_does_not() {
         let quiescence = Quiescence::new(3);
-        let mut garbage = Garbage::default();
+        let mut memory = Memory::new(Slabs::new(HugePages::No));
         quiescence.pin(0);
         quiescence.pin(1);
-        retire_one(&mut garbage);
+        retire_one(&mut memory);
         for _ in 0..4 {
-            garbage.collect(&quiescence, true);
+            memory.collect(&quiescence, true);
         }
-        assert!(!garbage.is_empty());
+        assert!(!memory.garbage.is_empty());
         quiescence.unpin(1);
         quiescence.unpin(0);
         for _ in 0..4 {
-            garbage.collect(&quiescence, true);
+            memory.collect(&quiescence, true);
         }
-        assert!(garbage.is_empty());
+        assert!(memory.garbage.is_empty());
     }
 
     #[test]

@@ -17,7 +17,6 @@
 //! | `class_pages` | the pages of one class |
 //! | `pool` | chunks, and the pages that no class has |
 //! | `memory` | chunks from the system |
-//! | `prefetch` | a hint to the processor |
 //!
 //! Allocating pops from the worker's magazine of the class, freeing pushes onto it, whoever allocated the object. An
 //! empty magazine is filled by half from the pages of the class, in the order of addresses; a full one gives the older
@@ -57,7 +56,6 @@ mod class_pages;
 mod memory;
 mod page;
 mod pool;
-mod prefetch;
 #[cfg(test)]
 mod tests;
 
@@ -75,7 +73,7 @@ use pool::{PAGE_BYTES, Pool};
 
 /// Whether chunks ask the system for huge pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HugePages {
+pub enum HugePages {
     /// They do.
     Yes,
     /// They leave it to the system's setting.
@@ -103,7 +101,7 @@ unsafe impl Send for Magazines {}
 
 /// How much memory the slabs have, in bytes but for the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SlabStats {
+pub struct SlabStats {
     /// Chunks of 2 MB.
     pub chunks: usize,
     /// Address space of the chunks.

@@ -29,6 +29,7 @@ mod walk;
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::array::from_fn;
+use std::sync::Arc;
 use std::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, fence,
 };
@@ -39,7 +40,9 @@ pub(crate) use walk::ExpiredSegment;
 use crate::entry::{Entry, EntryRef};
 use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
-use crate::quiescence::Garbage;
+use crate::memory::Memory;
+use crate::prefetch::prefetch_line;
+use crate::slab::{Magazines, Slabs};
 use crate::stats::Counters;
 
 const TAG_BITS: u32 = 16;
@@ -229,6 +232,7 @@ impl Table {
             let line: *const u8 = std::ptr::without_provenance((slot & ADDRESS_MASK) as usize);
             prefetch_line(line);
             prefetch_line(line.wrapping_add(64));
+            prefetch_line(line.wrapping_add(87));
         }
     }
 
@@ -274,23 +278,6 @@ pub(crate) fn prefetch(tables: &[Table], hashes: &[u64], shard_bits: u32) {
 pub(crate) fn shard(hash: u64, shard_bits: u32) -> usize {
     // Two shifts, because a shift by 64 is not one by 0.
     ((hash >> 1) >> (63 - shard_bits)) as usize
-}
-
-#[inline]
-fn prefetch_line(line: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch of any address is harmless.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: a prefetch of any address is harmless.
-    unsafe {
-        std::arch::asm!("prfm pldl1keep, [{line}]", line = in(reg) line, options(nostack, readonly, preserves_flags));
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = line;
 }
 
 /// The 16 bits of the hash after the first `skip`.
@@ -446,14 +433,14 @@ impl<'t> Held<'t> {
 
     /// Puts `entry` into the place of the one that was found, which is retired.
     #[inline]
-    pub fn replace(&mut self, found: Found<'t>, entry: Entry, garbage: &mut Garbage) {
+    pub fn replace(&mut self, found: Found<'t>, entry: Entry, memory: &mut Memory) {
         // SAFETY: the new entry is ours until it is in the slot.
         self.count_deadline(unsafe { entry.as_ref() }, 1);
         self.count_deadline(found.entry(), -1);
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
         // SAFETY: it has left its slot.
-        unsafe { garbage.retire_entry(found.entry.owner()) };
+        unsafe { memory.garbage.retire_entry(found.entry) };
     }
 
     /// Sets or clears the deadline of an entry that has room for it; false when it has none.
@@ -465,8 +452,8 @@ impl<'t> Held<'t> {
     }
 
     /// Adds an entry whose key is not there.
-    pub fn insert(&mut self, hash: u64, entry: Entry, garbage: &mut Garbage) {
-        self.make_room(hash, garbage);
+    pub fn insert(&mut self, hash: u64, entry: Entry, memory: &mut Memory) {
+        self.make_room(hash, memory);
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
         buckets.place(pack(entry, tag(hash, self.shard_bits() + buckets.depth)));
         add(&self.counting_segment(hash, buckets.depth).len, 1);
@@ -477,7 +464,7 @@ impl<'t> Held<'t> {
     }
 
     /// Removes and retires the entry that was found.
-    pub fn remove(&mut self, found: Found<'t>, garbage: &mut Garbage) {
+    pub fn remove(&mut self, found: Found<'t>, memory: &mut Memory) {
         let Found {
             hash,
             buckets,
@@ -499,8 +486,8 @@ impl<'t> Held<'t> {
         add(&self.table.len, -1);
         self.counters.add_keys(self.database.into(), -1);
         // SAFETY: it has left its slot.
-        unsafe { garbage.retire_entry(entry.owner()) };
-        self.give_room_back(hash, garbage);
+        unsafe { memory.garbage.retire_entry(entry) };
+        self.give_room_back(hash, memory);
     }
 }
 
@@ -508,20 +495,33 @@ impl<'t> Held<'t> {
 pub(crate) struct Tables {
     start: *mut Table,
     count: usize,
+    slabs: Arc<Slabs>,
 }
 
 // SAFETY: it owns the tables; all their parts may be used by any thread.
 unsafe impl Send for Tables {}
 
 impl Tables {
-    fn new(count: usize) -> Self {
+    fn new(count: usize, slabs: Arc<Slabs>) -> Self {
         let layout = Self::layout(count);
         // SAFETY: the layout is not empty, and an all-zero table is an empty one.
         let start = unsafe { alloc_zeroed(layout) }.cast::<Table>();
         if start.is_null() {
             handle_alloc_error(layout);
         }
-        Self { start, count }
+        Self {
+            start,
+            count,
+            slabs,
+        }
+    }
+
+    /// The array, which is no longer freed on its own.
+    fn into_raw(self) -> *mut Table {
+        let mut tables = std::mem::ManuallyDrop::new(self);
+        // SAFETY: nobody uses it after this; the tables themselves are not dropped.
+        unsafe { std::ptr::drop_in_place(&raw mut tables.slabs) };
+        tables.start
     }
 
     fn layout(count: usize) -> Layout {
@@ -531,9 +531,13 @@ impl Tables {
 
 impl Drop for Tables {
     fn drop(&mut self) {
-        let tables = std::ptr::slice_from_raw_parts_mut(self.start, self.count);
-        // SAFETY: the array is ours, and its tables are dropped once.
-        unsafe { std::ptr::drop_in_place(tables) };
+        let mut magazines = Magazines::new(Arc::clone(&self.slabs));
+        // SAFETY: the array is ours.
+        let tables = unsafe { std::slice::from_raw_parts(self.start, self.count) };
+        for table in tables {
+            // SAFETY: nobody else has the tables, and they are gone after this.
+            unsafe { table.free(&mut magazines) };
+        }
         // SAFETY: allocated with this layout, freed once.
         unsafe { dealloc(self.start.cast(), Self::layout(self.count)) };
     }
@@ -544,18 +548,25 @@ impl Drop for Tables {
 pub(crate) struct Databases {
     tables: [AtomicPtr<Table>; DATABASES],
     shards: usize,
+    slabs: Arc<Slabs>,
 }
 
 impl Databases {
-    pub fn new(shards: usize) -> Self {
+    pub fn new(shards: usize, slabs: Arc<Slabs>) -> Self {
         Self {
-            tables: from_fn(|_| AtomicPtr::new(Self::leak(shards))),
+            tables: from_fn(|_| AtomicPtr::new(Tables::new(shards, Arc::clone(&slabs)).into_raw())),
             shards,
+            slabs,
         }
     }
 
-    fn leak(shards: usize) -> *mut Table {
-        std::mem::ManuallyDrop::new(Tables::new(shards)).start
+    /// Takes an array back that [`Tables::into_raw`] gave away.
+    fn own(&self, start: *mut Table) -> Tables {
+        Tables {
+            start,
+            count: self.shards,
+            slabs: Arc::clone(&self.slabs),
+        }
     }
 
     /// The tables of a database.
@@ -571,11 +582,8 @@ impl Databases {
     /// # Safety
     /// The caller has the whole keyspace to itself and uses no reference into the old tables any more.
     pub unsafe fn replace(&self, database: usize) -> Tables {
-        let start = self.tables[database].swap(Self::leak(self.shards), Release);
-        Tables {
-            start,
-            count: self.shards,
-        }
+        let empty = Tables::new(self.shards, Arc::clone(&self.slabs));
+        self.own(self.tables[database].swap(empty.into_raw(), Release))
     }
 
     /// Exchanges two databases. The caller has the whole keyspace to itself.
@@ -588,11 +596,8 @@ impl Databases {
 
 impl Drop for Databases {
     fn drop(&mut self) {
-        for tables in &mut self.tables {
-            drop(Tables {
-                start: *tables.get_mut(),
-                count: self.shards,
-            });
+        for tables in &self.tables {
+            drop(self.own(tables.load(Relaxed)));
         }
     }
 }

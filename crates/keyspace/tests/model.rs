@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keyspace::{Deadline, Keyspace, NewValue, Number, Options, Plan, ScanCursor, Worker};
+use keyspace::{
+    Deadline, HugePages, Keyspace, NewValue, Number, Options, Plan, ScanCursor, Worker,
+};
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use proptest::test_runner::{Config as ProptestConfig, TestCaseError};
 
@@ -109,6 +111,7 @@ impl Pair {
             num_shards,
             workers_max: 1,
             seed: 7,
+            huge_pages: HugePages::No,
         });
         let worker = keyspace.worker();
         Self {

@@ -367,7 +367,7 @@ pub fn parse_short_arguments(
 ///
 /// Branches on the digits let the processor run ahead to the next argument; the same in arithmetic
 /// on one word, without branches, took twice as long in `benches/hot_path.rs`.
-#[inline]
+#[inline(always)]
 fn short_bulk_header(rest: &[u8]) -> Option<(usize, usize)> {
     let value = |digits: &[u8]| {
         digits

@@ -6,6 +6,7 @@ use std::ptr::null_mut;
 use std::sync::LazyLock;
 
 use commands::shared::Facts;
+use keyspace::{HugePages, SlabStats};
 use tikv_jemalloc_ctl::{epoch, stats, version};
 
 #[global_allocator]
@@ -14,9 +15,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// The `<all arenas>` index of jemalloc's `arena.<i>.purge`.
 const PURGE_ALL: &CStr = c"arena.4096.purge";
 
-/// The allocator's statistics, in bytes.
+/// Statistics of the allocator and the slabs together, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Allocator {
+pub struct Allocators {
     /// Asked for and not given back.
     pub allocated_bytes: u64,
     /// In pages that have allocations.
@@ -27,15 +28,16 @@ pub struct Allocator {
     pub retained_bytes: u64,
 }
 
-/// Reads the allocator's statistics as of now.
-pub fn allocator() -> Allocator {
+/// Reads the allocator's statistics as of now, and adds the slabs'.
+pub fn allocators(slabs: SlabStats) -> Allocators {
     // A statistic that cannot be read counts as 0; the names are those of the linked version.
     let _ = epoch::advance();
     let bytes = |read: Result<usize, tikv_jemalloc_ctl::Error>| read.unwrap_or(0) as u64;
-    Allocator {
-        allocated_bytes: bytes(stats::allocated::read()),
-        active_bytes: bytes(stats::active::read()),
-        resident_bytes: bytes(stats::resident::read()),
+    let slab_resident_bytes = slabs.mapped_bytes - slabs.released_bytes;
+    Allocators {
+        allocated_bytes: bytes(stats::allocated::read()) + slabs.used_bytes as u64,
+        active_bytes: bytes(stats::active::read()) + slabs.page_bytes as u64,
+        resident_bytes: bytes(stats::resident::read()) + slab_resident_bytes as u64,
         retained_bytes: bytes(stats::retained::read()),
     }
 }
@@ -48,6 +50,16 @@ pub fn purge() {
     }
 }
 
+/// Whether the slabs ask for huge pages: unless jemalloc is told not to, with `thp:never` in `MALLOC_CONF`.
+pub fn huge_pages() -> HugePages {
+    let conf = std::env::var("MALLOC_CONF").unwrap_or_default();
+    if conf.split(',').any(|option| option.trim() == "thp:never") {
+        HugePages::No
+    } else {
+        HugePages::Yes
+    }
+}
+
 /// What was true when the process was ready to serve.
 pub struct AtStart {
     allocated_bytes: u64,
@@ -55,23 +67,23 @@ pub struct AtStart {
 
 impl AtStart {
     /// Takes the numbers.
-    pub fn now() -> Self {
+    pub fn new(allocators: &Allocators) -> Self {
         Self {
-            allocated_bytes: allocator().allocated_bytes,
+            allocated_bytes: allocators.allocated_bytes,
         }
     }
 }
 
 /// Fills in the system, memory and CPU time.
-pub fn fill(facts: &mut Facts, start: Option<&AtStart>) {
+pub fn fill(facts: &mut Facts, allocators: Allocators, start: Option<&AtStart>) {
     facts.os = SYSTEM_NAME.clone();
     facts.allocator = &ALLOCATOR_NAME;
-    let Allocator {
+    let Allocators {
         allocated_bytes,
         active_bytes,
         resident_bytes,
         retained_bytes,
-    } = allocator();
+    } = allocators;
     facts.allocated_bytes = allocated_bytes;
     facts.allocated_bytes_at_start = start.map_or(0, |start| start.allocated_bytes);
     facts.allocated_bytes_peak = facts.allocated_bytes_peak.max(allocated_bytes);

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::config::{Config, EvictionPolicy};
 use crate::memory;
+use keyspace::Keyspace;
 
 /// The shortest time between two lines about the same trouble, in milliseconds.
 const LOG_PAUSE_MS: u64 = 1000;
@@ -48,6 +49,7 @@ pub struct Process {
     unix_socket: Option<PathBuf>,
     run_id: String,
     samples: Mutex<Samples>,
+    keyspace: Arc<Keyspace>,
     ready: OnceLock<memory::AtStart>,
 }
 
@@ -61,6 +63,8 @@ pub struct Start {
     pub io_backend: &'static str,
     /// 40 hexadecimal digits.
     pub run_id: String,
+    /// What holds the data.
+    pub keyspace: Arc<Keyspace>,
 }
 
 /// Bytes in and out of one worker's sockets.
@@ -124,6 +128,7 @@ impl Process {
             connections_possible,
             io_backend,
             run_id,
+            keyspace,
         } = start;
         let unix_socket = config.settings().server.unix_socket.clone();
         Self {
@@ -143,6 +148,7 @@ impl Process {
             io_backend,
             unix_socket,
             run_id,
+            keyspace,
             samples: Mutex::default(),
             ready: OnceLock::new(),
         }
@@ -150,7 +156,13 @@ impl Process {
 
     /// Everything is set up: memory from here on is for clients and data.
     pub fn set_ready(&self) {
-        self.ready.get_or_init(memory::AtStart::now);
+        self.ready
+            .get_or_init(|| memory::AtStart::new(&self.allocators()));
+    }
+
+    /// What the allocators say now.
+    fn allocators(&self) -> memory::Allocators {
+        memory::allocators(self.keyspace.slab_stats())
     }
 
     /// A worker's mailbox.
@@ -268,7 +280,7 @@ impl Process {
         samples.at_ms = at_ms;
         samples.allocated_bytes_peak = samples
             .allocated_bytes_peak
-            .max(memory::allocator().allocated_bytes);
+            .max(self.allocators().allocated_bytes);
     }
 
     /// How far the process is in ending.
@@ -424,14 +436,14 @@ impl commands::shared::Process for ForCommands {
             allocated_bytes_peak: samples.allocated_bytes_peak,
             ..Facts::default()
         };
-        memory::fill(&mut facts, process.ready.get());
+        memory::fill(&mut facts, process.allocators(), process.ready.get());
         facts
     }
 
     fn reset_stats(&self) {
         self.0.received.store(0, Relaxed);
         self.0.rejected.store(0, Relaxed);
-        self.0.samples.lock().allocated_bytes_peak = memory::allocator().allocated_bytes;
+        self.0.samples.lock().allocated_bytes_peak = self.0.allocators().allocated_bytes;
     }
 
     fn purge_memory(&self) {

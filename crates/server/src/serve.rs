@@ -14,6 +14,7 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::config::{BindAddress, Config, IoBackend, Settings};
+use crate::memory;
 use crate::process::{ForCommands, Process, ShutdownStage, Start};
 use crate::worker::Worker;
 
@@ -37,20 +38,20 @@ pub fn serve(config: &Arc<Config>) -> io::Result<()> {
     let connections_possible = raise_descriptor_limit(&settings, workers);
     let listeners = listen(&settings)?;
     let backend = choose_backend(settings.server.io_backend)?;
+    let keyspace = Keyspace::new(keyspace::Options {
+        num_shards: settings.server.num_shards,
+        workers_max: workers,
+        seed: u64::from_ne_bytes(random_bytes()?),
+        huge_pages: memory::huge_pages(),
+    });
     let start = Start {
         workers,
         connections_possible,
         io_backend: backend.name(),
         run_id: run_id()?,
+        keyspace: Arc::clone(&keyspace),
     };
     let process = Arc::new(Process::new(Arc::clone(config), start));
-    let seed = u64::from_ne_bytes(random_bytes()?);
-    let num_shards = settings.server.num_shards;
-    let keyspace = Keyspace::new(keyspace::Options {
-        num_shards,
-        workers_max: workers,
-        seed,
-    });
     let for_commands = Box::new(ForCommands(Arc::clone(&process)));
     let shared = Arc::new(Shared::new(keyspace, workers, for_commands));
     follow_settings(config, &shared);

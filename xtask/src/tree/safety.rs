@@ -7,6 +7,7 @@ use super::{SourceFile, has_word};
 const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/access.rs",
     "crates/keyspace/src/entry.rs",
+    "crates/keyspace/src/prefetch.rs",
     "crates/keyspace/src/quiescence.rs",
     "crates/keyspace/src/read.rs",
     "crates/keyspace/src/slab.rs",
@@ -14,7 +15,6 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/slab/memory.rs",
     "crates/keyspace/src/slab/page.rs",
     "crates/keyspace/src/slab/pool.rs",
-    "crates/keyspace/src/slab/prefetch.rs",
     "crates/keyspace/src/slab/tests.rs",
     "crates/keyspace/src/table.rs",
     "crates/keyspace/src/table/bucket.rs",

@@ -18,7 +18,7 @@ pub fn get(
     write_value(entry, reply)
 }
 
-#[inline]
+#[inline(always)]
 fn write_value(
     entry: Option<EntryRef<'_>>,
     reply: &mut ReplyWriter<'_>,

@@ -15,9 +15,11 @@ const WORD_CLASSES: usize = WORDS_BYTES_MAX / WORD_BYTES + 1;
 /// The smallest object. Classes 0 and 1 have it too, so that a class is a size in words without a branch.
 const OBJECT_BYTES_MIN: usize = 16;
 
-const MAGAZINE_BYTES: usize = 4096;
+/// The most bytes that a worker keeps of one class.
+const MAGAZINE_BYTES: usize = 32 << 10;
 const MAGAZINE_OBJECTS_MIN: usize = 2;
-pub(super) const MAGAZINE_OBJECTS_MAX: usize = 64;
+/// Four times what is retired before it is freed, so that overwriting small values stays in the magazine.
+pub(super) const MAGAZINE_OBJECTS_MAX: usize = 4 * crate::quiescence::COLLECT_AT;
 
 /// How many classes there are.
 pub(super) const CLASSES: usize = WORD_CLASSES + LINES.len();

@@ -13,7 +13,7 @@ use std::slice;
 
 use super::class::{SHAPES, Shape};
 use super::pool::{PAGE_BYTES, PageMemory};
-use super::prefetch::prefetch_line;
+use crate::prefetch::prefetch_line;
 
 const MAGIC: u32 = u32::from_be_bytes(*b"slab");
 const WORD_BITS: usize = u64::BITS as usize;

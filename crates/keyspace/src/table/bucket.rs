@@ -1,13 +1,16 @@
 #![allow(unsafe_code)]
 //! Buckets of eight slots, the arrays of buckets that segments have, and how entries are placed in them.
 
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::alloc::Layout;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 
 use super::{ALIGNED_MASK, DEPTH_MASK, TAG_BITS};
 use crate::entry::Entry;
+use crate::slab::Magazines;
 
 pub(super) const SLOTS: usize = 8;
+/// The most buckets of a segment that can be split: eight such arrays fit a page of the slabs.
+pub(super) const BUCKETS_MAX: usize = 127;
 /// A segment is made anew with at most this many of 16 slots taken.
 const FRESH_SIXTEENTHS: usize = 13;
 
@@ -134,14 +137,10 @@ impl<'t> Buckets<'t> {
     }
 
     /// New, empty buckets and the word that describes them.
-    pub fn allocate(count: usize, depth: u32) -> (Self, u64) {
-        let layout = Self::layout(count);
-        // SAFETY: the layout is not empty, and zero is a valid bucket.
-        let start = unsafe { alloc_zeroed(layout) };
-        if start.is_null() {
-            handle_alloc_error(layout);
-        }
-        let word = start.expose_provenance() as u64 | u64::from(depth) | (count as u64) << 48;
+    pub fn allocate(count: usize, depth: u32, magazines: &mut Magazines) -> (Self, u64) {
+        let start = magazines.allocate_zeroed(Self::layout(count));
+        let word =
+            start.as_ptr().expose_provenance() as u64 | u64::from(depth) | (count as u64) << 48;
         // SAFETY: the array has just been allocated.
         (unsafe { Self::unpack(word) }, word)
     }
@@ -214,7 +213,10 @@ pub(super) fn buckets_for(len: usize) -> usize {
     count
 }
 
-/// The growth sequence: four steps per doubling, which are also size classes of the allocator.
+/// The growth sequence: four steps per doubling, which are also size classes of the slabs.
 pub(super) fn next_size(count: usize) -> usize {
-    count + (1 << count.ilog2()).max(4) / 4
+    match count + (1 << count.ilog2()).max(4) / 4 {
+        128 => BUCKETS_MAX,
+        next => next,
+    }
 }

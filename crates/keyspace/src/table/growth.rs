@@ -1,18 +1,16 @@
 #![allow(unsafe_code)]
 //! How a table grows and shrinks: segments get more or fewer buckets, split in two, and the directory doubles.
 
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::alloc::Layout;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
-use super::bucket::{Buckets, SLOTS, buckets_for, next_size, pack};
-use super::{
-    ADDRESS_MASK, ALIGNED_MASK, CURSOR_BITS, DEPTH_MASK, Held, Segment, TAG_BITS, prefetch_line,
-    tag,
-};
+use super::bucket::{BUCKETS_MAX, Buckets, SLOTS, buckets_for, next_size, pack};
+use super::walk::address;
+use super::{ADDRESS_MASK, ALIGNED_MASK, CURSOR_BITS, DEPTH_MASK, Held, Segment, TAG_BITS, tag};
 use crate::entry::Entry;
-use crate::quiescence::Garbage;
+use crate::memory::Memory;
+use crate::prefetch::prefetch_line;
 
-const BUCKETS_MAX: usize = 128;
 /// A segment grows when more than this many of 16 slots are taken.
 const FULL_SIXTEENTHS: usize = 14;
 /// A segment shrinks when fewer than this many of 16 slots are taken.
@@ -20,7 +18,7 @@ const SPARSE_SIXTEENTHS: usize = 5;
 
 impl<'t> Held<'t> {
     /// Grows or splits the segment of `hash` until there is room for one more.
-    pub(super) fn make_room(&mut self, hash: u64, garbage: &mut Garbage) {
+    pub(super) fn make_room(&mut self, hash: u64, memory: &mut Memory) {
         loop {
             let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
             let count = buckets.buckets.len();
@@ -30,25 +28,25 @@ impl<'t> Held<'t> {
             }
             let can_split = self.shard_bits() + buckets.depth + TAG_BITS < CURSOR_BITS;
             if count >= BUCKETS_MAX && can_split {
-                self.split(hash, garbage);
+                self.split(hash, memory);
             } else {
-                self.resize(hash, if count == 0 { 1 } else { next_size(count) }, garbage);
+                self.resize(hash, if count == 0 { 1 } else { next_size(count) }, memory);
             }
         }
     }
 
     /// Gives buckets back after a removal, when few are in use.
-    pub(super) fn give_room_back(&mut self, hash: u64, garbage: &mut Garbage) {
+    pub(super) fn give_room_back(&mut self, hash: u64, memory: &mut Memory) {
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
         let count = buckets.buckets.len();
         let len = self.counting_segment(hash, buckets.depth).len.load(Relaxed) as usize;
         if count > 1 && len * 16 < count * SLOTS * SPARSE_SIXTEENTHS {
-            self.resize(hash, buckets_for(len), garbage);
+            self.resize(hash, buckets_for(len), memory);
         }
     }
 
     /// Moves a segment's slots into another number of buckets.
-    fn resize(&mut self, hash: u64, count: usize, garbage: &mut Garbage) {
+    fn resize(&mut self, hash: u64, count: usize, memory: &mut Memory) {
         let old_word = self
             .table
             .segment(hash, self.shard_bits())
@@ -56,27 +54,27 @@ impl<'t> Held<'t> {
             .load(Relaxed);
         // SAFETY: read under the lock.
         let old = unsafe { Buckets::unpack(old_word) };
-        let (new, word) = Buckets::allocate(count, old.depth);
+        let (new, word) = Buckets::allocate(count, old.depth, &mut memory.magazines);
         for slot in old.slots() {
             new.place(slot);
         }
         for segment in self.aliases(hash, old.depth) {
             segment.word.store(word, Release);
         }
-        self.retire_buckets(old_word, garbage);
+        self.retire_buckets(old_word, memory);
     }
 
-    fn retire_buckets(&self, word: u64, garbage: &mut Garbage) {
+    fn retire_buckets(&self, word: u64, memory: &mut Memory) {
         if word & ALIGNED_MASK != 0 {
-            let start = std::ptr::with_exposed_provenance_mut((word & ALIGNED_MASK) as usize);
+            let start = address(word);
             let layout = Buckets::layout((word >> 48) as usize);
             // SAFETY: allocated by `Buckets::allocate` with this layout, and no longer in any segment.
-            unsafe { garbage.retire_memory(start, layout) };
+            unsafe { memory.garbage.retire_memory(start, layout) };
         }
     }
 
     /// Splits the segment of `hash` in two by one more bit of the hash. Every entry's key is hashed again.
-    fn split(&mut self, hash: u64, garbage: &mut Garbage) {
+    fn split(&mut self, hash: u64, memory: &mut Memory) {
         let segment = self.table.segment(hash, self.shard_bits());
         let old_word = segment.word.load(Relaxed);
         let old = self.buckets(segment);
@@ -85,19 +83,20 @@ impl<'t> Held<'t> {
         let upper = |hash: u64| (hash << (self.shard_bits() + old.depth)) >> 63 == 1;
         let upper_len = hashes.iter().filter(|(hash, _)| upper(*hash)).count();
         let lens = [hashes.len() - upper_len, upper_len];
-        let halves = lens.map(|len| Buckets::allocate(buckets_for(len), depth));
+        let halves =
+            lens.map(|len| Buckets::allocate(buckets_for(len), depth, &mut memory.magazines));
         for (hash, entry) in hashes {
             halves[usize::from(upper(hash))]
                 .0
                 .place(pack(entry, tag(hash, self.shard_bits() + depth)));
         }
-        self.deepen_directory(depth, garbage);
+        self.deepen_directory(depth, memory);
         self.point_to_halves(
             hash,
             depth,
             [(halves[0].1, lens[0]), (halves[1].1, lens[1])],
         );
-        self.retire_buckets(old_word, garbage);
+        self.retire_buckets(old_word, memory);
     }
 
     fn rehash(&self, buckets: Buckets<'_>) -> Vec<(u64, Entry)> {
@@ -121,7 +120,7 @@ impl<'t> Held<'t> {
     }
 
     /// Doubles the directory until it is at least `depth` deep.
-    fn deepen_directory(&self, depth: u32, garbage: &mut Garbage) {
+    fn deepen_directory(&self, depth: u32, memory: &mut Memory) {
         loop {
             let old = self.table.directory.load(Relaxed);
             let old_depth = (old & DEPTH_MASK) as u32;
@@ -129,11 +128,8 @@ impl<'t> Held<'t> {
                 return;
             }
             let layout = directory_layout(old_depth + 1);
-            // SAFETY: the layout is not empty, and zero is a valid segment.
-            let start = unsafe { alloc_zeroed(layout) }.cast::<Segment>();
-            if start.is_null() {
-                handle_alloc_error(layout);
-            }
+            let start = memory.magazines.allocate_zeroed(layout).cast::<Segment>();
+            let start = start.as_ptr().cast_const();
             // SAFETY: the array has just been allocated, with this length, and is not yet published.
             let new = unsafe { std::slice::from_raw_parts(start, 2 << old_depth) };
             for (pair, from) in new.chunks_exact(2).zip(self.table.segments()) {
@@ -146,10 +142,10 @@ impl<'t> Held<'t> {
             let packed = start.expose_provenance() as u64 | u64::from(old_depth + 1);
             self.table.directory.store(packed, Release);
             if old != 0 {
-                let start = std::ptr::with_exposed_provenance_mut((old & ALIGNED_MASK) as usize);
+                let start = address(old);
                 let layout = directory_layout(old_depth);
                 // SAFETY: allocated here with this layout, and no longer published.
-                unsafe { garbage.retire_memory(start, layout) };
+                unsafe { memory.garbage.retire_memory(start, layout) };
             }
         }
     }

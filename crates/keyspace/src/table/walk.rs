@@ -5,14 +5,17 @@
 //! Entries lie in the order of their homes, so a walk that goes on at the first hash of the next home meets every
 //! entry that stays, however much the table grows, shrinks or splits in between.
 
-use std::alloc::dealloc;
+use std::num::NonZero;
+use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::bucket::{Buckets, SLOTS, tag_of};
 use super::growth::directory_layout;
-use super::{ADDRESS_MASK, ALIGNED_MASK, DEPTH_MASK, Held, TAG_BITS, Table, prefetch_line, tag};
+use super::{ADDRESS_MASK, ALIGNED_MASK, DEPTH_MASK, Held, TAG_BITS, Table, tag};
 use crate::entry::{Entry, EntryRef};
-use crate::quiescence::Garbage;
+use crate::memory::Memory;
+use crate::prefetch::prefetch_line;
+use crate::slab::Magazines;
 
 /// What [`Held::expire_segment`] has done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,7 +69,7 @@ impl<'t> Held<'t> {
         &mut self,
         position: u64,
         now_ms: u64,
-        garbage: &mut Garbage,
+        memory: &mut Memory,
         mut removed: impl FnMut(u64, &[u8]),
     ) -> ExpiredSegment {
         const AHEAD: usize = 12;
@@ -99,7 +102,7 @@ impl<'t> Held<'t> {
             let hash = self.keyspace.hasher.hash(key);
             removed(hash, key);
             let found = self.find(hash, key).expect("it is there, the lock is held");
-            self.remove(found, garbage);
+            self.remove(found, memory);
         }
         segment
     }
@@ -151,29 +154,35 @@ impl Table {
     }
 }
 
-impl Drop for Table {
-    fn drop(&mut self) {
+impl Table {
+    /// Frees everything that the table has, for the last time.
+    ///
+    /// # Safety
+    /// Nobody uses the table any more.
+    pub unsafe fn free(&self, magazines: &mut Magazines) {
         for word in self.distinct_words() {
             // SAFETY: nobody else has the table, so its words describe live arrays, whose slots hold live entries.
             let buckets = unsafe { Buckets::unpack(word) };
             for slot in buckets.slots() {
-                // SAFETY: as above; each entry is in one slot, and the table is gone after this.
-                unsafe { Entry::from_address(slot & ADDRESS_MASK).free() };
+                // SAFETY: as above; each entry is in one slot, and the table is empty after this.
+                unsafe { Entry::from_address(slot & ADDRESS_MASK).free(magazines) };
             }
             // SAFETY: allocated with this layout, freed once.
-            unsafe { dealloc(address(word), Buckets::layout((word >> 48) as usize)) };
+            unsafe { magazines.free(address(word), Buckets::layout((word >> 48) as usize)) };
         }
         let directory = self.directory.load(Relaxed);
         if directory != 0 {
             let layout = directory_layout((directory & DEPTH_MASK) as u32);
             // SAFETY: allocated with this layout, freed once.
-            unsafe { dealloc(address(directory), layout) };
+            unsafe { magazines.free(address(directory), layout) };
         }
     }
 }
 
-fn address(word: u64) -> *mut u8 {
-    std::ptr::with_exposed_provenance_mut((word & ALIGNED_MASK) as usize)
+/// The address in a word of a segment or a directory, which is not 0.
+pub(super) fn address(word: u64) -> NonNull<u8> {
+    let address = NonZero::new((word & ALIGNED_MASK) as usize).expect("asked for before");
+    NonNull::with_exposed_provenance(address)
 }
 
 fn slots_in_use(buckets: Buckets<'_>, bucket: usize) -> impl Iterator<Item = u64> {

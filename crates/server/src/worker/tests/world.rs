@@ -41,13 +41,13 @@ impl World {
             connections_max: 100,
         };
         let backend = network.backend(&options).expect("a backend");
-        let start = process_with(arguments);
         let keyspace = Keyspace::new(keyspace::Options {
             num_shards: 16,
             workers_max: 1,
             seed,
+            huge_pages: keyspace::HugePages::No,
         });
-        let process = Arc::new(start);
+        let process = Arc::new(process_with(arguments, Arc::clone(&keyspace)));
         let for_commands = Box::new(ForCommands(Arc::clone(&process)));
         let shared = Arc::new(Shared::new(keyspace, 1, for_commands));
         let keyspace = shared.keyspace.worker();
@@ -151,7 +151,7 @@ impl World {
     }
 }
 
-fn process_with(arguments: &[&str]) -> Process {
+fn process_with(arguments: &[&str], keyspace: Arc<Keyspace>) -> Process {
     let start = config::start(Inputs {
         arguments: arguments.iter().map(OsString::from).collect(),
         environment: &|_| None,
@@ -165,6 +165,7 @@ fn process_with(arguments: &[&str]) -> Process {
         connections_possible: 100,
         io_backend: "simulation",
         run_id: "0".repeat(40),
+        keyspace,
     };
     Process::new(Arc::new(config), start)
 }

@@ -3,7 +3,7 @@
 
 /// Starts to load the line of the address, which may be any.
 #[inline]
-pub(super) fn prefetch_line(line: *const u8) {
+pub(crate) fn prefetch_line(line: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

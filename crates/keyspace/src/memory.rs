@@ -1,0 +1,27 @@
+//! Where one worker's memory comes from, and where what it has unlinked waits.
+
+use std::sync::Arc;
+
+use crate::quiescence::{Garbage, Quiescence};
+use crate::slab::{Magazines, Slabs};
+
+/// One worker's share of the keyspace's memory.
+pub(crate) struct Memory {
+    pub magazines: Magazines,
+    pub garbage: Garbage,
+}
+
+impl Memory {
+    pub fn new(slabs: Arc<Slabs>) -> Self {
+        Self {
+            magazines: Magazines::new(slabs),
+            garbage: Garbage::default(),
+        }
+    }
+
+    /// See [`Garbage::collect`].
+    #[inline]
+    pub fn collect(&mut self, quiescence: &Quiescence, all: bool) {
+        self.garbage.collect(quiescence, &mut self.magazines, all);
+    }
+}

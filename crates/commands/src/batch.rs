@@ -1,6 +1,6 @@
 //! A group of requests of any number of connections: parsed, looked up, hashed, prefetched stage by stage.
 //!
-//! By the time the first command runs, the shards, buckets and entries of all of them are on their way into the cache.
+//! By the time the first command runs, the buckets and entries of all of them are on their way into the cache.
 //! A prefetch is only a hint: execution looks everything up again.
 
 use keyspace::{Group, Keyspace};
@@ -13,6 +13,12 @@ use crate::registry::Registered;
 
 /// Arguments for which room is kept from group to group.
 const KEPT_ARGUMENTS_MAX: usize = 16 * 1024;
+
+/// The requests whose entries are asked for at once, while as many before them are executed. All of a group at once
+/// would overflow the processor's queue of cache misses, which made looking up twice as slow; one at a time, it would
+/// translate one address after the other where they are not in the TLB.
+/// (`cargo run --release -p keyspace --example lookup_cpu`)
+const ENTRIES_AHEAD: usize = 8;
 
 /// The requests of one group. Reused from group to group.
 #[derive(Default)]
@@ -242,25 +248,42 @@ impl Batch {
         Some(registered)
     }
 
-    /// Asks the processor for everything that the group's keys need. More keys than the limit would push each other
-    /// out of the cache.
+    /// Asks the processor for the buckets of all keys, and for the entries of the requests that come first.
     #[inline]
-    pub fn prefetch(&self, group: &Group<'_>) {
+    pub fn prefetch_first(&self, group: &Group<'_>) {
         let end = self.hashes.len().min(GROUP_KEYS_MAX);
         let mut start = 0;
         // Runs of requests on one database; mostly there is one.
-        for run in self
+        let runs = self
             .items
-            .chunk_by(|item, next| item.database == next.database)
-        {
+            .chunk_by(|item, next| item.database == next.database);
+        for run in runs {
             if let [item, ..] = run {
-                let run_end = run
-                    .last()
-                    .map_or(start, |last| last.hashes.end as usize)
-                    .min(end);
-                group.prefetch(item.database, &self.hashes[start..run_end]);
+                let run_end = run.last().map_or(start, |last| last.hashes.end as usize);
+                let run_end = run_end.min(end);
+                group.prefetch_buckets(item.database, &self.hashes[start..run_end]);
                 start = run_end;
             }
+        }
+        self.prefetch_entries(group, 0);
+    }
+
+    /// Asks the processor for entries of requests that will be executed soon. To be called before request `at` is
+    /// executed.
+    #[inline]
+    pub fn prefetch_ahead(&self, group: &Group<'_>, at: usize) {
+        if at.is_multiple_of(ENTRIES_AHEAD) {
+            self.prefetch_entries(group, at + ENTRIES_AHEAD);
+        }
+    }
+
+    #[inline]
+    fn prefetch_entries(&self, group: &Group<'_>, first: usize) {
+        for item in self.items.iter().skip(first).take(ENTRIES_AHEAD) {
+            let hashes = item.hashes.of(&self.hashes);
+            // More would push each other out of the cache.
+            let hashes = hashes.get(..GROUP_KEYS_MAX).unwrap_or(hashes);
+            group.prefetch_entries(item.database, hashes);
         }
     }
 
@@ -298,11 +321,12 @@ fn push_hashes(
     keyspace: &Keyspace,
     hashes: &mut Vec<u64>,
 ) {
+    let mut push = |key| hashes.push(keyspace.hash(key));
     if registered.has_one_key {
         if let Some(key) = args.try_get(registered.key_places.first) {
-            hashes.push(keyspace.hash(key));
+            push(key);
         }
     } else if let Some(spec) = &registered.hashed {
-        spec.for_each_place(args, |place| hashes.push(keyspace.hash(args.get(place))));
+        spec.for_each_place(args, |place| push(args.get(place)));
     }
 }

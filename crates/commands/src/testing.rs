@@ -152,17 +152,22 @@ impl TestServer {
             at: 0,
             database,
         };
-        let keyspace = &self.shared.keyspace;
-        batch.parse(source, &Limits::standard(), usize::MAX >> 1, keyspace);
         let mut group = self.worker.group(self.now_ms);
-        batch.prefetch(&group);
+        batch.parse(
+            source,
+            &Limits::standard(),
+            usize::MAX >> 1,
+            group.keyspace(),
+        );
+        batch.prefetch_first(&group);
         let mut out = Vec::new();
         let mut dispatcher = Dispatcher {
             shared: &self.shared,
             worker: 0,
             plan: &mut self.plan,
         };
-        for item in batch.items() {
+        for (at, item) in batch.items().iter().enumerate() {
+            batch.prefetch_ahead(&group, at);
             let request = batch.request(item, input);
             let flow = dispatcher.execute(&mut group, session, request, self.now_ms, &mut out);
             assert!(flow != Flow::Busy, "{:?}", request.args);

@@ -1,5 +1,5 @@
 //! CPU time of one lookup in groups, without sockets and protocol:
-//! `cargo run --release -p keyspace --example lookup_cpu [keys] [group]`.
+//! `cargo run --release -p keyspace --example lookup_cpu [keys] [group] [ahead]`.
 
 use std::time::Instant;
 
@@ -10,11 +10,12 @@ const LOOKUPS: usize = 4_000_000;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut number = |default| {
+    let mut number = |default: usize| {
         let argument = arguments.next();
         argument.map_or(default, |text| text.parse().expect("a number"))
     };
-    let (keys, group_size): (usize, usize) = (number(1_000_000), number(64));
+    let (keys, group_size) = (number(1_000_000), number(64));
+    let ahead: usize = number(8).min(group_size);
     let keyspace = Keyspace::new(Options {
         num_shards: 2048,
         workers_max: 1,
@@ -44,20 +45,26 @@ fn main() {
                 *name = format!("key:{:012}", draw());
             }
             let started = Instant::now();
-            let mut group = worker.group(turn as u64 / 1000);
+            let group = worker.group(turn as u64 / 1000);
             let hashes: Vec<u64> = names
                 .iter()
                 .map(|name| keyspace.hash(name.as_bytes()))
                 .collect();
-            group.prefetch(0, &hashes);
-            for (name, hash) in names.iter().zip(hashes) {
-                let mut locked = group.lock_one(0, hash).expect("one worker");
+            group.prefetch_buckets(0, &hashes);
+            group.prefetch_entries(0, &hashes[..ahead]);
+            for (at, name) in names.iter().enumerate() {
+                if at.is_multiple_of(ahead)
+                    && let Some(later) = hashes.get(at + ahead..)
+                {
+                    group.prefetch_entries(0, &later[..later.len().min(ahead)]);
+                }
                 let key = keyspace::Key {
                     database: 0,
                     bytes: name.as_bytes(),
-                    hash,
+                    hash: hashes[at],
                 };
-                hits += usize::from(locked.read(key).is_some());
+                let found = group.read(key, true).expect("nobody writes");
+                hits += usize::from(found.is_some());
             }
             drop(group);
             spent += started.elapsed().as_nanos();

@@ -222,7 +222,7 @@ impl Table {
 
     /// Asks for the entry that `hash` probably is. For pinned workers; needs no lock.
     #[inline]
-    fn prefetch_entry(&self, hash: u64, shard_bits: u32) {
+    pub fn prefetch_entry(&self, hash: u64, shard_bits: u32) {
         let Some((bucket, wanted)) = self.home(hash, shard_bits) else {
             return;
         };
@@ -247,10 +247,9 @@ impl Table {
     }
 }
 
-/// Asks the processor for all that looking up these keys needs, stage by stage: what each stage reads, the one before
-/// has asked for. For pinned workers; needs no lock, and what it reads is not trusted.
+/// Asks the processor for the buckets of these keys. For pinned workers; needs no lock.
 #[inline]
-pub(crate) fn prefetch(tables: &[Table], hashes: &[u64], shard_bits: u32) {
+pub(crate) fn prefetch_buckets(tables: &[Table], hashes: &[u64], shard_bits: u32) {
     let table = |hash: &u64| &tables[shard(*hash, shard_bits)];
     hashes.iter().for_each(|hash| table(hash).prefetch());
     let mut has_directories = false;
@@ -268,9 +267,6 @@ pub(crate) fn prefetch(tables: &[Table], hashes: &[u64], shard_bits: u32) {
         let hashes = hashes.iter().filter(with_directory);
         hashes.for_each(|hash| table(hash).prefetch_bucket(*hash, shard_bits));
     }
-    hashes
-        .iter()
-        .for_each(|hash| table(hash).prefetch_entry(*hash, shard_bits));
 }
 
 /// The shard of a hash.

@@ -2,8 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use commands::batch::{Item, Source, Stop};
+use commands::batch::{Batch, Item, Source, Stop};
 use commands::dispatch::{Dispatcher, Flow};
+use keyspace::Keyspace;
 use net::Backend;
 use resp::Limits;
 use tracing::error;
@@ -22,8 +23,7 @@ impl<B: Backend> Worker<B> {
             }
         }
         while !self.round.is_empty() {
-            self.collect_group();
-            self.execute_group(now_ms);
+            self.run_group(now_ms);
             let mut stops = std::mem::take(&mut self.stops);
             for (slot, stop) in stops.drain(..).rev() {
                 self.end_group(slot as usize, &stop, now_ms);
@@ -32,75 +32,51 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    /// Parses requests of one connection after the other until the group is full.
-    fn collect_group(&mut self) {
-        self.batch.clear();
-        while !self.batch.is_full() {
-            let Some(slot) = self.round.pop_front() else {
-                return;
-            };
-            let stop = self.collect_from(slot);
-            self.lend_buffer(slot as usize);
-            self.stops.push((slot, stop));
-        }
-    }
-
-    fn collect_from(&mut self, slot: u32) -> Stop {
-        let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
-            return Stop::Empty;
-        };
-        // The end of a stream makes a connection ready that something else still holds back.
-        let is_held = connection.closes || connection.hold != Hold::None;
-        if is_held || !connection.input.is_waiting() {
-            return Stop::Empty;
-        }
-        let is_authenticated = connection.session.authenticated;
-        let limits = Limits {
-            before_authentication: !is_authenticated,
-            ..self.limits
-        };
-        // AUTH changes the limits, so what follows it must be parsed after it was executed.
-        let requests_max = if is_authenticated { connection.turn } else { 1 };
-        let (at, database) = (connection.input.at, connection.session.database);
-        let (input, parser, partial) = connection.input.parts(&self.backend);
-        let source = Source {
-            connection: slot,
-            parser,
-            partial,
-            input,
-            at,
-            database,
-        };
-        let before = self.batch.items().len();
-        let (at, stop) = self
-            .batch
-            .parse(source, &limits, requests_max, &self.shared.keyspace);
-        connection.input.at = at;
-        connection.turn -= (self.batch.items().len() - before).min(connection.turn);
-        stop
-    }
-
-    /// Executes the group, in order.
-    fn execute_group(&mut self, now_ms: u64) {
+    /// Parses requests of one connection after the other until the group is full, and executes them.
+    fn run_group(&mut self, now_ms: u64) {
         let Self {
             batch,
             connections,
             backend,
             keyspace,
-            shared,
-            plan,
+            round,
             ..
         } = self;
+        batch.clear();
         let mut group = keyspace.group(now_ms);
-        batch.prefetch(&group);
+        while !batch.is_full()
+            && let Some(slot) = round.pop_front()
+        {
+            let stop = match connections[slot as usize].as_deref_mut() {
+                None => Stop::Empty,
+                Some(connection) => {
+                    if connection.output.capacity() == 0 {
+                        connection.output = self.spare.pop().unwrap_or_default();
+                    }
+                    collect(
+                        batch,
+                        connection,
+                        slot,
+                        backend,
+                        &self.limits,
+                        group.keyspace(),
+                    )
+                }
+            };
+            self.stops.push((slot, stop));
+        }
+        batch.prefetch_first(&group);
         let mut dispatcher = Dispatcher {
-            shared,
+            shared: &self.shared,
             worker: self.index,
-            plan,
+            plan: &mut self.plan,
         };
         let unsent_bytes_max = self.settings.settings().server.output_buffer_pause_bytes;
         let same_connection = |item: &Item, next: &Item| item.connection == next.connection;
+        let mut run_start = 0;
         for run in batch.items().chunk_by(same_connection) {
+            let first = run_start;
+            run_start += run.len();
             let slot = run.first().map_or(0, |item| item.connection as usize);
             let Some(connection) = connections[slot].as_deref_mut() else {
                 continue;
@@ -116,7 +92,8 @@ impl<B: Backend> Worker<B> {
             let mut stopped = None;
             let mut done = 0;
             let execute_run = AssertUnwindSafe(|| {
-                for item in run {
+                for (at, item) in run.iter().enumerate() {
+                    batch.prefetch_ahead(&group, first + at);
                     if output.len() + *sending > unsent_bytes_max {
                         stopped = Some((Hold::Backpressure, item.start));
                         break;
@@ -225,4 +202,42 @@ impl<B: Backend> Worker<B> {
             .store(connection.unsent_bytes() as u64, Relaxed);
         connection.session.publish();
     }
+}
+
+/// Parses requests of one connection into the group.
+fn collect<B: Backend>(
+    batch: &mut Batch,
+    connection: &mut Connection,
+    slot: u32,
+    backend: &B,
+    limits: &Limits,
+    keyspace: &Keyspace,
+) -> Stop {
+    // The end of a stream makes a connection ready that something else still holds back.
+    let is_held = connection.closes || connection.hold != Hold::None;
+    if is_held || !connection.input.is_waiting() {
+        return Stop::Empty;
+    }
+    let is_authenticated = connection.session.authenticated;
+    let limits = Limits {
+        before_authentication: !is_authenticated,
+        ..*limits
+    };
+    // AUTH changes the limits, so what follows it must be parsed after it was executed.
+    let requests_max = if is_authenticated { connection.turn } else { 1 };
+    let (at, database) = (connection.input.at, connection.session.database);
+    let (input, parser, partial) = connection.input.parts(backend);
+    let source = Source {
+        connection: slot,
+        parser,
+        partial,
+        input,
+        at,
+        database,
+    };
+    let before = batch.items().len();
+    let (at, stop) = batch.parse(source, &limits, requests_max, keyspace);
+    connection.input.at = at;
+    connection.turn -= (batch.items().len() - before).min(connection.turn);
+    stop
 }

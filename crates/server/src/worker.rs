@@ -64,7 +64,7 @@ pub struct Worker<B: Backend> {
     /// Connections that may have something to send, or to close.
     pub(crate) dirty: Vec<u32>,
     /// Empty output buffers.
-    spare: Vec<Vec<u8>>,
+    pub(crate) spare: Vec<Vec<u8>>,
     open: usize,
     now_ms: u64,
     next_tick_ms: u64,
@@ -381,16 +381,6 @@ impl<B: Backend> Worker<B> {
             } else {
                 self.backend.send_lazily(connection.id, output);
             }
-        }
-    }
-
-    /// Gives a connection that has nothing to write into yet a buffer.
-    pub(crate) fn lend_buffer(&mut self, slot: usize) {
-        let Some(connection) = self.connections[slot].as_deref_mut() else {
-            return;
-        };
-        if connection.output.capacity() == 0 {
-            connection.output = self.spare.pop().unwrap_or_default();
         }
     }
 

@@ -262,7 +262,10 @@ fn small_objects_cost_little_more_than_their_size() {
     let bytes = 88 * objects.len();
     let stats = slabs.stats();
     assert!(stats.page_bytes * 1000 <= bytes * 1006, "{stats:?}");
-    assert!(stats.used_bytes - bytes < MAGAZINE_OBJECTS_MAX * 88, "{stats:?}");
+    assert!(
+        stats.used_bytes - bytes < MAGAZINE_OBJECTS_MAX * 88,
+        "{stats:?}"
+    );
     for object in objects {
         object.free(&mut magazines);
     }

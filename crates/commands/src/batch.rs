@@ -3,6 +3,8 @@
 //! By the time the first command runs, the buckets and entries of all of them are on their way into the cache.
 //! A prefetch is only a hint: execution looks everything up again.
 
+use std::ops::Range;
+
 use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
@@ -14,15 +16,16 @@ use crate::registry::Registered;
 /// Arguments for which room is kept from group to group.
 const KEPT_ARGUMENTS_MAX: usize = 16 * 1024;
 
-/// The requests whose entries are asked for at once, while as many before them are executed. All of a group at once
-/// would overflow the processor's queue of cache misses, which made looking up twice as slow; one at a time, it would
-/// translate one address after the other where they are not in the TLB.
+/// The requests whose entries are asked for at once, while as many before them are executed, and their buckets while
+/// twice as many are. All of a group at once would overflow the processor's queue of cache misses, which made looking
+/// up twice as slow; one at a time, it would translate one address after the other where they are not in the TLB.
 /// (`cargo run --release -p keyspace --example lookup_cpu`)
-const ENTRIES_AHEAD: usize = 8;
+const AHEAD: usize = 4;
 
 /// The requests of one group. Reused from group to group.
 #[derive(Default)]
 pub struct Batch {
+    runs: Vec<Run>,
     items: Vec<Item>,
     heads: Heads,
     spans: Vec<Span>,
@@ -32,32 +35,35 @@ pub struct Batch {
     quoted: Vec<OwnedArgs>,
 }
 
-/// One request of the group.
-pub struct Item {
-    /// Where the request begins in the connection's input.
-    pub start: usize,
+/// The requests of one connection in a group.
+pub struct Run {
     /// The caller's number of the connection.
     pub connection: u32,
-    database: u8,
+    items: Range<usize>,
+}
+
+/// One request of the group.
+pub struct Item {
     registered: Option<&'static Registered>,
-    arguments: Arguments,
+    /// Where the request begins in the connection's input, which is below 4 GB.
+    start: u32,
+    database: u8,
+    arguments: Places,
     hashes: Places,
 }
 
 impl Item {
+    /// Where the request begins in the connection's input.
+    #[inline]
+    pub fn start(&self) -> usize {
+        self.start as usize
+    }
+
     /// The name of its command, for messages.
     pub fn command_name(&self) -> &str {
         self.registered
             .map_or("?", |registered| registered.full_name.as_str())
     }
-}
-
-/// Where the arguments of a request are.
-enum Arguments {
-    /// In the input; their spans.
-    Input(Places),
-    /// Among the quoted ones.
-    Quoted(u32),
 }
 
 /// A part of one of the group's vectors. Groups are far below 2^32 arguments.
@@ -68,6 +74,14 @@ struct Places {
 }
 
 impl Places {
+    /// Arguments that are not in the input: those at this place among the quoted ones.
+    fn quoted(at: usize) -> Self {
+        Self {
+            start: at as u32,
+            end: u32::MAX,
+        }
+    }
+
     /// From `start` to the end of `vector`.
     #[inline]
     fn since<T>(start: usize, vector: &[T]) -> Self {
@@ -115,6 +129,7 @@ pub enum Stop {
 impl Batch {
     /// Empties the group.
     pub fn clear(&mut self) {
+        self.runs.clear();
         self.items.clear();
         self.spans.clear();
         self.hashes.clear();
@@ -124,10 +139,16 @@ impl Batch {
         self.hashes.shrink_to(KEPT_ARGUMENTS_MAX);
     }
 
-    /// The requests, in the order in which they were parsed.
+    /// The runs of requests, in the order in which they were parsed.
     #[inline]
-    pub fn items(&self) -> &[Item] {
-        &self.items
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The requests of a run, in order.
+    #[inline]
+    pub fn items(&self, run: &Run) -> &[Item] {
+        &self.items[run.items.clone()]
     }
 
     /// Whether the group has as many requests as it can.
@@ -135,8 +156,8 @@ impl Batch {
         self.items.len() >= GROUP_COMMANDS_MAX || self.hashes.len() >= GROUP_KEYS_MAX
     }
 
-    /// Parses up to `requests_max` requests of one connection into the group; the place up to which its input has
-    /// been parsed, and why that is not further.
+    /// Parses up to `requests_max` requests of one connection into the group, as its next run: how many, the place up to
+    /// which its input has been parsed, and why that is not further.
     #[inline]
     pub fn parse(
         &mut self,
@@ -144,18 +165,37 @@ impl Batch {
         limits: &Limits,
         requests_max: usize,
         keyspace: &Keyspace,
+    ) -> (usize, usize, Stop) {
+        let (connection, first) = (source.connection, self.items.len());
+        let (at, stop) = self.parse_items(source, limits, requests_max, keyspace);
+        let items = first..self.items.len();
+        let requests = items.len();
+        self.runs.push(Run { connection, items });
+        (requests, at, stop)
+    }
+
+    #[inline]
+    fn parse_items(
+        &mut self,
+        source: Source<'_>,
+        limits: &Limits,
+        requests_max: usize,
+        keyspace: &Keyspace,
     ) -> (usize, Stop) {
         let Source {
-            connection,
             parser,
             partial,
             input,
             mut at,
             database,
+            ..
         } = source;
         let items_max = GROUP_COMMANDS_MAX.min(self.items.len() + requests_max);
         let takes_short = limits.take_short_requests();
         loop {
+            if takes_short && !parser.is_partial() {
+                at = self.parse_known(input, at, items_max, database, keyspace);
+            }
             if at == input.len() {
                 return (at, Stop::Empty);
             }
@@ -163,18 +203,9 @@ impl Batch {
                 return (at, Stop::Enough);
             }
             let first_span = self.spans.len();
+            self.spans.append(partial);
             let request = &input[at..];
-            let known = if takes_short && !parser.is_partial() {
-                self.parse_known(request)
-            } else {
-                None
-            };
-            let (consumed, registered, arguments) = if let Some((consumed, registered)) = known {
-                let spans = Places::since(first_span, &self.spans);
-                (consumed, Some(registered), Arguments::Input(spans))
-            } else {
-                self.spans.truncate(first_span);
-                self.spans.append(partial);
+            let (consumed, registered, arguments) =
                 match parser.parse(request, limits, &mut self.spans) {
                     Ok(Parsed::Incomplete { .. }) => {
                         partial.extend(self.spans.drain(first_span..));
@@ -186,34 +217,31 @@ impl Batch {
                     }
                     Ok(Parsed::Request { consumed }) => {
                         let spans = Places::since(first_span, &self.spans);
-                        let registered = self.resolve(spans, request);
-                        (consumed, registered, Arguments::Input(spans))
+                        (consumed, self.resolve(spans, request), spans)
                     }
                     Ok(Parsed::Quoted {
                         consumed,
                         arguments,
                     }) => {
                         let registered = resolve(arguments.as_args());
+                        let place = Places::quoted(self.quoted.len());
                         self.quoted.push(*arguments);
-                        let place = self.quoted.len() as u32 - 1;
-                        (consumed, registered, Arguments::Quoted(place))
+                        (consumed, registered, place)
                     }
                     Err(error) => {
                         self.spans.truncate(first_span);
                         return (at, Stop::Error(error));
                     }
-                }
-            };
+                };
             let first_hash = self.hashes.len();
             if let Some(registered) = registered {
-                let args = args_at(&arguments, &self.spans, &self.quoted, request);
-                push_hashes(registered, args, keyspace, &mut self.hashes);
+                let args = args_at(arguments, &self.spans, &self.quoted, request);
+                push_hashes(registered, args, database, keyspace, &mut self.hashes);
             }
             self.items.push(Item {
-                start: at,
-                connection,
-                database,
                 registered,
+                start: at as u32,
+                database,
                 arguments,
                 hashes: Places::since(first_hash, &self.hashes),
             });
@@ -221,18 +249,49 @@ impl Batch {
         }
     }
 
-    /// Parses a request that begins as one did lately and has nothing but short arguments: its length and its command.
-    #[inline]
-    fn parse_known(&mut self, request: &[u8]) -> Option<(usize, &'static Registered)> {
-        let head = self.heads.find(request)?;
-        self.spans.push(Span {
-            start: NAME_START as u32,
-            len: head.name_len,
-        });
-        let first = NAME_START + head.name_len as usize + 2;
-        let consumed =
-            resp::parse_short_arguments(request, first, head.arguments, &mut self.spans)?;
-        Some((consumed, head.registered))
+    /// Parses requests for as long as they begin as one did lately, have one key and nothing but short arguments; the
+    /// place of the next one. A function of its own, so that what the loop needs stays in registers.
+    #[inline(never)]
+    fn parse_known(
+        &mut self,
+        input: &[u8],
+        mut at: usize,
+        items_max: usize,
+        database: u8,
+        keyspace: &Keyspace,
+    ) -> usize {
+        while self.items.len() < items_max && self.hashes.len() < GROUP_KEYS_MAX {
+            let request = &input[at..];
+            let Some(head) = self.heads.find(request) else {
+                break;
+            };
+            let first_span = self.spans.len();
+            self.spans.push(Span {
+                start: NAME_START as u32,
+                len: head.name_len,
+            });
+            let first = NAME_START + head.name_len as usize + 2;
+            let consumed =
+                resp::parse_short_arguments(request, first, head.arguments, &mut self.spans);
+            let key = self.spans.get(first_span + head.key_place);
+            let (Some(consumed), Some(key)) = (consumed, key) else {
+                self.spans.truncate(first_span);
+                break;
+            };
+            let first_hash = self.hashes.len();
+            let hash = keyspace.hash(key.of(request));
+            keyspace.prefetch_shard(database, hash);
+            self.hashes.push(hash);
+            self.items.push(Item {
+                registered: Some(head.registered),
+                start: at as u32,
+                database,
+                arguments: Places::since(first_span, &self.spans),
+                hashes: Places::since(first_hash, &self.hashes),
+            });
+            at += consumed;
+        }
+        at
     }
 
     /// Finds the command of a request, and remembers it for the ones that begin like it.
@@ -240,60 +299,66 @@ impl Batch {
     fn resolve(&mut self, spans: Places, request: &[u8]) -> Option<&'static Registered> {
         let args = Args::new(request, spans.of(&self.spans));
         let registered = resolve(args)?;
-        // Which subcommand it is depends on more than the head.
-        if registered.command.subcommands.is_empty() && !registered.is_subcommand() {
+        // Which subcommand it is would depend on more than the head.
+        if registered.has_one_key && !registered.is_subcommand() {
             let name = self.spans[spans.start as usize];
             self.heads.learn(request, registered, name, args.len());
         }
         Some(registered)
     }
 
-    /// Asks the processor for the buckets of all keys, and for the entries of the requests that come first.
+    /// Asks the processor for what the requests that come first need, before any is executed.
     #[inline]
     pub fn prefetch_first(&self, group: &Group<'_>) {
-        let end = self.hashes.len().min(GROUP_KEYS_MAX);
-        let mut start = 0;
-        // Runs of requests on one database; mostly there is one.
-        let runs = self
-            .items
-            .chunk_by(|item, next| item.database == next.database);
-        for run in runs {
-            if let [item, ..] = run {
-                let run_end = run.last().map_or(start, |last| last.hashes.end as usize);
-                let run_end = run_end.min(end);
-                group.prefetch_buckets(item.database, &self.hashes[start..run_end]);
-                start = run_end;
-            }
-        }
+        self.prefetch_buckets(group, 0);
+        self.prefetch_buckets(group, AHEAD);
         self.prefetch_entries(group, 0);
     }
 
-    /// Asks the processor for entries of requests that will be executed soon. To be called before request `at` is
+    /// Asks the processor for what requests that will be executed soon need. To be called before request `at` is
     /// executed.
     #[inline]
     pub fn prefetch_ahead(&self, group: &Group<'_>, at: usize) {
-        if at.is_multiple_of(ENTRIES_AHEAD) {
-            self.prefetch_entries(group, at + ENTRIES_AHEAD);
+        if at.is_multiple_of(AHEAD) {
+            self.prefetch_buckets(group, at + 2 * AHEAD);
+            self.prefetch_entries(group, at + AHEAD);
         }
+    }
+
+    #[inline]
+    fn prefetch_buckets(&self, group: &Group<'_>, first: usize) {
+        self.for_each_hashes(first, |database, hashes| {
+            group.prefetch_buckets(database, hashes);
+        });
     }
 
     #[inline]
     fn prefetch_entries(&self, group: &Group<'_>, first: usize) {
-        for item in self.items.iter().skip(first).take(ENTRIES_AHEAD) {
+        self.for_each_hashes(first, |database, hashes| {
+            group.prefetch_entries(database, hashes);
+        });
+    }
+
+    /// Calls the function with the database and the hashes of each of the next requests.
+    #[inline]
+    fn for_each_hashes(&self, first: usize, mut each: impl FnMut(u8, &[u64])) {
+        for item in self.items.iter().skip(first).take(AHEAD) {
             let hashes = item.hashes.of(&self.hashes);
             // More would push each other out of the cache.
-            let hashes = hashes.get(..GROUP_KEYS_MAX).unwrap_or(hashes);
-            group.prefetch_entries(item.database, hashes);
+            each(
+                item.database,
+                hashes.get(..GROUP_KEYS_MAX).unwrap_or(hashes),
+            );
         }
     }
 
     /// A request as it is executed. `input` is what it was parsed from.
     #[inline]
     pub fn request<'a>(&'a self, item: &'a Item, input: &'a [u8]) -> Request<'a> {
-        let request = &input[item.start..];
+        let request = &input[item.start()..];
         Request {
             registered: item.registered,
-            args: args_at(&item.arguments, &self.spans, &self.quoted, request),
+            args: args_at(item.arguments, &self.spans, &self.quoted, request),
             hashes: item.hashes.of(&self.hashes),
         }
     }
@@ -302,26 +367,32 @@ impl Batch {
 /// The arguments of a request; `request` is the input from its first byte on.
 #[inline]
 fn args_at<'a>(
-    arguments: &Arguments,
+    arguments: Places,
     spans: &'a [Span],
     quoted: &'a [OwnedArgs],
     request: &'a [u8],
 ) -> Args<'a> {
-    match arguments {
-        Arguments::Input(places) => Args::new(request, places.of(spans)),
-        Arguments::Quoted(at) => quoted[*at as usize].as_args(),
+    if arguments.end == u32::MAX {
+        quoted[arguments.start as usize].as_args()
+    } else {
+        Args::new(request, arguments.of(spans))
     }
 }
 
-/// Appends the hashes of a request's keys, if all are in one spec.
+/// Appends the hashes of a request's keys, if all are in one spec, and asks the processor for their shards.
 #[inline]
 fn push_hashes(
     registered: &Registered,
     args: Args<'_>,
+    database: u8,
     keyspace: &Keyspace,
     hashes: &mut Vec<u64>,
 ) {
-    let mut push = |key| hashes.push(keyspace.hash(key));
+    let mut push = |key| {
+        let hash = keyspace.hash(key);
+        keyspace.prefetch_shard(database, hash);
+        hashes.push(hash);
+    };
     if registered.has_one_key {
         if let Some(key) = args.try_get(registered.key_places.first) {
             push(key);

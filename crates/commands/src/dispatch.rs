@@ -107,7 +107,7 @@ impl Dispatcher<'_> {
         session.last_command = registered.id as u32 + 1;
         session.commands += 1;
         let reply = &mut ReplyWriter::new(out, session.protocol);
-        let execution = Execution::start(self.shared, self.worker, registered, reply);
+        let execution = Execution::start(self.stats(), registered, reply);
         let result = (reader.answer)(entry, args, now_ms, reply);
         execution.end(result, reply);
         true
@@ -433,7 +433,8 @@ fn plan_transaction(session: &Session, keyspace: &keyspace::Keyspace, plan: &mut
 /// Runs a command whose keys are locked.
 #[inline]
 fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
-    let execution = Execution::start(context.shared, context.worker, registered, &context.reply);
+    let stats = &context.shared.stats[context.worker];
+    let execution = Execution::start(stats, registered, &context.reply);
     let result = match registered.reader {
         None => (registered.command.run)(context, args),
         Some(reader) => {
@@ -460,13 +461,7 @@ struct Execution<'e> {
 
 impl<'e> Execution<'e> {
     #[inline(always)]
-    fn start(
-        shared: &'e Shared,
-        worker: usize,
-        registered: &Registered,
-        reply: &ReplyWriter<'_>,
-    ) -> Self {
-        let stats = &shared.stats[worker];
+    fn start(stats: &'e WorkerStats, registered: &Registered, reply: &ReplyWriter<'_>) -> Self {
         let command = stats.command(registered.id);
         Self {
             stats,

@@ -1,4 +1,5 @@
-//! Requests recognised by their first bytes: most begin just as one did lately, up to the end of the command's name.
+//! Requests with one key recognised by their first bytes: most begin just as one did lately, up to the end of the
+//! command's name.
 //!
 //! The number of arguments, the name and its command are then known after two comparisons. What is remembered is what
 //! the parser and the registry have found for exactly these bytes.
@@ -29,6 +30,8 @@ pub(crate) struct Head {
     pub name_len: u32,
     /// The arguments after the name.
     pub arguments: u32,
+    /// Which argument is its only key.
+    pub key_place: usize,
 }
 
 /// The heads that came lately, one for each place.
@@ -44,7 +47,7 @@ impl Heads {
         (head.counts == counts && head.name == name & head.mask).then_some(head)
     }
 
-    /// Remembers the head of a request with so many arguments, if it is short enough.
+    /// Remembers the head of a request with so many arguments, one of which is its only key, if it is short enough.
     #[cold]
     pub fn learn(
         &mut self,
@@ -66,6 +69,7 @@ impl Heads {
             registered,
             name_len: name.len,
             arguments: arguments as u32 - 1,
+            key_place: registered.key_places.first,
         });
     }
 }

@@ -166,8 +166,7 @@ impl TestServer {
             worker: 0,
             plan: &mut self.plan,
         };
-        for (at, item) in batch.items().iter().enumerate() {
-            batch.prefetch_ahead(&group, at);
+        for item in batch.runs().iter().flat_map(|run| batch.items(run)) {
             let request = batch.request(item, input);
             let flow = dispatcher.execute(&mut group, session, request, self.now_ms, &mut out);
             assert!(flow != Flow::Busy, "{:?}", request.args);

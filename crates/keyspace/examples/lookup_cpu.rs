@@ -15,7 +15,7 @@ fn main() {
         argument.map_or(default, |text| text.parse().expect("a number"))
     };
     let (keys, group_size) = (number(1_000_000), number(64));
-    let ahead: usize = number(8).min(group_size);
+    let ahead: usize = number(4).min(group_size);
     let keyspace = Keyspace::new(Options {
         num_shards: 2048,
         workers_max: 1,
@@ -46,17 +46,23 @@ fn main() {
             }
             let started = Instant::now();
             let group = worker.group(turn as u64 / 1000);
-            let hashes: Vec<u64> = names
-                .iter()
-                .map(|name| keyspace.hash(name.as_bytes()))
-                .collect();
-            group.prefetch_buckets(0, &hashes);
-            group.prefetch_entries(0, &hashes[..ahead]);
+            let mut hashes = Vec::with_capacity(group_size);
+            for name in &names {
+                let hash = keyspace.hash(name.as_bytes());
+                keyspace.prefetch_shard(0, hash);
+                hashes.push(hash);
+            }
+            let some = |first: usize| {
+                let end = (first + ahead).min(group_size);
+                hashes.get(first..end).unwrap_or_default()
+            };
+            group.prefetch_buckets(0, some(0));
+            group.prefetch_buckets(0, some(ahead));
+            group.prefetch_entries(0, some(0));
             for (at, name) in names.iter().enumerate() {
-                if at.is_multiple_of(ahead)
-                    && let Some(later) = hashes.get(at + ahead..)
-                {
-                    group.prefetch_entries(0, &later[..later.len().min(ahead)]);
+                if at.is_multiple_of(ahead) {
+                    group.prefetch_buckets(0, some(at + 2 * ahead));
+                    group.prefetch_entries(0, some(at + ahead));
                 }
                 let key = keyspace::Key {
                     database: 0,

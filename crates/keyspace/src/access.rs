@@ -107,12 +107,15 @@ impl<'w> Group<'w> {
         self.core.keyspace
     }
 
-    /// Asks the processor for the buckets of keys, stage by stage: what each stage reads, the one before has asked for. A
-    /// hint, like all prefetching: nothing that is read here is trusted.
+    /// Asks the processor for the buckets of keys whose shards it has been asked for. A hint, like all prefetching:
+    /// nothing that is read here is trusted.
     #[inline]
     pub fn prefetch_buckets(&self, database: u8, hashes: &[u64]) {
+        let shard_bits = self.core.keyspace.shard_bits;
         let tables = self.core.keyspace.databases.tables(usize::from(database));
-        table::prefetch_buckets(tables, hashes, self.core.keyspace.shard_bits);
+        for hash in hashes {
+            tables[table::shard(*hash, shard_bits)].prefetch_bucket(*hash, shard_bits);
+        }
     }
 
     /// Asks the processor for the entries of keys whose buckets it has been asked for.

@@ -100,6 +100,12 @@ impl Keyspace {
         self.hasher.hash(key)
     }
 
+    /// Asks the processor for the shard of a key, the first of what looking it up reads. A hint.
+    #[inline]
+    pub fn prefetch_shard(&self, database: u8, hash: u64) {
+        self.table(database, self.shard(hash)).prefetch();
+    }
+
     /// A key with its hash.
     #[inline]
     pub fn key<'k>(&self, database: u8, bytes: &'k [u8]) -> Key<'k> {

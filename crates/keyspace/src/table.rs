@@ -202,19 +202,13 @@ impl Table {
 
     /// Asks the processor for this table's own line.
     #[inline]
-    fn prefetch(&self) {
+    pub fn prefetch(&self) {
         prefetch_line(std::ptr::from_ref(self).cast());
-    }
-
-    /// Asks for the directory entry of `hash`, if there is a directory. For pinned workers; needs no lock.
-    #[inline]
-    fn prefetch_segment(&self, hash: u64, shard_bits: u32) {
-        prefetch_line(std::ptr::from_ref(self.segment(hash, shard_bits)).cast());
     }
 
     /// Asks for the home bucket of `hash`. For pinned workers; needs no lock.
     #[inline]
-    fn prefetch_bucket(&self, hash: u64, shard_bits: u32) {
+    pub fn prefetch_bucket(&self, hash: u64, shard_bits: u32) {
         if let Some((bucket, _)) = self.home(hash, shard_bits) {
             prefetch_line(std::ptr::from_ref(bucket).cast());
         }
@@ -244,28 +238,6 @@ impl Table {
         let buckets = unsafe { Buckets::unpack(word) };
         let wanted = tag(hash, shard_bits + buckets.depth);
         Some((buckets.buckets.get(buckets.home(wanted))?, wanted))
-    }
-}
-
-/// Asks the processor for the buckets of these keys. For pinned workers; needs no lock.
-#[inline]
-pub(crate) fn prefetch_buckets(tables: &[Table], hashes: &[u64], shard_bits: u32) {
-    let table = |hash: &u64| &tables[shard(*hash, shard_bits)];
-    hashes.iter().for_each(|hash| table(hash).prefetch());
-    let mut has_directories = false;
-    for hash in hashes {
-        let table = table(hash);
-        if table.directory.load(Relaxed) == 0 {
-            table.prefetch_bucket(*hash, shard_bits);
-        } else {
-            has_directories = true;
-            table.prefetch_segment(*hash, shard_bits);
-        }
-    }
-    if has_directories {
-        let with_directory = |hash: &&u64| table(hash).directory.load(Relaxed) != 0;
-        let hashes = hashes.iter().filter(with_directory);
-        hashes.for_each(|hash| table(hash).prefetch_bucket(*hash, shard_bits));
     }
 }
 

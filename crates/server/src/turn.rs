@@ -72,13 +72,12 @@ impl<B: Backend> Worker<B> {
             plan: &mut self.plan,
         };
         let unsent_bytes_max = self.settings.settings().server.output_buffer_pause_bytes;
-        let same_connection = |item: &Item, next: &Item| item.connection == next.connection;
-        let mut run_start = 0;
-        for run in batch.items().chunk_by(same_connection) {
-            let first = run_start;
-            run_start += run.len();
-            let slot = run.first().map_or(0, |item| item.connection as usize);
-            let Some(connection) = connections[slot].as_deref_mut() else {
+        let mut position = 0;
+        for run in batch.runs() {
+            let first = position;
+            let run_items = batch.items(run);
+            position += run_items.len();
+            let Some(connection) = connections[run.connection as usize].as_deref_mut() else {
                 continue;
             };
             let Connection {
@@ -92,10 +91,10 @@ impl<B: Backend> Worker<B> {
             let mut stopped = None;
             let mut done = 0;
             let execute_run = AssertUnwindSafe(|| {
-                for (at, item) in run.iter().enumerate() {
+                for (at, item) in run_items.iter().enumerate() {
                     batch.prefetch_ahead(&group, first + at);
                     if output.len() + *sending > unsent_bytes_max {
-                        stopped = Some((Hold::Backpressure, item.start));
+                        stopped = Some((Hold::Backpressure, item.start()));
                         break;
                     }
                     let request = batch.request(item, bytes);
@@ -104,8 +103,8 @@ impl<B: Backend> Worker<B> {
                             done += 1;
                             continue;
                         }
-                        Flow::Busy => stopped = Some((Hold::Busy, item.start)),
-                        Flow::Paused => stopped = Some((Hold::Paused, item.start)),
+                        Flow::Busy => stopped = Some((Hold::Busy, item.start())),
+                        Flow::Paused => stopped = Some((Hold::Paused, item.start())),
                         Flow::Close => connection.closes = true,
                     }
                     break;
@@ -113,7 +112,7 @@ impl<B: Backend> Worker<B> {
             });
             if catch_unwind(execute_run).is_err() {
                 error!(
-                    command = run.get(done).map_or("?", Item::command_name),
+                    command = run_items.get(done).map_or("?", Item::command_name),
                     client = session.client.id,
                     "a command has panicked; its connection is closed"
                 );
@@ -235,9 +234,8 @@ fn collect<B: Backend>(
         at,
         database,
     };
-    let before = batch.items().len();
-    let (at, stop) = batch.parse(source, &limits, requests_max, keyspace);
+    let (requests, at, stop) = batch.parse(source, &limits, requests_max, keyspace);
     connection.input.at = at;
-    connection.turn -= (batch.items().len() - before).min(connection.turn);
+    connection.turn -= requests.min(connection.turn);
     stop
 }

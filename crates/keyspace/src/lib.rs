@@ -19,18 +19,23 @@
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
 //! | `sweep` | active expiry |
 //! | `stats` | counters |
+//! | `sync` | the atomics and locks that loom can replace |
+//! | `models` | every interleaving of the protocols of `quiescence` and `table`, with loom |
 
 mod access;
 mod entry;
 mod hash;
 mod keyspace;
 mod memory;
+#[cfg(all(test, loom))]
+mod models;
 mod prefetch;
 mod quiescence;
 mod read;
 mod slab;
 mod stats;
 mod sweep;
+mod sync;
 mod table;
 mod value;
 mod watch;

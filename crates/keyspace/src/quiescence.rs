@@ -7,18 +7,23 @@
 //! pinned worker has seen it, so once it is two ahead nobody who could have read the old pointer is still in its group.
 //!
 //! The gate is a distributed reader-writer lock on the same words: a worker that wants everything leaves its group,
-//! takes `exclusive`, raises the flag and waits until every other worker has left its own. The store of a pin and the
-//! load of the flag are sequentially consistent, as are their mirror images, so one of the two always sees the other.
+//! takes `exclusive`, raises the flag and waits until every other worker has left its own.
+//!
+//! Both rest on sequentially consistent fences between what one stores and what one then reads, so that of two workers
+//! one sees the other: a pin, then slots and the flag; an unlinked slot or the flag, then the pins. Fences, because a
+//! sequentially consistent store does not keep the loads of slots after it, which are none, from being older.
 
 use std::alloc::Layout;
 use std::collections::VecDeque;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::entry::{Entry, EntryRef};
 use crate::slab::Magazines;
+use crate::sync::atomic::{
+    AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+    Ordering::Release, Ordering::SeqCst, fence,
+};
+use crate::sync::{Mutex, MutexGuard, yield_now};
 
 /// Retired pieces that make a worker look whether some can be freed.
 pub(crate) const COLLECT_AT: usize = 64;
@@ -52,8 +57,8 @@ impl Quiescence {
     #[inline]
     pub fn pin(&self, worker: usize) {
         loop {
-            self.pins[worker].0.store(self.epoch.load(SeqCst), SeqCst);
-            if !self.exclusive_wanted.load(SeqCst) {
+            self.enter(worker);
+            if !self.exclusive_wanted.load(Acquire) {
                 return;
             }
             self.unpin(worker);
@@ -61,10 +66,16 @@ impl Quiescence {
         }
     }
 
+    #[inline]
+    fn enter(&self, worker: usize) {
+        self.pins[worker].0.store(self.epoch.load(Relaxed), Release);
+        fence(SeqCst);
+    }
+
     /// Leaves the group: this worker holds no pointer into the keyspace any more.
     #[inline]
     pub fn unpin(&self, worker: usize) {
-        self.pins[worker].0.store(0, SeqCst);
+        self.pins[worker].0.store(0, Release);
     }
 
     /// Waits until no other worker is in a group, and keeps them out until the guard is dropped. The caller must be
@@ -72,13 +83,14 @@ impl Quiescence {
     pub fn exclude_others(&self, worker: usize) -> Exclusive<'_> {
         self.unpin(worker);
         let lock = self.exclusive.lock();
-        self.exclusive_wanted.store(true, SeqCst);
+        self.exclusive_wanted.store(true, Relaxed);
+        fence(SeqCst);
         for (other, pin) in self.pins.iter().enumerate() {
-            while other != worker && pin.0.load(SeqCst) != 0 {
-                std::thread::yield_now();
+            while other != worker && pin.0.load(Acquire) != 0 {
+                yield_now();
             }
         }
-        self.pins[worker].0.store(self.epoch.load(SeqCst), SeqCst);
+        self.enter(worker);
         Exclusive {
             quiescence: self,
             _lock: lock,
@@ -87,13 +99,14 @@ impl Quiescence {
 
     /// Advances the epoch if every pinned worker has seen it.
     fn advance(&self) {
-        let epoch = self.epoch.load(SeqCst);
-        let has_seen = |pin: &Pin| [0, epoch].contains(&pin.0.load(SeqCst));
+        let epoch = self.epoch.load(Relaxed);
+        fence(SeqCst);
+        let has_seen = |pin: &Pin| [0, epoch].contains(&pin.0.load(Acquire));
         if self.pins.iter().all(has_seen) {
             // If somebody else was quicker, it has been advanced just the same.
             let _ = self
                 .epoch
-                .compare_exchange(epoch, epoch + 1, SeqCst, SeqCst);
+                .compare_exchange(epoch, epoch + 1, AcqRel, Relaxed);
         }
     }
 }
@@ -106,12 +119,12 @@ pub(crate) struct Exclusive<'q> {
 
 impl Drop for Exclusive<'_> {
     fn drop(&mut self) {
-        self.quiescence.exclusive_wanted.store(false, SeqCst);
+        self.quiescence.exclusive_wanted.store(false, Release);
     }
 }
 
 /// Something that has been unlinked and that nobody owns but the garbage.
-enum Retired {
+pub(crate) enum Retired {
     Memory(NonNull<u8>, Layout),
     Entry(Entry),
 }
@@ -130,14 +143,13 @@ impl Retired {
 }
 
 /// What one worker has unlinked and not yet freed.
-#[derive(Default)]
-pub(crate) struct Garbage {
+pub(crate) struct Garbage<Piece = Retired> {
     /// What has been unlinked since the last seal.
-    fresh: Vec<Retired>,
+    fresh: Vec<Piece>,
     /// What was unlinked before the epoch that each bag carries was left.
-    sealed: VecDeque<(u64, Vec<Retired>)>,
+    sealed: VecDeque<(u64, Vec<Piece>)>,
     /// An empty bag.
-    spare: Vec<Retired>,
+    spare: Vec<Piece>,
 }
 
 // SAFETY: the pointers are to memory that nothing else owns; any thread may free it.
@@ -149,7 +161,7 @@ impl Garbage {
     /// # Safety
     /// `start` was allocated with `layout` from the slabs, new readers cannot reach it, and nobody else frees it.
     pub unsafe fn retire_memory(&mut self, start: NonNull<u8>, layout: Layout) {
-        self.fresh.push(Retired::Memory(start, layout));
+        self.retire(Retired::Memory(start, layout));
     }
 
     /// Takes over an entry that has just left its slot.
@@ -158,10 +170,38 @@ impl Garbage {
     /// New readers cannot reach it, and nobody else frees it.
     #[inline]
     pub unsafe fn retire_entry(&mut self, entry: EntryRef<'_>) {
-        self.fresh.push(match entry.plain_memory() {
+        self.retire(match entry.plain_memory() {
             Some((start, layout)) => Retired::Memory(start, layout),
             None => Retired::Entry(entry.owner()),
         });
+    }
+
+    /// Frees what nobody can read any more, when enough has come together or `all` is asked for. Between groups.
+    #[inline]
+    pub fn collect(&mut self, quiescence: &Quiescence, magazines: &mut Magazines, all: bool) {
+        if self.fresh.len() >= COLLECT_AT || all && !self.is_empty() {
+            // SAFETY: nobody can read a piece any more when it is freed.
+            self.seal_and_free(quiescence, |piece| unsafe { piece.free(magazines) });
+        }
+    }
+}
+
+impl<Piece> Default for Garbage<Piece> {
+    fn default() -> Self {
+        Self {
+            fresh: Vec::new(),
+            sealed: VecDeque::new(),
+            spare: Vec::new(),
+        }
+    }
+}
+
+// What is retired is a parameter for the sake of `models`.
+impl<Piece> Garbage<Piece> {
+    /// Takes over what has just been unlinked.
+    #[inline]
+    pub fn retire(&mut self, piece: Piece) {
+        self.fresh.push(piece);
     }
 
     /// Whether something waits to be freed.
@@ -169,18 +209,12 @@ impl Garbage {
         self.fresh.is_empty() && self.sealed.is_empty()
     }
 
-    /// Frees what nobody can read any more, when enough has come together or `all` is asked for. Between groups.
-    #[inline]
-    pub fn collect(&mut self, quiescence: &Quiescence, magazines: &mut Magazines, all: bool) {
-        if self.fresh.len() >= COLLECT_AT || all && !self.is_empty() {
-            self.seal_and_free(quiescence, magazines);
-        }
-    }
-
+    /// Frees what nobody can read any more. Between groups.
     #[cold]
-    fn seal_and_free(&mut self, quiescence: &Quiescence, magazines: &mut Magazines) {
+    pub fn seal_and_free(&mut self, quiescence: &Quiescence, mut free: impl FnMut(Piece)) {
         if !self.fresh.is_empty() {
-            let epoch = quiescence.epoch.load(SeqCst);
+            fence(SeqCst);
+            let epoch = quiescence.epoch.load(Relaxed);
             let bag = std::mem::replace(&mut self.fresh, std::mem::take(&mut self.spare));
             self.sealed.push_back((epoch, bag));
         }
@@ -188,20 +222,18 @@ impl Garbage {
         for _ in 0..2 {
             quiescence.advance();
         }
-        let epoch = quiescence.epoch.load(SeqCst);
+        let epoch = quiescence.epoch.load(Acquire);
         while let Some((_, mut bag)) = self.sealed.pop_front_if(|(sealed, _)| *sealed + 2 <= epoch)
         {
-            for retired in bag.drain(..) {
-                // SAFETY: two epochs have passed since it was unlinked, so whoever was in a group then has left it.
-                unsafe { retired.free(magazines) };
-            }
+            // Two epochs have passed since these were unlinked, so whoever was in a group then has left it.
+            bag.drain(..).for_each(&mut free);
             bag.shrink_to(SPARE_MAX);
             self.spare = bag;
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::memory::Memory;

@@ -25,16 +25,20 @@
 
 mod bucket;
 mod growth;
+pub(crate) mod lock;
+pub(crate) mod version;
 mod walk;
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::array::from_fn;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, fence,
+    AtomicPtr, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
 use bucket::{Bucket, Buckets, SLOTS, pack, tag_of};
+use lock::Lock;
+use version::{Torn, Version};
 pub(crate) use walk::ExpiredSegment;
 
 use crate::entry::{Entry, EntryRef};
@@ -51,8 +55,6 @@ const ALIGNED_MASK: u64 = ADDRESS_MASK & !63;
 const DEPTH_MASK: u64 = 63;
 /// Bits of the hash that SCAN's cursor keeps: 53, so that a client that reads numbers as doubles keeps it whole.
 pub(crate) const CURSOR_BITS: u32 = 53;
-/// Spins before a lock is given up.
-const LOCK_SPINS: u32 = 100;
 
 /// One segment: the packed description of its buckets, and how many entries it has. When the directory is deeper
 /// than a segment, several directory entries name it: all have its word, and only the first one counts.
@@ -67,10 +69,8 @@ struct Segment {
 #[repr(align(64))]
 #[derive(Default)]
 pub(crate) struct Table {
-    /// The worker that holds the lock, plus one; 0 when nobody does.
-    owner: AtomicU32,
-    /// Odd while what readers without the lock find may be half of a change, see [`Table::read`].
-    version: AtomicU32,
+    lock: Lock,
+    version: Version,
     /// Address of the directory (aligned to 64) and its depth in the low 6 bits; 0: `root` is the only segment.
     directory: AtomicU64,
     root: Segment,
@@ -81,46 +81,27 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Takes the lock after a short spin; false when somebody else keeps it.
+    /// See [`Lock::try_lock`].
     #[inline]
     pub fn try_lock(&self, worker: usize) -> bool {
-        for _ in 0..LOCK_SPINS {
-            if self
-                .owner
-                .compare_exchange(0, worker as u32 + 1, Acquire, Relaxed)
-                .is_ok()
-            {
-                return true;
-            }
-            std::hint::spin_loop();
-        }
-        false
+        self.lock.try_lock(worker)
     }
 
     #[inline]
     pub fn unlock(&self) {
-        self.owner.store(0, Release);
+        self.lock.unlock();
     }
 
-    /// Lets readers take the lock instead, until [`Table::end_change`]; false when they do already. For the lock's
-    /// holder.
+    /// See [`Version::begin_change`].
     #[inline]
     pub fn begin_change(&self) -> bool {
-        let version = self.version.load(Relaxed);
-        if version % 2 == 1 {
-            return false;
-        }
-        self.version.store(version.wrapping_add(1), Relaxed);
-        // Whoever sees one of the stores that follow sees this one too.
-        fence(Release);
-        true
+        self.version.begin_change()
     }
 
-    /// Ends what a `begin_change` that was true has begun.
+    /// See [`Version::end_change`].
     #[inline]
     pub fn end_change(&self) {
-        self.version
-            .store(self.version.load(Relaxed).wrapping_add(1), Release);
+        self.version.end_change();
     }
 
     /// The entry of a key, without the lock. It is not freed while the caller's group lasts.
@@ -134,10 +115,7 @@ impl Table {
         key: &[u8],
         shard_bits: u32,
     ) -> Result<Option<EntryRef<'p>>, Torn> {
-        let version = self.version.load(Acquire);
-        if version % 2 == 1 {
-            return Err(Torn);
-        }
+        let begun = self.version.begin_read()?;
         let word = self.segment(hash, shard_bits).word.load(Acquire);
         // SAFETY: the caller is pinned, so what the word describes is not freed.
         let buckets = unsafe { Buckets::unpack(word) };
@@ -145,17 +123,13 @@ impl Table {
         if let Some((_, _, entry)) = unsafe { probe(buckets, hash, key, shard_bits) } {
             return Ok(Some(entry));
         }
-        fence(Acquire);
-        if self.version.load(Relaxed) == version {
-            Ok(None)
-        } else {
-            Err(Torn)
-        }
+        self.version.confirm_miss(begun)?;
+        Ok(None)
     }
 
     #[inline]
     pub fn is_locked_by(&self, worker: usize) -> bool {
-        self.owner.load(Relaxed) == worker as u32 + 1
+        self.lock.is_locked_by(worker)
     }
 
     /// Entries, those that have expired and are still there included.
@@ -259,10 +233,6 @@ fn tag(hash: u64, skip: u32) -> u16 {
 fn add(counter: &AtomicU64, by: i64) {
     counter.store(counter.load(Relaxed).wrapping_add_signed(by), Relaxed);
 }
-
-/// The table is being changed, or was while it was read: only the holder of the lock can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Torn;
 
 /// A table under its lock: the only way to changes.
 pub(crate) struct Held<'t> {

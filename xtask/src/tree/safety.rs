@@ -7,6 +7,7 @@ use super::{SourceFile, has_word};
 const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/access.rs",
     "crates/keyspace/src/entry.rs",
+    "crates/keyspace/src/models.rs",
     "crates/keyspace/src/prefetch.rs",
     "crates/keyspace/src/quiescence.rs",
     "crates/keyspace/src/read.rs",

@@ -1,0 +1,41 @@
+//! The lock of one shard: a word that names the worker who holds it, so that holding it can be checked.
+
+use crate::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use crate::sync::spin_loop;
+
+/// Spins before a lock is given up. Under loom each would only multiply what there is to try.
+const LOCK_SPINS: u32 = if cfg!(loom) { 1 } else { 100 };
+
+/// The worker that holds the lock, plus one; 0 when nobody does.
+#[derive(Default)]
+pub(crate) struct Lock(AtomicU32);
+
+impl Lock {
+    /// Takes the lock after a short spin; false when somebody else keeps it.
+    #[inline]
+    pub fn try_lock(&self, worker: usize) -> bool {
+        for _ in 0..LOCK_SPINS {
+            if self
+                .0
+                .compare_exchange(0, worker as u32 + 1, Acquire, Relaxed)
+                .is_ok()
+            {
+                return true;
+            }
+            spin_loop();
+        }
+        false
+    }
+
+    /// Gives it back. For its holder.
+    #[inline]
+    pub fn unlock(&self) {
+        self.0.store(0, Release);
+    }
+
+    /// Whether this worker, which asks, holds it.
+    #[inline]
+    pub fn is_locked_by(&self, worker: usize) -> bool {
+        self.0.load(Relaxed) == worker as u32 + 1
+    }
+}

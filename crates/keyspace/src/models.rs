@@ -384,3 +384,31 @@ fn a_commit_that_removes_or_adds_is_seen_whole() {
     commit(0, NEW, [0, 1]);
     commit(0, NEW, [1, 0]);
 }
+
+/// Integers and deadlines change inside their entry, which its readers load without order.
+#[test]
+fn a_commit_in_place_is_seen_whole() {
+    check(None, || {
+        let shards: Arc<[(Version, AtomicUsize); 2]> = Arc::default();
+        let writer = thread::spawn({
+            let shards = Arc::clone(&shards);
+            move || {
+                shards.iter().for_each(|(version, _)| {
+                    version.begin_change();
+                });
+                shards.iter().for_each(|(_, word)| word.store(NEW, Relaxed));
+                shards.iter().for_each(|(version, _)| version.end_change());
+            }
+        });
+        let read = |at: usize| {
+            let (version, word) = &shards[at];
+            version.begin_read().map(|_| word.load(Relaxed))
+        };
+        let (first, second) = (read(0), read(1));
+        assert!(
+            first != Ok(NEW) || matches!(second, Ok(NEW) | Err(Torn)),
+            "new, then old"
+        );
+        writer.join().unwrap();
+    });
+}

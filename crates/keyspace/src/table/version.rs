@@ -43,6 +43,8 @@ impl Version {
     /// Before a reader looks. What it finds is there.
     #[inline]
     pub fn begin_read(&self) -> Result<Begun, Torn> {
+        // What this reader has seen of a commit before, in place and without order, it saw after the version was odd.
+        fence(Acquire);
         let version = self.0.load(Acquire);
         if version % 2 == 1 {
             return Err(Torn);

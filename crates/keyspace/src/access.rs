@@ -148,7 +148,9 @@ impl<'w> Group<'w> {
     #[inline]
     pub fn lock_one(&mut self, database: u8, hash: u64) -> Result<Locked<'_>, Busy> {
         let table = self.table(database, hash);
-        if !table.try_lock(self.core.worker) {
+        if self.core.keyspace.counters.len() == 1 {
+            table.lock_alone(self.core.worker);
+        } else if !table.try_lock(self.core.worker) {
             return Err(Busy);
         }
         Ok(self.locked(Locks::One(table)))

@@ -81,6 +81,12 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// See [`Lock::lock_alone`].
+    #[inline]
+    pub fn lock_alone(&self, worker: usize) {
+        self.lock.lock_alone(worker);
+    }
+
     /// See [`Lock::try_lock`].
     #[inline]
     pub fn try_lock(&self, worker: usize) -> bool {

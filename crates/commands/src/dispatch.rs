@@ -295,7 +295,7 @@ fn lock<'g>(
 }
 
 /// The checks before a command runs or is queued, in Redis's order.
-#[inline]
+#[inline(always)]
 fn check(session: &Session, request: Request<'_>) -> Result<&'static Registered, CommandError> {
     let Request {
         registered, args, ..
@@ -431,7 +431,7 @@ fn plan_transaction(session: &Session, keyspace: &keyspace::Keyspace, plan: &mut
 }
 
 /// Runs a command whose keys are locked.
-#[inline]
+#[inline(always)]
 fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
     let stats = &context.shared.stats[context.worker];
     let execution = Execution::start(stats, registered, &context.reply);

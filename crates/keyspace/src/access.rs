@@ -231,7 +231,7 @@ pub struct Locked<'g> {
 }
 
 impl Drop for Locked<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         match self.locks {
             Locks::Nothing | Locks::Everything(_) => {}

@@ -252,7 +252,7 @@ pub(crate) struct Held<'t> {
 ///
 /// # Safety
 /// For `'t`, the caller is pinned or holds the table's lock.
-#[inline]
+#[inline(always)]
 unsafe fn probe<'t>(
     buckets: Buckets<'t>,
     hash: u64,
@@ -346,6 +346,7 @@ impl<'t> Held<'t> {
     }
 
     /// Finds a key.
+    #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
         // SAFETY: the lock is held for `'t`.

@@ -4,7 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, encode_request};
+use resp::{
+    Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span, encode_request,
+    parse_short_arguments,
+};
 
 /// The first byte chooses the limits, the next four where the input is split.
 const SPLITS: usize = 4;
@@ -48,6 +51,21 @@ fn limits(choice: u8) -> Limits {
     }
 }
 
+/// What knows the beginning of a request finds the same arguments behind it, or leaves them to the parser.
+fn check_short(input: &[u8], consumed: usize, spans: &[Span], limits: &Limits) {
+    let [name, others @ ..] = spans else {
+        return;
+    };
+    if name.start != 8 || input[0] != b'*' || !limits.take_short_requests() {
+        return;
+    }
+    let (first, mut short) = (8 + name.len as usize + 2, Vec::new());
+    let end = parse_short_arguments(input, first, others.len() as u32, &mut short);
+    if let Some(end) = end {
+        assert_eq!((end, &short[..]), (consumed, others));
+    }
+}
+
 /// Feeds the input up to each end in turn, as a connection does.
 fn parse(input: &[u8], ends: &[usize], limits: &Limits) -> (Vec<OwnedArgs>, Option<ProtocolError>) {
     let (mut parser, mut spans) = (RequestParser::default(), Vec::new());
@@ -58,6 +76,7 @@ fn parse(input: &[u8], ends: &[usize], limits: &Limits) -> (Vec<OwnedArgs>, Opti
             let consumed = match parser.parse(rest, limits, &mut spans) {
                 Ok(Parsed::Request { consumed }) => {
                     assert!(!spans.is_empty());
+                    check_short(rest, consumed, &spans, limits);
                     requests.push(OwnedArgs::from(Args::new(&rest[..consumed], &spans)));
                     consumed
                 }

@@ -58,6 +58,8 @@ impl Heads {
     ) {
         let name_len = name.len as usize;
         let is_short = name.start as usize == NAME_START && name_len <= NAME_BYTES_MAX;
+        // What follows the name in an inline request is no argument with its length.
+        let is_short = is_short && request.first() == Some(&b'*');
         let (Some((counts, word)), true) = (words(request), is_short) else {
             return;
         };
@@ -115,6 +117,15 @@ mod tests {
         ] {
             assert!(heads.find(other).is_none(), "{other:?}");
         }
+    }
+
+    #[test]
+    fn inline_requests_are_not_learnt() {
+        let mut heads = Heads::default();
+        let get = registry().find(b"get").unwrap();
+        let request = b"        get  $1\r\na\r\n";
+        heads.learn(request, get, Span { start: 8, len: 3 }, 2);
+        assert!(heads.find(request).is_none());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A group of requests of any number of connections: parsed, looked up, hashed, prefetched stage by stage.
 //!
-//! By the time the first command runs, the buckets and entries of all of them are on their way into the cache.
+//! While a command runs, the buckets and entries of those that come soon after it are on their way into the cache.
 //! A prefetch is only a hint: execution looks everything up again.
 
 use std::ops::Range;
@@ -17,9 +17,8 @@ use crate::registry::Registered;
 const KEPT_ARGUMENTS_MAX: usize = 16 * 1024;
 
 /// The requests whose entries are asked for at once, while as many before them are executed, and their buckets while
-/// twice as many are. All of a group at once would overflow the processor's queue of cache misses, which made looking
-/// up twice as slow; one at a time, it would translate one address after the other where they are not in the TLB.
-/// (`cargo run --release -p keyspace --example lookup_cpu`)
+/// twice as many are. All of a group at once would overflow the processor's queue of cache misses; one at a time, it
+/// would translate one address after the other where they are not in the TLB.
 const AHEAD: usize = 4;
 
 /// The requests of one group. Reused from group to group.

@@ -58,9 +58,7 @@ impl Limits {
             ..Self::standard()
         }
     }
-}
 
-impl Limits {
     /// Whether [`parse_short_arguments`](crate::parse_short_arguments) may be used: whatever it parses is within the
     /// limits.
     #[inline]

@@ -152,9 +152,7 @@ impl Table {
                 is_new
             })
     }
-}
 
-impl Table {
     /// Frees everything that the table has, for the last time.
     ///
     /// # Safety

@@ -145,6 +145,13 @@ pub enum Event {
         /// The buffer, contents unchanged, for reuse.
         buffer: Vec<u8>,
     },
+    /// A buffer given to `Backend::fill` has all the bytes that were asked for.
+    Filled {
+        /// Of which connection.
+        id: ConnectionId,
+        /// The buffer.
+        buffer: Vec<u8>,
+    },
     /// The connection is broken (reset, broken pipe, ...). Comes at most once; after it only `Closed` follows,
     /// once the caller has called `close`. A buffer that was being sent is dropped.
     Failed {

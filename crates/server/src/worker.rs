@@ -191,7 +191,7 @@ impl<B: Backend> Worker<B> {
                 debug!(%error, "connection failed");
                 self.close(id.slot());
             }
-            Event::Closed { .. } => {}
+            Event::Closed { .. } | Event::Filled { .. } => {}
             Event::Woken => self.read_mailbox(),
         }
     }

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use crate::workspace::{cargo, is_set, output, run};
-use crate::{redis, tree};
+use crate::{instructions, redis, tree};
 
 /// How much of the gate is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,11 @@ const STEPS: &[Step] = &[
         name: "address sanitizer",
         slow: true,
         check: address_sanitizer,
+    },
+    Step {
+        name: "instructions",
+        slow: true,
+        check: instructions::check,
     },
     Step {
         name: "unit, property and documentation tests",

@@ -3,6 +3,8 @@
 mod bench;
 mod documents;
 mod gate;
+mod instructions;
+mod packages;
 mod redis;
 mod tree;
 mod workspace;
@@ -13,13 +15,16 @@ const HELP: &str = "\
 Usage: cargo xtask TASK
 
   test            every check of the project: the gate, at the desk and in CI
-  test --quick    without the slow ones: rustdoc, the comparison with redis-server
+  test --quick    without the slow ones: rustdoc, instructions, the comparison with redis-server
   bench           measures the server, see bench --help
+  instructions    counts the instructions of commands, and compares with what is recorded
+  instructions --record        records them
   docs            writes the generated pages of docs/
 
 Environment of `test`:
   REDISTILL_LONG=1             longer random runs, and the address sanitizer
   REDISTILL_WITHOUT_REDIS=1    accepts that redis-server is missing and skips what needs it
+  REDISTILL_WITHOUT_VALGRIND=1 accepts that valgrind is missing: no instructions are counted
 ";
 
 fn main() -> ExitCode {
@@ -29,6 +34,8 @@ fn main() -> ExitCode {
         ["test"] => gate::run_all(gate::Extent::All),
         ["test", "--quick"] => gate::run_all(gate::Extent::Quick),
         ["bench", ..] => bench::run(&arguments[1..]),
+        ["instructions"] => instructions::check(),
+        ["instructions", "--record"] => instructions::record(),
         ["docs"] => documents::write(),
         _ => Err(HELP.to_owned()),
     };

@@ -179,12 +179,13 @@ impl Worker {
         Group::new(&self.keyspace, self.id, &self.memory, now_ms)
     }
 
-    /// Frees what this worker has retired, as far as nobody can read it any more. To be called from time to time: a group frees
-    /// only when much has come together.
+    /// Frees what this worker has retired, as far as nobody can read it any more, and gives back free memory that it
+    /// has not touched since the last call. To be called from time to time: a group frees only when much has come
+    /// together.
     pub fn collect(&mut self) {
-        self.memory
-            .get_mut()
-            .collect(&self.keyspace.quiescence, true);
+        let memory = self.memory.get_mut();
+        memory.collect(&self.keyspace.quiescence, true);
+        memory.magazines.give_idle_back();
     }
 }
 

@@ -65,6 +65,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub(crate) use class::LINES;
 use class::{CLASSES, SHAPES, class_of};
 use class_pages::ClassPages;
 use memory::CHUNK_BYTES;
@@ -94,6 +95,8 @@ pub(crate) struct Magazines {
     slabs: Arc<Slabs>,
     /// Of each class the free objects, never more than the vector has had room for from the start.
     objects: [Vec<NonNull<u8>>; CLASSES],
+    /// How many there were at the last [`Magazines::give_idle_back`].
+    lens_before: [u16; CLASSES],
 }
 
 // SAFETY: the objects in magazines belong to them alone, and to no thread.
@@ -212,6 +215,7 @@ impl Magazines {
             objects: std::array::from_fn(|class| {
                 Vec::with_capacity(SHAPES[class].magazine_objects())
             }),
+            lens_before: [0; CLASSES],
         }
     }
 
@@ -258,12 +262,26 @@ impl Magazines {
 
     /// Gives every object back to its page.
     pub fn flush(&mut self) {
-        for (class, objects) in self.objects.iter_mut().enumerate() {
-            if !objects.is_empty() {
-                // SAFETY: what is in a magazine is of its class, and nobody uses it.
-                unsafe { self.slabs.give(class, objects) };
-                objects.clear();
+        (0..CLASSES).for_each(|class| self.flush_class(class));
+    }
+
+    /// Gives back the objects of classes that have as many as at the last call: what a class that is not in use keeps
+    /// would hold on to whole pages.
+    pub fn give_idle_back(&mut self) {
+        for class in 0..CLASSES {
+            if self.objects[class].len() == usize::from(self.lens_before[class]) {
+                self.flush_class(class);
             }
+            self.lens_before[class] = self.objects[class].len() as u16;
+        }
+    }
+
+    fn flush_class(&mut self, class: usize) {
+        let objects = &mut self.objects[class];
+        if !objects.is_empty() {
+            // SAFETY: what is in a magazine is of its class, and nobody uses it.
+            unsafe { self.slabs.give(class, objects) };
+            objects.clear();
         }
     }
 

@@ -2,10 +2,11 @@
 //! The hash table of one shard of one database: buckets of 64 bytes, growth in small steps, scan in hash order.
 //!
 //! A table is a directory of segments (extendible hashing), chosen by the hash bits after the shard's. A segment is an
-//! array of 1 to 128 buckets of eight slots; a key's home bucket is `tag * buckets / 65536`, which keeps hash order
+//! array of 1 to 127 buckets of eight slots; a key's home bucket is `tag * buckets / 65536`, which keeps hash order
 //! for any number of buckets. A full bucket overflows into the next ones (linear probing), and removing pulls
-//! displaced entries back, so a lookup ends at the first bucket that is not full. A segment grows by a quarter of its
-//! power of two, from the tags alone, and splits in two at 128 buckets; so no insert moves more than 1,024 slots.
+//! displaced entries back, so a lookup ends at the first bucket that is not full. A segment grows by about a tenth, from
+//! the tags alone, and splits in two at 127 buckets; so no insert moves more than 1,016 slots, and a table of more than
+//! a few buckets is 75 to 88 % full.
 //!
 //! A slot is 48 bits of address and 16 bits of tag; 0 is free. Slots fill from the front of a bucket. An all-zero
 //! table is an empty one, so untouched tables cost no memory.

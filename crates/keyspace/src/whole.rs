@@ -3,6 +3,7 @@
 
 use crate::access::{Key, Locked};
 use crate::entry::EntryRef;
+use crate::hash::spread;
 use crate::limits::DATABASES;
 use crate::table::CURSOR_BITS;
 
@@ -133,7 +134,7 @@ impl Locked<'_> {
         }
         let keyspace = self.keyspace();
         for _ in 0..RANDOM_TRIES {
-            let place = random();
+            let place = spread(random());
             let shard = keyspace.shard(place);
             if keyspace.table(database, shard).len() == 0 {
                 continue;
@@ -158,7 +159,7 @@ impl Locked<'_> {
 
     /// Emits the first key from `start` on, or failing that the first of all.
     fn first_key_after(&mut self, database: u8, start: u64, mut emit: impl FnMut(&[u8])) -> bool {
-        for start in [start, 0] {
+        for start in [spread(start), 0] {
             let mut cursor = ScanCursor::at(start);
             loop {
                 let mut key: Option<Vec<u8>> = None;

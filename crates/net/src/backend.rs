@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::listener::Listener;
+use crate::outgoing::Outgoing;
 use crate::socket::Socket;
 use crate::waker::Waker;
 
@@ -138,11 +139,11 @@ pub enum Event {
         /// Of which connection.
         id: ConnectionId,
     },
-    /// The whole buffer of a send has been taken by the kernel.
+    /// The whole of a send has been taken by the kernel. Shared pieces are let go by now.
     Sent {
         /// To which connection.
         id: ConnectionId,
-        /// The buffer, contents unchanged, for reuse.
+        /// The sender's own bytes, unchanged, for reuse.
         buffer: Vec<u8>,
     },
     /// A buffer given to `Backend::fill` has all the bytes that were asked for.
@@ -212,12 +213,13 @@ pub trait Backend: Sized {
     /// When `connections_max` are open (`QuotaExceeded`) or the system refuses; the socket is closed then.
     fn open(&mut self, socket: Socket) -> io::Result<ConnectionId>;
 
-    /// Sends all of `buffer`; `Sent` or `Failed` follows, in a later `wait`. At most one send may be in flight
-    /// for each connection.
+    /// Sends all of `outgoing`; `Sent` or `Failed` follows, in a later `wait`. At most one send may be in flight
+    /// for each connection. Shared pieces are not copied; each is let go when the backend learns that the kernel has
+    /// taken it, at the latest with `Sent`, `Failed` or `Closed`.
     ///
     /// # Panics
-    /// When a send is in flight on this connection, or `buffer` is empty.
-    fn send(&mut self, id: ConnectionId, buffer: Vec<u8>);
+    /// When a send is in flight on this connection, there is nothing to send, or shared pieces are out of order.
+    fn send(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>);
 
     /// Like `send`, for replies after which nothing waits for room: a send that the system takes at once does not
     /// end a sleep, its `Sent` comes when the next `wait` ends for another reason. This saves a wake for every
@@ -226,8 +228,8 @@ pub trait Backend: Sized {
     ///
     /// # Panics
     /// As `send`.
-    fn send_lazily(&mut self, id: ConnectionId, buffer: Vec<u8>) {
-        self.send(id, buffer);
+    fn send_lazily(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
+        self.send(id, outgoing);
     }
 
     /// Stops receiving, for backpressure. What has been received already may still be reported.

@@ -11,6 +11,7 @@ pub mod cores;
 pub mod descriptors;
 pub mod listener;
 pub mod mio_backend;
+mod outgoing;
 pub mod simulation;
 mod slots;
 pub mod socket;
@@ -22,6 +23,7 @@ pub use backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
 pub use cores::available_cores;
 pub use listener::{Listener, ListenerOptions};
 pub use mio_backend::MioBackend;
+pub use outgoing::Outgoing;
 pub use socket::{Peer, Socket, SocketOptions};
 #[cfg(target_os = "linux")]
 pub use uring::{Uring, io_uring_usable};

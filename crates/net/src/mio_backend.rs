@@ -4,19 +4,20 @@
 //! when it changes, what is known to be ready and has not been used up is remembered here.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use crate::accept_pause::AcceptPause;
 use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
 use crate::buffer_pool::BufferPool;
 use crate::listener::Listener;
+use crate::outgoing::{Outgoing, Unsent};
 use crate::slots::Slots;
 use crate::socket::Socket;
 use crate::waker::{Signal, Waker};
@@ -30,6 +31,9 @@ const READY_MAX: usize = 1024;
 
 /// Reads of one connection in one wait, so that a flood on one does not starve the others.
 const READS_PER_WAIT: usize = 4;
+
+/// Pieces given to one write: as many as systems take (IOV_MAX).
+const SEND_PARTS_MAX: usize = 1024;
 
 /// Connections accepted from one listener in one wait.
 const ACCEPTS_PER_WAIT: usize = 64;
@@ -77,8 +81,7 @@ struct Connection {
     /// `EndOfStream` has been reported: nothing is to be read any more.
     is_ended: bool,
     has_failed: bool,
-    buffer: Vec<u8>,
-    sent_bytes: usize,
+    unsent: Unsent,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,8 +163,7 @@ impl Backend for MioBackend {
             is_paused: false,
             is_ended: false,
             has_failed: false,
-            buffer: Vec::new(),
-            sent_bytes: 0,
+            unsent: Unsent::default(),
         };
         let id = self
             .connections
@@ -181,13 +183,13 @@ impl Backend for MioBackend {
         Ok(id)
     }
 
-    fn send(&mut self, id: ConnectionId, buffer: Vec<u8>) {
-        self.start_send(id, buffer);
+    fn send(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
+        self.start_send(id, outgoing.into());
         self.sent_lazily = false;
     }
 
-    fn send_lazily(&mut self, id: ConnectionId, buffer: Vec<u8>) {
-        self.start_send(id, buffer);
+    fn send_lazily(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
+        self.start_send(id, outgoing.into());
     }
 
     fn pause(&mut self, id: ConnectionId) {
@@ -267,10 +269,9 @@ impl Connection {
 
     /// Writes as much as the socket takes.
     fn write(&mut self) -> Result<(), Errno> {
-        while self.sent_bytes < self.buffer.len() {
-            let rest = &self.buffer[self.sent_bytes..];
-            match rustix::net::send(&self.descriptor, rest, SEND_FLAGS) {
-                Ok(bytes) => self.sent_bytes += bytes,
+        while !self.unsent.is_done() {
+            match self.write_once() {
+                Ok(bytes) => self.unsent.advance(bytes),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     self.sending = Sending::Blocked;
@@ -283,10 +284,20 @@ impl Connection {
         Ok(())
     }
 
+    fn write_once(&self) -> Result<usize, Errno> {
+        if !self.unsent.has_shared() {
+            return rustix::net::send(&self.descriptor, self.unsent.rest(), SEND_FLAGS);
+        }
+        let parts = self.unsent.parts().map(IoSlice::new).take(SEND_PARTS_MAX);
+        let parts: Vec<IoSlice> = parts.collect();
+        let mut nothing_else = SendAncillaryBuffer::default();
+        rustix::net::sendmsg(&self.descriptor, &parts, &mut nothing_else, SEND_FLAGS)
+    }
+
     fn fail(&mut self) {
         self.has_failed = true;
         self.sending = Sending::Idle;
-        self.buffer = Vec::new();
+        self.unsent = Unsent::default();
     }
 }
 
@@ -306,8 +317,8 @@ impl MioBackend {
         can_read || can_accept || must_report
     }
 
-    fn start_send(&mut self, id: ConnectionId, buffer: Vec<u8>) {
-        assert!(!buffer.is_empty(), "nothing to send");
+    fn start_send(&mut self, id: ConnectionId, outgoing: Outgoing) {
+        assert!(!outgoing.is_empty(), "nothing to send");
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -315,8 +326,7 @@ impl MioBackend {
             return;
         }
         assert!(connection.sending == Sending::Idle, "a send is in flight");
-        connection.buffer = buffer;
-        connection.sent_bytes = 0;
+        connection.unsent = Unsent::new(outgoing);
         self.continue_send(id);
     }
 
@@ -394,7 +404,7 @@ impl MioBackend {
                 && connection.sending == Sending::Complete
             {
                 connection.sending = Sending::Idle;
-                let buffer = std::mem::take(&mut connection.buffer);
+                let buffer = connection.unsent.take();
                 events.push(Event::Sent { id, buffer });
             }
         }

@@ -11,8 +11,10 @@
 
 mod buffer_ring;
 mod connection;
+mod receive;
 mod ring;
 mod self_test;
+mod send;
 
 pub use self_test::io_uring_usable;
 
@@ -23,7 +25,6 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use io_uring::opcode;
-use io_uring::squeue::Flags;
 use io_uring::types::Fd;
 use rustix::event::EventfdFlags;
 use rustix::net::Shutdown;
@@ -31,16 +32,14 @@ use rustix::net::Shutdown;
 use crate::accept_pause::AcceptPause;
 use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
 use crate::listener::Listener;
+use crate::outgoing::Outgoing;
 use crate::slots::Slots;
 use crate::socket::{Handle, Socket};
 use crate::waker::{Signal, Waker};
 
 use buffer_ring::BufferRing;
-use connection::{Connection, Receiving, Sending};
+use connection::{Connection, Sending};
 use ring::{Completion, Operation, Ring, Tag};
-
-/// The most that one send operation is given; its length is a 32-bit number.
-const SEND_BYTES_MAX: usize = 1 << 30;
 
 /// How long dropping a backend waits for the kernel to let go of its memory. What it then still holds is leaked.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -150,22 +149,13 @@ impl Backend for Uring {
         Ok(id)
     }
 
-    fn send(&mut self, id: ConnectionId, buffer: Vec<u8>) {
+    fn send(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
         self.sent_lazily = false;
-        self.send_lazily(id, buffer);
+        self.start_send(id, outgoing.into());
     }
 
-    fn send_lazily(&mut self, id: ConnectionId, buffer: Vec<u8>) {
-        assert!(!buffer.is_empty(), "nothing to send");
-        let Some(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if !connection.is_healthy() {
-            return;
-        }
-        assert!(connection.sending == Sending::Idle, "a send is in flight");
-        connection.buffer = buffer;
-        self.submit_send(id.slot, Sending::Immediate);
+    fn send_lazily(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
+        self.start_send(id, outgoing.into());
     }
 
     fn pause(&mut self, id: ConnectionId) {
@@ -243,7 +233,7 @@ impl Backend for Uring {
     }
 }
 
-/// What is handed to the kernel.
+/// What is handed to the kernel but for receives and sends.
 impl Uring {
     fn arm_waker(&mut self) {
         let entry = opcode::PollAdd::new(Fd(self.waker_descriptor), libc::POLLIN as u32)
@@ -277,82 +267,6 @@ impl Uring {
                 unsafe { self.ring.push(entry, tag) };
             }
         }
-    }
-
-    /// Starts receiving if this connection should and does not.
-    fn arm_receive(&mut self, slot: u32) {
-        let Some(connection) = self.connections.at_mut(slot) else {
-            return;
-        };
-        if !connection.wants_to_receive() {
-            return;
-        }
-        connection.receiving = Receiving::Armed;
-        let descriptor = Fd(connection.descriptor.as_raw_fd());
-        let entry = opcode::RecvMulti::new(descriptor, buffer_ring::GROUP).build();
-        let tag = Tag {
-            operation: Operation::Receive,
-            index: slot,
-        };
-        // SAFETY: the descriptor stays while the receive is in flight; the buffers stay with the kernel until it
-        // completes with them, and the pool stays until nothing is in flight.
-        unsafe { self.ring.push(entry, tag) };
-    }
-
-    fn cancel_receive(&mut self, slot: u32) {
-        if let Some(connection) = self.connections.at_mut(slot)
-            && connection.receiving == Receiving::Armed
-        {
-            connection.receiving = Receiving::Cancelling;
-            self.ring.cancel(Tag {
-                operation: Operation::Receive,
-                index: slot,
-            });
-        }
-    }
-
-    /// Lets those who had no buffer try again, not more of them than there are buffers now.
-    fn receive_for_starved(&mut self) {
-        for _ in 0..self.starved.len().min(self.buffers.offered() as usize) {
-            let Some(id) = self.starved.pop_front() else {
-                return;
-            };
-            if let Some(connection) = self.connections.get_mut(id)
-                && connection.receiving == Receiving::Starved
-            {
-                connection.receiving = Receiving::Idle;
-                self.arm_receive(id.slot);
-            }
-        }
-    }
-
-    fn submit_send(&mut self, slot: u32, sending: Sending) {
-        let Some(connection) = self.connections.at_mut(slot) else {
-            return;
-        };
-        let rest = connection.rest();
-        let bytes = rest.len().min(SEND_BYTES_MAX);
-        let descriptor = Fd(connection.descriptor.as_raw_fd());
-        // With MSG_WAITALL less than everything is a failure, which completes in spite of SKIP_SUCCESS.
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-        let send = opcode::Send::new(descriptor, rest.as_ptr(), bytes as u32);
-        let entry = if sending == Sending::Immediate && rest.len() <= SEND_BYTES_MAX {
-            connection.sending = Sending::Immediate;
-            self.immediate.push(slot);
-            send.flags(flags | libc::MSG_DONTWAIT)
-                .build()
-                .flags(Flags::SKIP_SUCCESS)
-        } else {
-            connection.sending = Sending::Blocked;
-            send.flags(flags).build()
-        };
-        let tag = Tag {
-            operation: Operation::Send,
-            index: slot,
-        };
-        // SAFETY: descriptor and buffer stay in the slot while `sending` is not idle, and it becomes so only when
-        // the send has completed. Nothing changes the buffer meanwhile; the slot may move, the bytes do not.
-        unsafe { self.ring.push(entry, tag) };
     }
 }
 
@@ -389,108 +303,6 @@ impl Uring {
             }
         }
         self.completions = completions;
-    }
-
-    fn on_send(&mut self, completion: &Completion, events: &mut Vec<Event>) {
-        let slot = completion.tag.index;
-        let Some(id) = self.connections.id_at(slot) else {
-            return;
-        };
-        let Some(connection) = self.connections.at_mut(slot) else {
-            return;
-        };
-        match completion.result {
-            bytes if bytes >= 0 => connection.sent_bytes += bytes as usize,
-            error if error == -libc::EAGAIN || error == -libc::EINTR => {}
-            error => {
-                connection.end_send();
-                if connection.is_healthy() {
-                    connection.has_failed = true;
-                    let error = io::Error::from_raw_os_error(-error);
-                    events.push(Event::Failed { id, error });
-                }
-                self.finish_close(slot, events);
-                return;
-            }
-        }
-        if !connection.is_healthy() {
-            connection.end_send();
-            self.finish_close(slot, events);
-        } else if connection.rest().is_empty() {
-            let buffer = connection.end_send();
-            events.push(Event::Sent { id, buffer });
-        } else {
-            self.submit_send(slot, Sending::Blocked);
-        }
-    }
-
-    /// Immediate sends of which nothing was heard have succeeded.
-    fn report_immediate(&mut self, events: &mut Vec<Event>) {
-        self.sent_lazily = true;
-        let mut immediate = std::mem::take(&mut self.immediate);
-        for slot in immediate.drain(..) {
-            let Some(id) = self.connections.id_at(slot) else {
-                continue;
-            };
-            if let Some(connection) = self.connections.at_mut(slot)
-                && connection.sending == Sending::Immediate
-            {
-                let buffer = connection.end_send();
-                if connection.is_healthy() {
-                    events.push(Event::Sent { id, buffer });
-                }
-                self.finish_close(slot, events);
-            }
-        }
-        self.immediate = immediate;
-    }
-
-    fn on_receive(&mut self, completion: &Completion, events: &mut Vec<Event>) {
-        let slot = completion.tag.index;
-        let id = self.connections.id_at(slot);
-        let (Some(id), Some(connection)) = (id, self.connections.at_mut(slot)) else {
-            debug_assert!(false, "a receive outlived its connection");
-            return;
-        };
-        if !completion.more {
-            connection.receiving = Receiving::Idle;
-        }
-        let is_healthy = connection.is_healthy();
-        if let Some(index) = completion.buffer {
-            self.buffers.taken();
-            if is_healthy && completion.result > 0 {
-                let (index, length) = (index.into(), completion.result as u32);
-                let buffer = Buffer { index, length };
-                events.push(Event::Received { id, buffer });
-            } else {
-                self.buffers.give_back(index);
-            }
-        }
-        match completion.result {
-            0 if is_healthy => {
-                connection.is_ended = true;
-                events.push(Event::EndOfStream { id });
-            }
-            0.. => {}
-            error if error == -libc::ENOBUFS => {
-                self.buffers.missed();
-                if is_healthy && !completion.more {
-                    connection.receiving = Receiving::Starved;
-                    self.starved.push_back(id);
-                }
-            }
-            error if [-libc::ECANCELED, -libc::EINTR, -libc::EAGAIN].contains(&error) => {}
-            error if is_healthy => {
-                connection.has_failed = true;
-                let error = io::Error::from_raw_os_error(-error);
-                events.push(Event::Failed { id, error });
-            }
-            _ => {}
-        }
-        if !completion.more {
-            self.arm_receive(slot);
-            self.finish_close(slot, events);
-        }
     }
 
     fn on_accept(&mut self, completion: &Completion, events: &mut Vec<Event>) {
@@ -568,7 +380,7 @@ impl Drop for Uring {
             return;
         }
         for connection in self.connections.values_mut() {
-            std::mem::forget(std::mem::take(&mut connection.buffer));
+            connection.leak();
         }
     }
 }

@@ -64,7 +64,9 @@ impl Echo {
                 Event::Failed { id, .. } => self.backend.close(id),
                 Event::Closed { .. } => self.closed += 1,
                 Event::Woken => {}
-                event @ Event::AcceptFailed { .. } => panic!("unexpected: {event:?}"),
+                event @ (Event::AcceptFailed { .. } | Event::Filled { .. }) => {
+                    panic!("unexpected: {event:?}")
+                }
             }
         }
         assert_eq!(self.backend.buffers_held(), 0);

@@ -113,7 +113,8 @@ fn handle<B: Backend>(
             }
         }
         Event::EndOfStream { id } | Event::Failed { id, .. } => backend.close(id),
-        Event::Closed { .. } | Event::Filled { .. } | Event::AcceptFailed { .. } | Event::Woken => {}
+        Event::Closed { .. } | Event::Filled { .. } | Event::AcceptFailed { .. } | Event::Woken => {
+        }
     }
 }
 

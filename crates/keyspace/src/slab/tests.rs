@@ -17,8 +17,9 @@ use super::pool::{FREE_RESIDENT_PAGES_MAX, PAGE_BYTES};
 use super::{HugePages, Magazines, SlabStats, Slabs};
 
 /// What bucket arrays ask for, in cache lines.
-const ARRAY_LINES: [usize; 24] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 127,
+const ARRAY_LINES: [usize; 35] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 31, 34, 36, 39, 42, 46, 51, 56,
+    63, 68, 73, 78, 85, 93, 102, 113, 127,
 ];
 
 fn words(bytes: usize) -> Layout {
@@ -394,4 +395,18 @@ fn workers_free_what_others_have_allocated() {
         thread.join().expect("no worker fails");
     }
     check_empty(&slabs);
+}
+
+#[test]
+fn idle_magazines_are_given_back() {
+    let slabs = Slabs::new(HugePages::No);
+    let mut magazines = Magazines::new(Arc::clone(&slabs));
+    let layout = Layout::from_size_align(4096, 64).expect("valid");
+    let start = magazines.allocate(layout);
+    // SAFETY: allocated with this layout, freed once.
+    unsafe { magazines.free(start, layout) };
+    magazines.give_idle_back();
+    assert!(slabs.stats().page_bytes > 0, "used since the last call");
+    magazines.give_idle_back();
+    assert_eq!(slabs.stats().page_bytes, 0);
 }

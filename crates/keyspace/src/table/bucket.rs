@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 
 use super::{ALIGNED_MASK, DEPTH_MASK, TAG_BITS};
 use crate::entry::Entry;
-use crate::slab::Magazines;
+use crate::slab::{LINES, Magazines};
 
 pub(super) const SLOTS: usize = 8;
 /// The most buckets of a segment that can be split: eight such arrays fit a page of the slabs.
 pub(super) const BUCKETS_MAX: usize = 127;
-/// A segment is made anew with at most this many of 16 slots taken.
-const FRESH_SIXTEENTHS: usize = 13;
+/// A segment is made anew with at most this many of 32 slots taken.
+const FRESH_32NDS: usize = 27;
 
 /// One cache line of slots; 0 is free, and slots fill from the front.
 #[repr(align(64))]
@@ -207,16 +207,20 @@ impl<'t> Buckets<'t> {
 /// How many buckets to take for so many entries: the smallest size of the growth sequence that is not too full.
 pub(super) fn buckets_for(len: usize) -> usize {
     let mut count = 1;
-    while len * 16 > count * SLOTS * FRESH_SIXTEENTHS {
+    while len * 32 > count * SLOTS * FRESH_32NDS {
         count = next_size(count);
     }
     count
 }
 
-/// The growth sequence: four steps per doubling, which are also size classes of the slabs.
+/// The growth sequence: about eight steps per doubling, which are also size classes of the slabs.
 pub(super) fn next_size(count: usize) -> usize {
-    match count + (1 << count.ilog2()).max(4) / 4 {
-        128 => BUCKETS_MAX,
-        next => next,
+    match count {
+        ..8 => count + 1,
+        8..16 => count + 2,
+        _ => LINES
+            .into_iter()
+            .find(|lines| *lines > count)
+            .unwrap_or(count + count / 8),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
 use crate::buffer_pool::BufferPool;
 use crate::listener::{Listener, ListenerHandle};
+use crate::outgoing::{Outgoing, Unsent};
 use crate::slots::Slots;
 use crate::socket::{Handle, Socket};
 use crate::waker::{Signal, Waker};
@@ -40,8 +41,7 @@ struct Connection {
     has_failed: bool,
     is_sending: bool,
     is_lazy: bool,
-    buffer: Vec<u8>,
-    sent_bytes: usize,
+    unsent: Unsent,
 }
 
 impl Simulation {
@@ -71,8 +71,8 @@ impl Simulation {
         self.held
     }
 
-    fn start_send(&mut self, id: ConnectionId, buffer: Vec<u8>, is_lazy: bool) {
-        assert!(!buffer.is_empty(), "nothing to send");
+    fn start_send(&mut self, id: ConnectionId, outgoing: Outgoing, is_lazy: bool) {
+        assert!(!outgoing.is_empty(), "nothing to send");
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -82,8 +82,7 @@ impl Simulation {
         assert!(!connection.is_sending, "a send is in flight");
         connection.is_sending = true;
         connection.is_lazy = is_lazy;
-        connection.buffer = buffer;
-        connection.sent_bytes = 0;
+        connection.unsent = Unsent::new(outgoing);
     }
 
     /// Moves what the seed lets move. Tells whether more can move without anybody's doing.
@@ -156,11 +155,11 @@ impl Connection {
         let wire = &mut wires[self.end.wire];
         wire.is_reset |= random.happens(faults.resets_per_mille);
         // After the end of the stream, only a send can still notice.
-        let notices = !self.is_ended || !self.buffer.is_empty();
+        let notices = !self.is_ended || !self.unsent.is_done();
         if wire.is_reset && !self.has_failed && notices {
             self.has_failed = true;
             self.is_sending = false;
-            self.buffer = Vec::new();
+            self.unsent = Unsent::default();
             let error = io::ErrorKind::ConnectionReset.into();
             events.push(Event::Failed { id, error });
         }
@@ -224,16 +223,16 @@ impl Connection {
         lazily_sent: &mut Vec<(ConnectionId, Vec<u8>)>,
         events: &mut Vec<Event>,
     ) -> bool {
-        if self.buffer.is_empty() {
+        if self.unsent.is_done() {
             return false;
         }
         // Only a send that goes through at its first chance may be reported late.
         let is_lazy = std::mem::replace(&mut self.is_lazy, false);
         let can_move = self.write(state);
-        if self.sent_bytes < self.buffer.len() {
+        if !self.unsent.is_done() {
             return can_move;
         }
-        let buffer = std::mem::take(&mut self.buffer);
+        let buffer = self.unsent.take();
         if is_lazy {
             lazily_sent.push((id, buffer));
         } else {
@@ -254,11 +253,16 @@ impl Connection {
         let wire = &mut wires[self.end.wire];
         let window = wire.window.unwrap_or(usize::MAX);
         if window > 0 && !random.happens(faults.stalls_per_mille) {
-            let rest = &self.buffer[self.sent_bytes..];
-            let bytes = random.piece(rest.len().min(window).min(faults.send_bytes_max), faults);
-            wire.to_client.extend_from_slice(&rest[..bytes]);
+            let rest_bytes = self.unsent.parts().map(<[u8]>::len).sum::<usize>();
+            let bytes = random.piece(rest_bytes.min(window).min(faults.send_bytes_max), faults);
+            let mut missing = bytes;
+            for part in self.unsent.parts() {
+                let piece = &part[..part.len().min(missing)];
+                wire.to_client.extend_from_slice(piece);
+                missing -= piece.len();
+            }
             wire.window = wire.window.map(|window| window - bytes);
-            self.sent_bytes += bytes;
+            self.unsent.advance(bytes);
         }
         window > 0
     }
@@ -313,8 +317,7 @@ impl Backend for Simulation {
             has_failed: false,
             is_sending: false,
             is_lazy: false,
-            buffer: Vec::new(),
-            sent_bytes: 0,
+            unsent: Unsent::default(),
         };
         Ok(self
             .connections
@@ -322,12 +325,12 @@ impl Backend for Simulation {
             .ok_or(io::ErrorKind::QuotaExceeded)?)
     }
 
-    fn send(&mut self, id: ConnectionId, buffer: Vec<u8>) {
-        self.start_send(id, buffer, false);
+    fn send(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
+        self.start_send(id, outgoing.into(), false);
     }
 
-    fn send_lazily(&mut self, id: ConnectionId, buffer: Vec<u8>) {
-        self.start_send(id, buffer, true);
+    fn send_lazily(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
+        self.start_send(id, outgoing.into(), true);
     }
 
     fn pause(&mut self, id: ConnectionId) {

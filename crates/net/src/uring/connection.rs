@@ -2,6 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
+use crate::outgoing::Unsent;
+
+use super::send::Message;
+
 /// One connection; its descriptor and send buffer stay until the kernel has finished with both.
 pub(crate) struct Connection {
     pub(crate) descriptor: OwnedFd,
@@ -14,8 +18,9 @@ pub(crate) struct Connection {
     /// The caller has closed it; `Closed` is due when no operation is in flight.
     pub(crate) is_closing: bool,
     /// What is being sent, and how much of it has been.
-    pub(crate) buffer: Vec<u8>,
-    pub(crate) sent_bytes: usize,
+    pub(crate) unsent: Unsent,
+    /// What the kernel is told of a send in several pieces.
+    pub(crate) message: Option<Box<Message>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +53,8 @@ impl Connection {
             is_ended: false,
             has_failed: false,
             is_closing: false,
-            buffer: Vec::new(),
-            sent_bytes: 0,
+            unsent: Unsent::default(),
+            message: None,
         }
     }
 
@@ -69,15 +74,17 @@ impl Connection {
         is_receiving || self.sending != Sending::Idle
     }
 
-    /// What is left to send.
-    pub(crate) fn rest(&self) -> &[u8] {
-        &self.buffer[self.sent_bytes..]
-    }
-
     /// Ends a send; the buffer is the caller's.
+    #[inline]
     pub(crate) fn end_send(&mut self) -> Vec<u8> {
         self.sending = Sending::Idle;
-        self.sent_bytes = 0;
-        std::mem::take(&mut self.buffer)
+        self.message = None;
+        self.unsent.take()
+    }
+
+    /// Never frees what the kernel may still use.
+    pub(crate) fn leak(&mut self) {
+        std::mem::forget(std::mem::take(&mut self.unsent));
+        std::mem::forget(self.message.take());
     }
 }

@@ -38,6 +38,11 @@ over_each_backend! {
     carries_much_in_both_directions
     finishes_a_send_when_the_peer_reads
     aborts_a_blocked_send_on_close
+    sends_shared_pieces_to_a_slow_reader
+    sends_more_pieces_than_one_call_takes
+    sends_shared_pieces_lazily
+    lets_go_of_shared_pieces_after_a_reset
+    lets_go_of_shared_pieces_after_close
     closes_with_a_send_just_begun
     reports_lazy_sends_with_the_next_event
     sends_after_the_peer_has_finished_writing

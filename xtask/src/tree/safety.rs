@@ -24,7 +24,9 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/whole.rs",
     "crates/net/src/uring.rs",
     "crates/net/src/uring/buffer_ring.rs",
+    "crates/net/src/uring/receive.rs",
     "crates/net/src/uring/ring.rs",
+    "crates/net/src/uring/send.rs",
     "crates/server/src/memory.rs",
 ];
 

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use commands::shared::Facts;
 use keyspace::{HugePages, SlabStats};
-use tikv_jemalloc_ctl::{epoch, stats, version};
+use tikv_jemalloc_ctl::{background_thread, epoch, stats, version};
+use tracing::warn;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -39,6 +40,18 @@ pub fn allocators(slabs: SlabStats) -> Allocators {
         active_bytes: bytes(stats::active::read()) + slabs.page_bytes as u64,
         resident_bytes: bytes(stats::resident::read()) + slab_resident_bytes as u64,
         retained_bytes: bytes(stats::retained::read()),
+    }
+}
+
+/// Has the allocator give unused memory back on threads of its own instead of in the way of those that allocate, unless
+/// `MALLOC_CONF` decides about that.
+pub fn purge_in_background() {
+    let conf = std::env::var("MALLOC_CONF").unwrap_or_default();
+    if conf.contains("background_thread:") {
+        return;
+    }
+    if let Err(error) = background_thread::write(true) {
+        warn!(%error, "the allocator has no background threads");
     }
 }
 

@@ -156,6 +156,7 @@ impl Process {
 
     /// Everything is set up: memory from here on is for clients and data.
     pub fn set_ready(&self) {
+        memory::purge();
         self.ready
             .get_or_init(|| memory::AtStart::new(&self.allocators()));
     }

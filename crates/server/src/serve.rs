@@ -33,6 +33,7 @@ const BUFFERS_MIN: usize = 16;
 /// # Errors
 /// When an address cannot be listened on, or a worker cannot be started.
 pub fn serve(config: &Arc<Config>) -> io::Result<()> {
+    memory::purge_in_background();
     let settings = config.settings();
     let workers = worker_count(&settings);
     let connections_possible = raise_descriptor_limit(&settings, workers);

@@ -1,0 +1,224 @@
+//! The way of a command without sockets, for counting its instructions: parsing, looking up, replying.
+//!
+//! `instructions WORKLOAD BATCHES` executes so many batches. Everything before them is the same whatever their number
+//! is, so what a count under valgrind grows by from one number to another is that of the batches between:
+//! `cargo xtask instructions` does it. Nothing here depends on time, addresses or threads.
+
+mod process;
+
+use std::process::ExitCode;
+
+use commands::batch::{Batch, Source, Stop};
+use commands::clients::Origin;
+use commands::dispatch::{Dispatcher, Flow};
+use commands::session::Session;
+use commands::shared::Shared;
+use keyspace::{HugePages, Keyspace, Options, Plan, Worker};
+use resp::{Limits, RequestParser, Span};
+
+use process::Nothing;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Requests that arrive together.
+const PIPELINE: usize = 128;
+/// Keys that are there before.
+const KEYS: usize = 10_000;
+/// Batches for which there are requests; more would begin again, and a new key would not be new.
+const BATCHES_MAX: usize = 2_000;
+const NOW_MS: u64 = 1_700_000_000_000;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+struct Workload {
+    name: &'static str,
+    command: Command,
+    /// The number of the first key.
+    first_key: usize,
+    /// Requests go through so many keys again and again.
+    keys: usize,
+    reply_bytes: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Command {
+    Get,
+    Set,
+}
+
+const WORKLOADS: [Workload; 4] = [
+    Workload {
+        name: "get-hit",
+        command: Command::Get,
+        first_key: 0,
+        keys: KEYS,
+        reply_bytes: "$64\r\n\r\n".len() + 64,
+    },
+    Workload {
+        name: "get-miss",
+        command: Command::Get,
+        first_key: KEYS,
+        keys: KEYS,
+        reply_bytes: "$-1\r\n".len(),
+    },
+    Workload {
+        name: "set-existing",
+        command: Command::Set,
+        first_key: 0,
+        keys: KEYS,
+        reply_bytes: "+OK\r\n".len(),
+    },
+    Workload {
+        name: "set-new",
+        command: Command::Set,
+        first_key: KEYS,
+        keys: BATCHES_MAX * PIPELINE,
+        reply_bytes: "+OK\r\n".len(),
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asked = match &arguments[..] {
+        [name, batches] => WORKLOADS
+            .iter()
+            .find(|workload| workload.name == name)
+            .zip(batches.parse().ok().filter(|&count| count <= BATCHES_MAX)),
+        _ => None,
+    };
+    let Some((workload, batches)) = asked else {
+        let names = WORKLOADS.map(|workload| workload.name).join(" | ");
+        eprintln!("usage: instructions {names} BATCHES, at most {BATCHES_MAX}");
+        return ExitCode::FAILURE;
+    };
+    let mut server = Server::new();
+    server.fill();
+    let inputs = workload.inputs();
+    for input in &inputs[..batches] {
+        let reply_bytes = server.answer(input);
+        assert_eq!(reply_bytes, workload.reply_bytes * PIPELINE);
+    }
+    ExitCode::SUCCESS
+}
+
+impl Workload {
+    /// The requests of every batch.
+    fn inputs(&self) -> Vec<Vec<u8>> {
+        let mut inputs = Vec::with_capacity(BATCHES_MAX);
+        for batch in 0..BATCHES_MAX {
+            let mut input = Vec::new();
+            for request in batch * PIPELINE..(batch + 1) * PIPELINE {
+                // An odd step that has no divisor in common with the numbers of keys meets each of them.
+                let key = self.first_key + request * 7_919 % self.keys;
+                self.command.write(key, &mut input);
+            }
+            inputs.push(input);
+        }
+        inputs
+    }
+}
+
+impl Command {
+    fn write(self, key: usize, input: &mut Vec<u8>) {
+        let key = format!("key:{key:012}");
+        match self {
+            Command::Get => resp::encode_request(&[b"GET", key.as_bytes()], input),
+            Command::Set => resp::encode_request(&[b"SET", key.as_bytes(), &[b'x'; 64]], input),
+        }
+    }
+}
+
+/// A worker with one connection, as crates/server has them.
+struct Server {
+    shared: Shared,
+    worker: Worker,
+    session: Session,
+    batch: Batch,
+    plan: Plan,
+    parser: RequestParser,
+    partial: Vec<Span>,
+    output: Vec<u8>,
+}
+
+impl Server {
+    fn new() -> Self {
+        let keyspace = Keyspace::new(Options {
+            num_shards: 64,
+            workers_max: 1,
+            seed: 1,
+            huge_pages: HugePages::No,
+        });
+        let worker = keyspace.worker();
+        let shared = Shared::new(keyspace, 1, Box::new(Nothing));
+        let origin = Origin {
+            address: String::new(),
+            local_address: String::new(),
+            is_unix: false,
+            descriptor: 0,
+        };
+        let session = Session::new(shared.clients.add(origin, 0, NOW_MS), true);
+        Self {
+            shared,
+            worker,
+            session,
+            batch: Batch::default(),
+            plan: Plan::default(),
+            parser: RequestParser::default(),
+            partial: Vec::new(),
+            output: Vec::new(),
+        }
+    }
+
+    fn fill(&mut self) {
+        for key in 0..KEYS {
+            let mut input = Vec::new();
+            Command::Set.write(key, &mut input);
+            self.answer(&input);
+        }
+    }
+
+    /// Executes what one connection has sent in a wake, in groups; the bytes of the replies.
+    fn answer(&mut self, input: &[u8]) -> usize {
+        self.output.clear();
+        let mut at = 0;
+        loop {
+            let (next, stop) = self.answer_group(input, at);
+            at = next;
+            match stop {
+                Stop::Enough => {}
+                Stop::Empty => return self.output.len(),
+                Stop::Incomplete | Stop::Error(_) => panic!("every request is whole"),
+            }
+        }
+    }
+
+    fn answer_group(&mut self, input: &[u8], at: usize) -> (usize, Stop) {
+        let Self { batch, output, .. } = self;
+        batch.clear();
+        let mut group = self.worker.group(NOW_MS);
+        let source = Source {
+            connection: 0,
+            parser: &mut self.parser,
+            partial: &mut self.partial,
+            input,
+            at,
+            database: 0,
+        };
+        let (_, at, stop) = batch.parse(source, &Limits::standard(), PIPELINE, group.keyspace());
+        batch.prefetch_first(&group);
+        let mut dispatcher = Dispatcher {
+            shared: &self.shared,
+            worker: 0,
+            plan: &mut self.plan,
+        };
+        let items = batch.runs().iter().flat_map(|run| batch.items(run));
+        for (position, item) in items.enumerate() {
+            batch.prefetch_ahead(&group, position);
+            let request = batch.request(item, input);
+            let flow = dispatcher.execute(&mut group, &mut self.session, request, NOW_MS, output);
+            assert_eq!(flow, Flow::Done);
+        }
+        (at, stop)
+    }
+}

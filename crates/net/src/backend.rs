@@ -91,6 +91,8 @@ pub struct ListenerId(pub u32);
 #[must_use = "give it back with Backend::recycle"]
 pub struct Buffer {
     pub(crate) index: u32,
+    /// Bytes before this have gone into a fill.
+    pub(crate) start: u32,
     pub(crate) length: u32,
 }
 
@@ -105,6 +107,18 @@ impl Buffer {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Leaves out the first `bytes`.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        self.start += bytes as u32;
+        self.length -= bytes as u32;
+    }
+
+    /// Where in the pool's buffer the bytes are.
+    #[inline]
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.start as usize..(self.start + self.length) as usize
     }
 }
 
@@ -146,7 +160,7 @@ pub enum Event {
         /// The sender's own bytes, unchanged, for reuse.
         buffer: Vec<u8>,
     },
-    /// A buffer given to `Backend::fill` has all the bytes that were asked for.
+    /// A buffer given to `Backend::fill` has all the bytes that were asked for, and no more.
     Filled {
         /// Of which connection.
         id: ConnectionId,
@@ -231,6 +245,18 @@ pub trait Backend: Sized {
     fn send_lazily(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
         self.send(id, outgoing);
     }
+
+    /// Receives the connection's next bytes, those after what was reported last, straight into `buffer` after what it
+    /// has, until it has `until` bytes. `Filled` follows then, and what comes later is `Received` again. The rest of a
+    /// large request is not copied this way. After `EndOfStream`, `Failed` or `close` the buffer is dropped, and no
+    /// `Filled` follows. `pause`, `resume` and `finish_receiving` act on a fill as on other receiving.
+    ///
+    /// # Panics
+    /// When `until` is not more than `buffer.len()`, is more than its capacity, or a fill is under way on this connection.
+    fn fill(&mut self, id: ConnectionId, buffer: Vec<u8>, until: usize);
+
+    /// How many bytes the buffer of the fill under way has by now; 0 when there is none. It grows as bytes arrive.
+    fn filled_bytes(&self, id: ConnectionId) -> usize;
 
     /// Stops receiving, for backpressure. What has been received already may still be reported.
     fn pause(&mut self, id: ConnectionId);

@@ -48,7 +48,7 @@ impl BufferPool {
     /// The bytes that a receive has put into a buffer.
     #[inline]
     pub(crate) fn bytes(&self, buffer: &Buffer) -> &[u8] {
-        &self.buffers[buffer.index as usize][..buffer.length as usize]
+        &self.buffers[buffer.index as usize][buffer.range()]
     }
 
     /// Makes a taken buffer free again.

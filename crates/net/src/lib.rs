@@ -9,6 +9,7 @@ pub mod backend;
 mod buffer_pool;
 pub mod cores;
 pub mod descriptors;
+mod fill;
 pub mod listener;
 pub mod mio_backend;
 mod outgoing;

@@ -3,24 +3,28 @@
 //! It imitates completions: it reads and writes by itself when a socket is ready. As readiness is reported only
 //! when it changes, what is known to be ready and has not been used up is remembered here.
 
+mod connection;
+
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
+use rustix::net::Shutdown;
 
 use crate::accept_pause::AcceptPause;
 use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
 use crate::buffer_pool::BufferPool;
+use crate::fill::{Fill, SINGLE_RECEIVES};
 use crate::listener::Listener;
 use crate::outgoing::{Outgoing, Unsent};
 use crate::slots::Slots;
 use crate::socket::Socket;
 use crate::waker::{Signal, Waker};
+
+use connection::{Connection, Sending};
 
 /// Tokens below this are slots of connections, those from here on listeners.
 const LISTENER_TOKENS: usize = 1 << 24;
@@ -29,20 +33,8 @@ const WAKER_TOKEN: Token = Token(usize::MAX - 1);
 /// Events taken from the system in one wait; more stay there for the next.
 const READY_MAX: usize = 1024;
 
-/// Reads of one connection in one wait, so that a flood on one does not starve the others.
-const READS_PER_WAIT: usize = 4;
-
-/// Pieces given to one write: as many as systems take (IOV_MAX).
-const SEND_PARTS_MAX: usize = 1024;
-
 /// Connections accepted from one listener in one wait.
 const ACCEPTS_PER_WAIT: usize = 64;
-
-#[cfg(not(target_vendor = "apple"))]
-const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
-/// There is no such flag here; Rust programs ignore SIGPIPE.
-#[cfg(target_vendor = "apple")]
-const SEND_FLAGS: SendFlags = SendFlags::empty();
 
 /// See the module's description.
 pub struct MioBackend {
@@ -66,31 +58,6 @@ pub struct MioBackend {
 struct ReadyListener {
     listener: Listener,
     is_ready: bool,
-}
-
-struct Connection {
-    descriptor: OwnedFd,
-    sending: Sending,
-    /// The socket may have bytes, or its end.
-    is_readable: bool,
-    /// The peer has closed its writing side, so that a short read is not the last.
-    is_ending: bool,
-    /// The id is in `readable`.
-    is_queued: bool,
-    is_paused: bool,
-    /// `EndOfStream` has been reported: nothing is to be read any more.
-    is_ended: bool,
-    has_failed: bool,
-    unsent: Unsent,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    Idle,
-    /// The socket has no room; the rest follows when it has.
-    Blocked,
-    /// All is written, `Sent` is due.
-    Complete,
 }
 
 impl Backend for MioBackend {
@@ -154,17 +121,7 @@ impl Backend for MioBackend {
     fn open(&mut self, socket: Socket) -> io::Result<ConnectionId> {
         let descriptor = socket.into_descriptor()?;
         let raw = descriptor.as_raw_fd();
-        let connection = Connection {
-            descriptor,
-            sending: Sending::Idle,
-            is_readable: false,
-            is_ending: false,
-            is_queued: false,
-            is_paused: false,
-            is_ended: false,
-            has_failed: false,
-            unsent: Unsent::default(),
-        };
+        let connection = Connection::new(descriptor);
         let id = self
             .connections
             .insert(connection)
@@ -190,6 +147,25 @@ impl Backend for MioBackend {
 
     fn send_lazily(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
         self.start_send(id, outgoing.into());
+    }
+
+    fn fill(&mut self, id: ConnectionId, buffer: Vec<u8>, until: usize) {
+        let fill = Fill::new(buffer, until);
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if connection.is_ended || connection.has_failed {
+            return;
+        }
+        assert!(connection.fill.is_none(), "a fill is under way");
+        connection.fill = Some(Box::new(fill));
+        connection.single_receives = SINGLE_RECEIVES;
+    }
+
+    fn filled_bytes(&self, id: ConnectionId) -> usize {
+        let connection = self.connections.get(id);
+        let fill = connection.and_then(|connection| connection.fill.as_ref());
+        fill.map_or(0, |fill| fill.filled_bytes())
     }
 
     fn pause(&mut self, id: ConnectionId) {
@@ -257,54 +233,16 @@ impl Backend for MioBackend {
     }
 }
 
-impl Connection {
-    /// Queues the connection for reading if it should be read and is not queued yet.
-    fn enqueue(&mut self, id: ConnectionId, readable: &mut VecDeque<ConnectionId>) {
-        let wants = self.is_readable && !self.is_paused && !self.is_ended && !self.has_failed;
-        if wants && !self.is_queued {
-            self.is_queued = true;
-            readable.push_back(id);
-        }
-    }
-
-    /// Writes as much as the socket takes.
-    fn write(&mut self) -> Result<(), Errno> {
-        while !self.unsent.is_done() {
-            match self.write_once() {
-                Ok(bytes) => self.unsent.advance(bytes),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => {
-                    self.sending = Sending::Blocked;
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.sending = Sending::Complete;
-        Ok(())
-    }
-
-    fn write_once(&self) -> Result<usize, Errno> {
-        if !self.unsent.has_shared() {
-            return rustix::net::send(&self.descriptor, self.unsent.rest(), SEND_FLAGS);
-        }
-        let parts = self.unsent.parts().map(IoSlice::new).take(SEND_PARTS_MAX);
-        let parts: Vec<IoSlice> = parts.collect();
-        let mut nothing_else = SendAncillaryBuffer::default();
-        rustix::net::sendmsg(&self.descriptor, &parts, &mut nothing_else, SEND_FLAGS)
-    }
-
-    fn fail(&mut self) {
-        self.has_failed = true;
-        self.sending = Sending::Idle;
-        self.unsent = Unsent::default();
-    }
-}
-
 impl MioBackend {
     /// Whether there is something to do or to report without any event from the system.
     fn has_work(&self) -> bool {
-        let can_read = !self.readable.is_empty() && self.buffers.is_available();
+        // A fill needs no buffer of the pool.
+        let is_filling = |id: &ConnectionId| {
+            let connection = self.connections.get(*id);
+            connection.is_some_and(|connection| connection.fill.is_some())
+        };
+        let can_read = !self.readable.is_empty()
+            && (self.buffers.is_available() || self.readable.iter().any(is_filling));
         let can_accept = !self.accept_pause.lasts()
             && self
                 .listeners
@@ -436,16 +374,17 @@ impl MioBackend {
         }
     }
 
-    /// Reads from each connection whose turn it is, as long as there are buffers.
+    /// Reads from each connection whose turn it is, as long as there are buffers for it.
     fn read(&mut self, events: &mut Vec<Event>) {
         for _ in 0..self.readable.len() {
-            if !self.buffers.is_available() {
-                return;
-            }
             let Some(id) = self.readable.pop_front() else {
                 return;
             };
             if let Some(connection) = self.connections.get_mut(id) {
+                if !self.buffers.is_available() && connection.fill.is_none() {
+                    self.readable.push_back(id);
+                    continue;
+                }
                 connection.is_queued = false;
                 connection.read(id, &mut self.buffers, events);
                 connection.enqueue(id, &mut self.readable);
@@ -473,45 +412,5 @@ impl ReadyListener {
             }
         }
         Ok(())
-    }
-}
-
-impl Connection {
-    fn read(&mut self, id: ConnectionId, buffers: &mut BufferPool, events: &mut Vec<Event>) {
-        let mut reads = 0;
-        while reads < READS_PER_WAIT && self.is_readable && !self.is_paused && !self.has_failed {
-            let Some(index) = buffers.take() else {
-                return;
-            };
-            reads += 1;
-            let space = buffers.space(index);
-            let capacity = space.len();
-            match rustix::net::recv(&self.descriptor, space, RecvFlags::empty()) {
-                Ok((0, _)) => {
-                    buffers.give_back(index);
-                    self.is_readable = false;
-                    self.is_ended = true;
-                    events.push(Event::EndOfStream { id });
-                }
-                Ok((bytes, _)) => {
-                    // A short read has emptied the socket: news of what comes later comes later.
-                    self.is_readable = bytes == capacity || self.is_ending;
-                    let length = bytes as u32;
-                    events.push(Event::Received {
-                        id,
-                        buffer: Buffer { index, length },
-                    });
-                }
-                Err(error) => {
-                    buffers.give_back(index);
-                    self.is_readable = error == Errno::INTR;
-                    if error != Errno::INTR && error != Errno::AGAIN {
-                        self.fail();
-                        let error = error.into();
-                        events.push(Event::Failed { id, error });
-                    }
-                }
-            }
-        }
     }
 }

@@ -52,6 +52,16 @@ impl<T> Slots<T> {
         }
     }
 
+    /// The same, to look at.
+    #[inline]
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&T> {
+        let place = self.places.get(id.slot as usize)?;
+        place
+            .value
+            .as_ref()
+            .filter(|_| place.generation == id.generation)
+    }
+
     /// Whether `id` names a value.
     #[inline]
     pub(crate) fn contains(&self, id: ConnectionId) -> bool {

@@ -1,6 +1,6 @@
 //! The completion backend: one io_uring for each worker.
 //!
-//! Each connection has one multishot receive, which takes a buffer only when bytes arrive. A send is tried at once
+//! Each connection has one multishot receive, which takes a buffer only when bytes arrive (`receive`). A send is tried at once
 //! within the call that also sleeps, and reports nothing when it succeeds; what the socket has no room for is
 //! submitted a second time and waits in the kernel. So a wake is one system call, however many connections it serves.
 //!
@@ -31,6 +31,7 @@ use rustix::net::Shutdown;
 
 use crate::accept_pause::AcceptPause;
 use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+use crate::fill::Fill;
 use crate::listener::Listener;
 use crate::outgoing::Outgoing;
 use crate::slots::Slots;
@@ -56,6 +57,8 @@ pub struct Uring {
     connections: Slots<Connection>,
     /// Connections whose receive has ended for lack of buffers, in turn.
     starved: VecDeque<ConnectionId>,
+    /// Connections that receive again in the next wait, if the caller has no other plans for them till then.
+    deferred: Vec<ConnectionId>,
     /// Slots with an immediate send that is not reported yet.
     immediate: Vec<u32>,
     /// Whether `immediate` has only sends that may be reported late.
@@ -92,6 +95,7 @@ impl Backend for Uring {
             accept_pause: AcceptPause::default(),
             connections: Slots::new(options.connections_max),
             starved: VecDeque::new(),
+            deferred: Vec::new(),
             immediate: Vec::new(),
             sent_lazily: true,
             closed: Vec::new(),
@@ -158,6 +162,16 @@ impl Backend for Uring {
         self.start_send(id, outgoing.into());
     }
 
+    fn fill(&mut self, id: ConnectionId, buffer: Vec<u8>, until: usize) {
+        self.start_fill(id, Fill::new(buffer, until));
+    }
+
+    fn filled_bytes(&self, id: ConnectionId) -> usize {
+        let connection = self.connections.get(id).filter(|it| it.is_healthy());
+        let fill = connection.and_then(|connection| connection.fill.as_ref());
+        fill.map_or(0, |fill| fill.filled_bytes())
+    }
+
     fn pause(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
@@ -206,6 +220,7 @@ impl Backend for Uring {
             self.arm_listeners();
         }
         self.buffers.refill();
+        self.receive_for_deferred();
         self.receive_for_starved();
         let may_sleep = self.waker.falls_asleep() && !self.has_news();
         let timeout = if may_sleep {
@@ -224,7 +239,7 @@ impl Backend for Uring {
 
     #[inline]
     fn bytes(&self, buffer: &Buffer) -> &[u8] {
-        self.buffers.bytes(buffer.index, buffer.length)
+        self.buffers.bytes(buffer)
     }
 
     #[inline]
@@ -297,6 +312,7 @@ impl Uring {
         for completion in completions.drain(..) {
             match completion.tag.operation {
                 Operation::Receive => self.on_receive(&completion, events),
+                Operation::Fill => self.on_fill(&completion, events),
                 Operation::Accept => self.on_accept(&completion, events),
                 Operation::Wake if !completion.more => self.arm_waker(),
                 Operation::Wake | Operation::Send | Operation::Cancel => {}

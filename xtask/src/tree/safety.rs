@@ -22,6 +22,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/table/growth.rs",
     "crates/keyspace/src/table/walk.rs",
     "crates/keyspace/src/whole.rs",
+    "crates/net/src/fill.rs",
     "crates/net/src/uring.rs",
     "crates/net/src/uring/buffer_ring.rs",
     "crates/net/src/uring/receive.rs",

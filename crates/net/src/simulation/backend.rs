@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
 use crate::buffer_pool::BufferPool;
+use crate::fill::Fill;
 use crate::listener::{Listener, ListenerHandle};
 use crate::outgoing::{Outgoing, Unsent};
 use crate::slots::Slots;
@@ -42,6 +43,7 @@ struct Connection {
     is_sending: bool,
     is_lazy: bool,
     unsent: Unsent,
+    fill: Option<Box<Fill>>,
 }
 
 impl Simulation {
@@ -160,6 +162,7 @@ impl Connection {
             self.has_failed = true;
             self.is_sending = false;
             self.unsent = Unsent::default();
+            self.fill = None;
             let error = io::ErrorKind::ConnectionReset.into();
             events.push(Event::Failed { id, error });
         }
@@ -179,7 +182,10 @@ impl Connection {
             ..
         } = state;
         let wire = &mut wires[self.end.wire];
-        if self.has_failed || self.is_ended || !buffers.is_available() {
+        if self.has_failed || self.is_ended {
+            return false;
+        }
+        if self.fill.is_none() && !buffers.is_available() {
             return false;
         }
         if self.is_paused {
@@ -191,6 +197,7 @@ impl Connection {
         if wire.to_server.is_empty() {
             if wire.is_finished_by_client || self.is_finishing {
                 self.is_ended = true;
+                self.fill = None;
                 events.push(Event::EndOfStream { id });
             }
             return false;
@@ -198,7 +205,17 @@ impl Connection {
         if random.happens(faults.stalls_per_mille) {
             return true;
         }
-        if let Some(index) = buffers.take() {
+        // Some of a fill comes as if it had been received into the pool before.
+        let is_late = self.fill.is_some() && random.happens(faults.stalls_per_mille);
+        if let Some(fill) = &mut self.fill
+            && !(is_late && buffers.is_available())
+        {
+            let bytes_max = wire.to_server.len().min(fill.step_bytes());
+            let bytes = random.piece(bytes_max.min(faults.receive_bytes_max), faults);
+            let bytes: Vec<u8> = wire.to_server.drain(..bytes).collect();
+            fill.copy_from(&bytes);
+            self.report_filled(id, events);
+        } else if let Some(index) = buffers.take() {
             let space = buffers.space(index);
             let bytes_max = wire
                 .to_server
@@ -209,11 +226,30 @@ impl Connection {
             for (place, byte) in space.iter_mut().zip(wire.to_server.drain(..bytes)) {
                 *place = byte;
             }
-            let length = bytes as u32;
-            let buffer = Buffer { index, length };
-            events.push(Event::Received { id, buffer });
+            let (start, length) = (0, bytes as u32);
+            let mut buffer = Buffer {
+                index,
+                start,
+                length,
+            };
+            if let Some(fill) = &mut self.fill {
+                buffer.skip(fill.copy_from(buffers.bytes(&buffer)));
+                self.report_filled(id, events);
+            }
+            if buffer.is_empty() {
+                buffers.give_back(index);
+            } else {
+                events.push(Event::Received { id, buffer });
+            }
         }
         true
+    }
+
+    fn report_filled(&mut self, id: ConnectionId, events: &mut Vec<Event>) {
+        if let Some(filled) = self.fill.take_if(|fill| fill.is_full()) {
+            let buffer = filled.into_buffer();
+            events.push(Event::Filled { id, buffer });
+        }
     }
 
     fn send(
@@ -318,6 +354,7 @@ impl Backend for Simulation {
             is_sending: false,
             is_lazy: false,
             unsent: Unsent::default(),
+            fill: None,
         };
         Ok(self
             .connections
@@ -331,6 +368,23 @@ impl Backend for Simulation {
 
     fn send_lazily(&mut self, id: ConnectionId, outgoing: impl Into<Outgoing>) {
         self.start_send(id, outgoing.into(), true);
+    }
+
+    fn fill(&mut self, id: ConnectionId, buffer: Vec<u8>, until: usize) {
+        let fill = Fill::new(buffer, until);
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if !connection.is_ended && !connection.has_failed {
+            assert!(connection.fill.is_none(), "a fill is under way");
+            connection.fill = Some(Box::new(fill));
+        }
+    }
+
+    fn filled_bytes(&self, id: ConnectionId) -> usize {
+        let connection = self.connections.get(id);
+        let fill = connection.and_then(|connection| connection.fill.as_ref());
+        fill.map_or(0, |fill| fill.filled_bytes())
     }
 
     fn pause(&mut self, id: ConnectionId) {

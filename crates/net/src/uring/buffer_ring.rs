@@ -14,6 +14,8 @@ use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
 use rustix::mm::{MapFlags, ProtFlags};
 
+use crate::backend::Buffer;
+
 /// The only buffer group of a ring.
 pub(crate) const GROUP: u16 = 0;
 
@@ -159,13 +161,22 @@ impl BufferRing {
         }
     }
 
-    /// The first `length` bytes of a buffer that the caller holds.
+    /// The size of each.
+    pub(crate) fn buffer_bytes(&self) -> usize {
+        self.buffer_bytes
+    }
+
+    /// The bytes of a buffer that the caller holds.
     #[inline]
-    pub(crate) fn bytes(&self, index: u32, length: u32) -> &[u8] {
-        assert!(index < self.touched && length as usize <= self.buffer_bytes);
+    pub(crate) fn bytes(&self, buffer: &Buffer) -> &[u8] {
+        let range = buffer.range();
+        assert!(buffer.index < self.touched && range.end <= self.buffer_bytes);
         // SAFETY: in bounds by the assertion; mapped memory is initialised; the kernel does not write to a
         // buffer that the caller holds, and nobody else does.
-        unsafe { std::slice::from_raw_parts(self.start_of(index), length as usize) }
+        unsafe {
+            let start = self.start_of(buffer.index).add(range.start);
+            std::slice::from_raw_parts(start, buffer.len())
+        }
     }
 
     fn take_free(&mut self) -> Option<u16> {

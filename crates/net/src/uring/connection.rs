@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use crate::fill::Fill;
 use crate::outgoing::Unsent;
 
 use super::send::Message;
@@ -11,6 +12,8 @@ pub(crate) struct Connection {
     pub(crate) descriptor: OwnedFd,
     pub(crate) receiving: Receiving,
     pub(crate) sending: Sending,
+    /// So many receives take one pool buffer only.
+    pub(crate) single_receives: u8,
     pub(crate) is_paused: bool,
     /// `EndOfStream` has been reported.
     pub(crate) is_ended: bool,
@@ -21,14 +24,18 @@ pub(crate) struct Connection {
     pub(crate) unsent: Unsent,
     /// What the kernel is told of a send in several pieces.
     pub(crate) message: Option<Box<Message>>,
+    /// What is being filled; the kernel may write to it while `receiving` is not idle.
+    pub(crate) fill: Option<Box<Fill>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Receiving {
     Idle,
-    /// A multishot receive is in flight.
+    /// A receive into pool buffers is in flight.
     Armed,
-    /// It is being cancelled.
+    /// A receive into the buffer of a fill is in flight.
+    Filling,
+    /// One of these is being cancelled.
     Cancelling,
     /// It has ended for lack of buffers and is to be armed again when there are some.
     Starved,
@@ -49,12 +56,14 @@ impl Connection {
             descriptor,
             receiving: Receiving::Idle,
             sending: Sending::Idle,
+            single_receives: 0,
             is_paused: false,
             is_ended: false,
             has_failed: false,
             is_closing: false,
             unsent: Unsent::default(),
             message: None,
+            fill: None,
         }
     }
 
@@ -70,7 +79,10 @@ impl Connection {
 
     /// Whether the kernel may still use its descriptor or memory.
     pub(crate) fn is_in_flight(&self) -> bool {
-        let is_receiving = matches!(self.receiving, Receiving::Armed | Receiving::Cancelling);
+        let is_receiving = match self.receiving {
+            Receiving::Armed | Receiving::Filling | Receiving::Cancelling => true,
+            Receiving::Idle | Receiving::Starved => false,
+        };
         is_receiving || self.sending != Sending::Idle
     }
 
@@ -86,5 +98,6 @@ impl Connection {
     pub(crate) fn leak(&mut self) {
         std::mem::forget(std::mem::take(&mut self.unsent));
         std::mem::forget(self.message.take());
+        std::mem::forget(self.fill.take());
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Operation {
     Send,
     Accept,
     Wake,
+    /// A receive into the buffer of a fill.
+    Fill,
     Cancel,
 }
 
@@ -42,6 +44,7 @@ impl Tag {
             1 => Operation::Send,
             2 => Operation::Accept,
             3 => Operation::Wake,
+            4 => Operation::Fill,
             _ => Operation::Cancel,
         };
         let index = data as u32;

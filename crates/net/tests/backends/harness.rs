@@ -10,6 +10,9 @@ use net::{Backend, ConnectionId, Event, Listener, ListenerOptions, Options, Peer
 /// A case that takes longer than this has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// More than the system's buffers of one connection take.
+pub const MORE_THAN_FITS: usize = 32 << 20;
+
 /// A backend whose events are looked at one by one.
 pub struct Host<B> {
     pub backend: B,
@@ -77,6 +80,14 @@ impl<B: Backend> Host<B> {
         }
     }
 
+    /// The next event, and all others of the same wait.
+    pub fn next_all(&mut self) -> Vec<Event> {
+        let first = self.next();
+        std::iter::once(first)
+            .chain(self.events.drain(..))
+            .collect()
+    }
+
     /// The next event, also one that does not end a sleep.
     pub fn next_or_late(&mut self) -> Event {
         if self.events.is_empty() {
@@ -122,6 +133,13 @@ impl<B: Backend> Host<B> {
         }
     }
 
+    pub fn expect_filled(&mut self, id: ConnectionId) -> Vec<u8> {
+        match self.next() {
+            Event::Filled { id: of, buffer } if of == id => buffer,
+            event => panic!("not filled: {event:?}"),
+        }
+    }
+
     pub fn expect_end(&mut self, id: ConnectionId) {
         let event = self.next();
         assert!(
@@ -161,6 +179,12 @@ impl<B: Backend> Host<B> {
         self.close(id);
         self.expect_nothing();
     }
+}
+
+/// Closes so that the peer gets a reset, not an end.
+pub fn reset(client: TcpStream) {
+    rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).expect("linger");
+    drop(client);
 }
 
 /// Bytes that tell where in a stream they belong.

@@ -6,6 +6,7 @@
 //! - `generator`, `differential`, `comparison`, `differences`: random commands answered by both.
 //! - `command_table`: COMMAND INFO of every command against redis-server.
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
+//! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
 //! Environment:
 //! - `REDISTILL_LONG=1`: the long run (200,000 random commands for each backend and protocol, ...).
@@ -23,6 +24,7 @@ mod differences;
 mod differential;
 mod generator;
 mod grammar;
+mod guide;
 mod hostile;
 mod information;
 mod lifecycle;

@@ -1,6 +1,8 @@
 //! What a handler works with: its session, its locked keys, its reply.
 
-use keyspace::{EntryRef, Key, Locked, ValueKind, ValueRef};
+use std::sync::Arc;
+
+use keyspace::{Deadline, EntryRef, Key, Locked, NewValue, SharedBytes, ValueKind, ValueRef};
 use resp::{Args, ReplyWriter};
 
 use crate::error::CommandError;
@@ -24,6 +26,8 @@ pub struct Context<'c, 'g> {
     pub command: &'static str,
     /// The keys whose hashes are known.
     pub(crate) hashed: Hashed<'c>,
+    /// The buffer that the arguments lie in, if a large value among them may share it.
+    pub(crate) buffer: Option<&'c Arc<Vec<u8>>>,
     /// The length of the reply buffer before this command.
     pub(crate) reply_start: usize,
 }
@@ -69,6 +73,17 @@ impl Context<'_, '_> {
             },
             None => self.keys.key(database, bytes),
         }
+    }
+
+    /// Stores a value that a client sent, whatever the key was before.
+    #[inline]
+    pub fn set(&mut self, key: Key<'_>, bytes: &[u8], deadline: Deadline) {
+        if let Some(buffer) = self.buffer
+            && let Some(shared) = SharedBytes::within(buffer, bytes)
+        {
+            return self.keys.set(key, NewValue::Shared(&shared), deadline);
+        }
+        self.keys.set(key, NewValue::from_client(bytes), deadline);
     }
 
     /// Now, in milliseconds of the Unix epoch.

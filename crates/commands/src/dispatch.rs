@@ -1,9 +1,10 @@
 //! One command: its checks, its locks, its handler, its reply.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use keyspace::{Busy, Group, Key, Locked, Plan};
-use resp::{Args, OwnedArgs, ReplyWriter};
+use resp::{Args, Output, OwnedArgs, ReplyWriter};
 
 use crate::command::{Locks, flag};
 use crate::context::{Context, Hashed};
@@ -36,6 +37,8 @@ pub struct Dispatcher<'d> {
     pub worker: usize,
     /// Reused from command to command.
     pub plan: &'d mut Plan,
+    /// The buffer that the arguments lie in, if a large value among them may share it.
+    pub buffer: Option<Arc<Vec<u8>>>,
 }
 
 /// A request as the batch has prepared it.
@@ -61,7 +64,7 @@ impl Dispatcher<'_> {
         session: &mut Session,
         request: Request<'_>,
         now_ms: u64,
-        out: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Flow {
         if self.read(group, session, request, now_ms, out) {
             return Flow::Done;
@@ -77,7 +80,7 @@ impl Dispatcher<'_> {
         session: &mut Session,
         request: Request<'_>,
         now_ms: u64,
-        out: &mut Vec<u8>,
+        out: &mut Output,
     ) -> bool {
         let Request {
             registered: Some(registered),
@@ -119,7 +122,7 @@ impl Dispatcher<'_> {
         session: &mut Session,
         request: Request<'_>,
         now_ms: u64,
-        out: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Flow {
         let start = out.len();
         if session.replies == Replies::SkipNext {
@@ -146,7 +149,7 @@ impl Dispatcher<'_> {
         session: &mut Session,
         request: Request<'_>,
         now_ms: u64,
-        out: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Flow {
         if request.registered.is_none() && is_cross_protocol(request.args.name()) {
             return Flow::Close;
@@ -180,6 +183,7 @@ impl Dispatcher<'_> {
             worker: self.worker,
             command: registered.full_name.as_str(),
             hashed,
+            buffer: self.buffer.as_ref(),
             reply_start,
         };
         run(&mut context, registered, request.args);
@@ -197,7 +201,7 @@ impl Dispatcher<'_> {
         session: &mut Session,
         request: Request<'_>,
         error: &CommandError,
-        out: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Flow {
         let stats = self.stats();
         if let Some(registered) = request.registered {
@@ -246,7 +250,7 @@ impl Dispatcher<'_> {
         session: &mut Session,
         registered: &'static Registered,
         args: Args<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Flow {
         let mut reply = ReplyWriter::new(out, session.protocol);
         let Some(transaction) = &mut session.transaction else {
@@ -492,7 +496,7 @@ impl<'e> Execution<'e> {
 
 /// Runs the commands of a transaction, whose keys are locked, and writes their replies.
 pub(crate) fn run_queued(context: &mut Context<'_, '_>, transaction: &Transaction) {
-    let command = context.command;
+    let (command, buffer) = (context.command, context.buffer.take());
     for Queued { registered, args } in &transaction.queued {
         context.command = registered.full_name.as_str();
         context.hashed = Hashed::default();
@@ -501,6 +505,7 @@ pub(crate) fn run_queued(context: &mut Context<'_, '_>, transaction: &Transactio
         run(context, registered, args.as_args());
     }
     context.command = command;
+    context.buffer = buffer;
 }
 
 /// Finds the command of a request.

@@ -13,3 +13,7 @@ pub const LCS_TABLE_BYTES_MAX: usize = 512 << 20;
 pub const POPULATE_KEYS_MAX: u64 = 10_000_000;
 /// The most keys that are prefetched for one group: as many as the first levels of the cache hold with their entries.
 pub const GROUP_KEYS_MAX: usize = 512;
+
+/// Values and parts of values from this size on are sent from where they are instead of being copied into the reply, in
+/// bytes.
+pub const SHARED_BYTES_MIN: usize = 16 << 10;

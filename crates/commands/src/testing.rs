@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::sync::Mutex;
 
 use keyspace::{HugePages, Keyspace, Options, Plan, Worker};
-use resp::{Limits, Protocol, Reply, RequestParser, parse_reply};
+use resp::{Limits, Output, Protocol, Reply, RequestParser, parse_reply};
 
 use crate::batch::{Batch, Source};
 use crate::clients::{Client, Origin};
@@ -160,18 +160,19 @@ impl TestServer {
             group.keyspace(),
         );
         batch.prefetch_first(&group);
-        let mut out = Vec::new();
+        let mut out = Output::default();
         let mut dispatcher = Dispatcher {
             shared: &self.shared,
             worker: 0,
             plan: &mut self.plan,
+            buffer: None,
         };
         for item in batch.runs().iter().flat_map(|run| batch.items(run)) {
             let request = batch.request(item, input);
             let flow = dispatcher.execute(&mut group, session, request, self.now_ms, &mut out);
             assert!(flow != Flow::Busy, "{:?}", request.args);
         }
-        parse_all(&out)
+        parse_all(&out.to_vec())
     }
 }
 

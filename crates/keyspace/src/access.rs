@@ -7,10 +7,11 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::entry::{Entry, EntryRef};
+use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
 use crate::quiescence::Exclusive;
+use crate::shared::{SharedBytes, StringMut};
 use crate::stats::Counters;
 use crate::table::{self, ExpiredSegment, Found, Held, Table};
 use crate::value::{Deadline, NewValue, Number};
@@ -540,30 +541,34 @@ impl<'g> Locked<'g> {
 
     /// Changes the bytes of a string, which is empty before if the key is not there, and keeps its deadline. `change`
     /// must leave at most [`crate::limits::STRING_BYTES_MAX`]. The length after the change.
-    pub fn change_string(&mut self, key: Key<'_>, change: impl FnOnce(&mut Vec<u8>)) -> usize {
+    pub fn change_string(
+        &mut self,
+        key: Key<'_>,
+        change: impl FnOnce(&mut StringMut<'_>),
+    ) -> usize {
         let mut bytes = Vec::new();
+        let mut change = Some(change);
+        let mut change = |string: &mut StringMut<'_>| (change.take().expect("called once"))(string);
         if let Some((_, found)) = self.lookup(key) {
             self.begin_change();
             let unbroken = Unbroken;
-            let mut change = Some(change);
-            let in_place = found.entry().change_large_in_place(|vector| {
-                change.take().expect("called once")(vector);
-                vector.len()
-            });
+            let is_done = found.entry().change_large_in_place(&mut change);
             drop(unbroken);
-            if let Some(len) = in_place {
+            if is_done {
                 self.announce(key, Change::Written);
-                return len;
+                return found.entry().value().string_len();
             }
             bytes.extend_from_slice(found.entry().value().string_bytes(&mut Number::new()));
-            if let Some(change) = change {
-                change(&mut bytes);
-            }
-        } else {
-            change(&mut bytes);
         }
-        self.set(key, NewValue::Composed(&bytes), Deadline::Keep);
-        bytes.len()
+        change(&mut StringMut::whole(&mut bytes));
+        let len = bytes.len();
+        if len < LARGE_BYTES_MIN {
+            self.set(key, NewValue::Composed(&bytes), Deadline::Keep);
+        } else {
+            let shared = SharedBytes::from(bytes);
+            self.set(key, NewValue::Shared(&shared), Deadline::Keep);
+        }
+        len
     }
 
     /// Removes a key; false when it is not there.

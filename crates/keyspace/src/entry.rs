@@ -2,7 +2,7 @@
 //! One key with its value and deadline, in one allocation.
 //!
 //! ```text
-//! header 8 | deadline 8, if any | lengths 8, if wide | word 8, if integer or large | key | value, if inline
+//! header 8 | deadline 8, if any | lengths 8, if wide | integer 8, or address 8 and range 8 if large | key | value, if inline
 //! ```
 //!
 //! The header, from the lowest bit: 4 bits of form, 4 flags, 24 bits that belong to the eviction policy (now: the
@@ -17,10 +17,11 @@
 
 use std::alloc::Layout;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::shared::{SharedBytes, StringMut};
 use crate::slab::Magazines;
 use crate::value::{Encoding, NewValue, ValueRef};
 
@@ -40,7 +41,7 @@ const WORD: usize = 8;
 /// A deadline word that says "none": PERSIST changes the word, not the allocation.
 const NO_DEADLINE: u64 = u64::MAX;
 /// Values from this size on live in an allocation of their own that can grow in place and be shared.
-const LARGE_BYTES_MIN: usize = 16 << 10;
+pub(crate) const LARGE_BYTES_MIN: usize = 16 << 10;
 /// The longest string that Redis calls `embstr`.
 const EMBSTR_BYTES_MAX: usize = 44;
 
@@ -74,8 +75,12 @@ impl Shape {
 
     #[inline]
     fn key_offset(self) -> usize {
-        let has_word = self.header & FORM_MASK != FORM_INLINE;
-        (self.word_at() + usize::from(has_word)) * WORD
+        let words = match self.header & FORM_MASK {
+            FORM_INLINE => 0,
+            FORM_LARGE => 2,
+            _ => 1,
+        };
+        (self.word_at() + words) * WORD
     }
 
     #[inline]
@@ -106,9 +111,15 @@ impl Entry {
         magazines: &mut Magazines,
     ) -> Self {
         match value {
-            NewValue::Bytes(bytes) if bytes.len() < LARGE_BYTES_MIN => {
-                Self::build(key, FORM_INLINE, bytes, 0, deadline_ms, policy, magazines)
-            }
+            NewValue::Bytes(bytes) if bytes.len() < LARGE_BYTES_MIN => Self::build(
+                key,
+                FORM_INLINE,
+                bytes,
+                [0; 2],
+                deadline_ms,
+                policy,
+                magazines,
+            ),
             _ => Self::allocate_other(key, value, deadline_ms, policy, magazines),
         }
     }
@@ -121,18 +132,19 @@ impl Entry {
         policy: u32,
         magazines: &mut Magazines,
     ) -> Self {
-        let (header, inline, word) = match value {
-            NewValue::Integer(integer) => (FORM_INTEGER, &[][..], integer.cast_unsigned()),
+        let (header, inline, words) = match value {
+            NewValue::Integer(integer) => (FORM_INTEGER, &[][..], [integer.cast_unsigned(), 0]),
+            NewValue::Shared(shared) => (FORM_LARGE, &[][..], shared.clone().into_words()),
             NewValue::Bytes(bytes) | NewValue::Composed(bytes)
                 if bytes.len() >= LARGE_BYTES_MIN =>
             {
                 (
                     FORM_LARGE,
                     &[][..],
-                    address_of(Arc::into_raw(Arc::new(bytes.to_vec()))),
+                    SharedBytes::from(bytes.to_vec()).into_words(),
                 )
             }
-            NewValue::Bytes(bytes) | NewValue::Composed(bytes) => (FORM_INLINE, bytes, 0),
+            NewValue::Bytes(bytes) | NewValue::Composed(bytes) => (FORM_INLINE, bytes, [0; 2]),
         };
         let composed = if matches!(value, NewValue::Composed(_)) {
             FLAG_COMPOSED
@@ -140,16 +152,16 @@ impl Entry {
             0
         };
         let header = header | composed;
-        Self::build(key, header, inline, word, deadline_ms, policy, magazines)
+        Self::build(key, header, inline, words, deadline_ms, policy, magazines)
     }
 
-    /// Lays an entry out. `header` has the form and the composed flag, `word` what the form keeps in its word.
+    /// Lays an entry out. `header` has the form and the composed flag, `form_words` what the form keeps in its words.
     #[inline]
     fn build(
         key: &[u8],
         mut header: u64,
         inline: &[u8],
-        word: u64,
+        form_words: [u64; 2],
         deadline_ms: Option<u64>,
         policy: u32,
         magazines: &mut Magazines,
@@ -185,7 +197,10 @@ impl Entry {
                     .write(key.len() as u64 | (inline.len() as u64) << 32);
             }
             if header & FORM_MASK != FORM_INLINE {
-                words.add(shape.word_at()).write(word);
+                words.add(shape.word_at()).write(form_words[0]);
+            }
+            if header & FORM_MASK == FORM_LARGE {
+                words.add(shape.word_at() + 1).write(form_words[1]);
             }
             let bytes = start.add(shape.key_offset());
             copy_key(key, bytes);
@@ -206,7 +221,7 @@ impl Entry {
         unsafe {
             let shape = self.shape();
             if shape.header & FORM_MASK == FORM_LARGE {
-                drop(Arc::from_raw(self.large(shape)));
+                drop(ManuallyDrop::into_inner(self.large(shape)));
             }
             magazines.free(self.0.cast(), shape.layout());
         }
@@ -266,12 +281,16 @@ impl Entry {
         }
     }
 
+    /// The value, without a count of its own.
+    ///
     /// # Safety
-    /// The entry is alive and its form is `FORM_LARGE`.
-    unsafe fn large(self, shape: Shape) -> *const Vec<u8> {
-        // SAFETY: an entry of this form has the word.
-        let address = unsafe { self.0.add(shape.word_at()).as_ref() }.load(Relaxed);
-        std::ptr::with_exposed_provenance(address as usize)
+    /// The entry is alive and its form is `FORM_LARGE`. The value is dropped only together with the entry.
+    unsafe fn large(self, shape: Shape) -> ManuallyDrop<SharedBytes> {
+        // SAFETY: an entry of this form has both words, as `SharedBytes::into_words` made them.
+        unsafe {
+            let word = |at| self.0.add(shape.word_at() + at).as_ref().load(Relaxed);
+            ManuallyDrop::new(SharedBytes::from_words([word(0), word(1)]))
+        }
     }
 }
 
@@ -293,10 +312,6 @@ unsafe fn copy_key(key: &[u8], place: *mut u8) {
         // SAFETY: by the contract.
         _ => unsafe { place.copy_from_nonoverlapping(key.as_ptr(), key.len()) },
     }
-}
-
-fn address_of(large: *const Vec<u8>) -> u64 {
-    large.expose_provenance() as u64
 }
 
 /// An entry, readable for as long as the shard's lock is held, or the group lasts in which it was found.
@@ -376,8 +391,11 @@ impl<'a> EntryRef<'a> {
                 ValueRef::Integer(self.word(shape.word_at()).load(Relaxed).cast_signed())
             }
             FORM_LARGE => {
-                // SAFETY: the vector lives as long as the entry and changes only through `&mut` of the lock's holder.
-                ValueRef::Bytes(unsafe { &*self.entry.large(shape) })
+                // SAFETY: the bytes live as long as the entry and change only through `&mut` of the lock's holder.
+                ValueRef::Bytes(unsafe {
+                    let bytes: *const [u8] = self.entry.large(shape).as_ref();
+                    &*bytes
+                })
             }
             form => unreachable!("an entry of unknown form {form}"),
         }
@@ -410,13 +428,11 @@ impl<'a> EntryRef<'a> {
             ValueRef::Bytes(_) if shape.header & FORM_MASK == FORM_LARGE => {
                 // SAFETY: the entry is alive and of this form.
                 let value = unsafe { self.entry.large(shape) };
-                // SAFETY: the pointer came from `Arc::into_raw` and its count is at least the entry's own.
-                unsafe { Arc::increment_strong_count(value) };
                 Entry::build(
                     key,
                     FORM_LARGE | self.header() & FLAG_COMPOSED,
                     &[],
-                    address_of(value),
+                    SharedBytes::clone(&value).into_words(),
                     deadline_ms,
                     self.policy(),
                     magazines,
@@ -463,9 +479,8 @@ impl<'a> EntryRef<'a> {
         let shape = self.shape();
         let large = match self.value() {
             ValueRef::Bytes(_) if shape.header & FORM_MASK == FORM_LARGE => {
-                // SAFETY: as in `value`.
-                let vector = unsafe { &*self.entry.large(shape) };
-                vector.capacity() + size_of::<Vec<u8>>() + 2 * size_of::<usize>()
+                // SAFETY: the entry is alive and of this form.
+                unsafe { self.entry.large(shape) }.allocated_bytes()
             }
             ValueRef::Bytes(_) | ValueRef::Integer(_) => 0,
         };
@@ -522,23 +537,29 @@ impl<'a> EntryRef<'a> {
             .store(integer.cast_unsigned(), Relaxed);
     }
 
-    /// Changes a large value in place; None when the value is not large or is being sent. For the holder of the lock,
-    /// who has no other reference to the value.
-    pub(crate) fn change_large_in_place<R>(
-        &self,
-        change: impl FnOnce(&mut Vec<u8>) -> R,
-    ) -> Option<R> {
-        let shape = self.shape();
-        if shape.header & FORM_MASK != FORM_LARGE {
-            return None;
+    /// A large value, to be read without its entry; None when it is not large. For the holder of the lock.
+    pub fn shared(&self) -> Option<SharedBytes> {
+        // SAFETY: the entry is alive and of this form.
+        let value = || unsafe { self.entry.large(self.shape()) };
+        self.is_large().then(|| SharedBytes::clone(&value()))
+    }
+
+    /// Changes a large value in place; false when it is not large or somebody shares it, so that `change` was not
+    /// called. For the holder of the lock, who has no other reference to the value.
+    pub(crate) fn change_large_in_place(&self, change: impl FnOnce(&mut StringMut<'_>)) -> bool {
+        if !self.is_large() {
+            return false;
         }
-        // SAFETY: the pointer came from `Arc::into_raw`; `ManuallyDrop` keeps the entry's own count.
-        let mut shared =
-            std::mem::ManuallyDrop::new(unsafe { Arc::from_raw(self.entry.large(shape)) });
-        let vector = Arc::get_mut(&mut shared)?;
-        let result = change(vector);
+        let shape = self.shape();
+        // SAFETY: the entry is alive and of this form; it keeps the count.
+        let mut value = unsafe { self.entry.large(shape) };
+        if !value.change_in_place(change) {
+            return false;
+        }
+        self.word(shape.word_at() + 1)
+            .store(value.range_word(), Relaxed);
         self.word(0).fetch_or(FLAG_COMPOSED, Relaxed);
-        Some(result)
+        true
     }
 }
 
@@ -558,6 +579,7 @@ mod tests {
         let expected = match value {
             NewValue::Bytes(bytes) | NewValue::Composed(bytes) => bytes.to_vec(),
             NewValue::Integer(integer) => integer.to_string().into_bytes(),
+            NewValue::Shared(shared) => shared.as_ref().to_vec(),
         };
         assert_eq!(view.value().string_bytes(&mut number), expected);
         view.set_policy(7);

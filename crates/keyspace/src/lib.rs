@@ -15,6 +15,7 @@
 //! | `memory` | what a worker allocates from, and what it has retired |
 //! | `access` | [`Group`] and [`Locked`]: locks, lookups, mutations |
 //! | `read` | reading one key without a lock |
+//! | `shared` | large strings, shared instead of copied |
 //! | `watch` | WATCH: who wants to know that a key has changed |
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
 //! | `sweep` | active expiry |
@@ -32,6 +33,7 @@ mod models;
 mod prefetch;
 mod quiescence;
 mod read;
+mod shared;
 mod slab;
 mod stats;
 mod sweep;
@@ -45,6 +47,7 @@ pub use access::{Busy, Group, Key, Locked, Plan};
 pub use entry::EntryRef;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use read::NeedsLock;
+pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
 pub use stats::{DatabaseStats, KeyspaceStats};
 pub use sweep::Swept;

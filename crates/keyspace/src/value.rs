@@ -1,5 +1,7 @@
 //! What an entry can hold, as callers see it. Later types join these enums; every match on them is in full.
 
+use crate::shared::SharedBytes;
+
 /// The type of a value, as `TYPE` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
@@ -84,6 +86,8 @@ pub enum NewValue<'a> {
     Composed(&'a [u8]),
     /// An integer.
     Integer(i64),
+    /// Bytes of a buffer that the value shares. For large values: they are stored apart from their key.
+    Shared(&'a SharedBytes),
 }
 
 impl<'a> NewValue<'a> {

@@ -194,7 +194,7 @@ impl Pair {
             }
             Step::Append { key, bytes } => {
                 let len = self.with_keys([*key; 2], |locked, [key, _]| {
-                    locked.change_string(key, |value| value.extend_from_slice(bytes))
+                    locked.change_string(key, |value| value.append(bytes))
                 });
                 let (value, _) = self.models[0].entry(name(*key)).or_default();
                 value.extend_from_slice(bytes);

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use resp::{
-    Args, Limits, Parsed, Protocol, ReplyWriter, RequestParser, encode_request, skip_reply,
+    Args, Limits, Output, Parsed, Protocol, ReplyWriter, RequestParser, encode_request, skip_reply,
 };
 
 const BATCH: usize = 128;
@@ -35,8 +35,9 @@ fn main() {
         writer.bulk_integer(black_box(123_456));
     });
     write("write double", |writer| writer.double(black_box(0.1)));
-    let mut reply = Vec::new();
+    let mut reply = Output::default();
     ReplyWriter::new(&mut reply, Protocol::Resp2).bulk(&[b'v'; 64]);
+    let reply = reply.to_vec();
     measure("skip 64-byte bulk", || {
         for _ in 0..BATCH {
             black_box(skip_reply(black_box(&reply)).is_ok());
@@ -71,7 +72,7 @@ fn parse(name: &str, arguments: &[&[u8]]) {
 }
 
 fn write(name: &str, reply: impl Fn(&mut ReplyWriter<'_>)) {
-    let mut out = Vec::with_capacity(1 << 18);
+    let mut out = Output::from(Vec::with_capacity(1 << 18));
     measure(name, || {
         out.clear();
         let mut writer = ReplyWriter::new(&mut out, black_box(Protocol::Resp2));

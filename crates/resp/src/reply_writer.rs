@@ -2,7 +2,10 @@
 
 use std::fmt::{Display, Write};
 
+use bytes::Bytes;
+
 use crate::double;
+use crate::output::Output;
 
 /// The version of the protocol that a connection speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,14 +41,14 @@ pub struct Deferred {
 /// arrays, doubles and big numbers and verbatim strings are bulk strings, booleans are integers.
 #[derive(Debug)]
 pub struct ReplyWriter<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Output,
     protocol: Protocol,
 }
 
 impl<'a> ReplyWriter<'a> {
     /// Appends to `out`, whose content stays.
     #[inline]
-    pub fn new(out: &'a mut Vec<u8>, protocol: Protocol) -> Self {
+    pub fn new(out: &'a mut Output, protocol: Protocol) -> Self {
         Self { out, protocol }
     }
 
@@ -90,7 +93,7 @@ impl<'a> ReplyWriter<'a> {
     /// `+OK`.
     #[inline]
     pub fn ok(&mut self) {
-        self.out.extend_from_slice(b"+OK\r\n");
+        self.out.own().extend_from_slice(b"+OK\r\n");
     }
 
     /// A simple string. It must not hold a line end.
@@ -100,10 +103,10 @@ impl<'a> ReplyWriter<'a> {
             !text.contains(['\r', '\n']),
             "a simple string is one line: {text:?}"
         );
-        self.out.reserve(text.len() + 3);
-        self.out.push(b'+');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.extend_from_slice(b"\r\n");
+        self.out.own().reserve(text.len() + 3);
+        self.out.own().push(b'+');
+        self.out.own().extend_from_slice(text.as_bytes());
+        self.out.own().extend_from_slice(b"\r\n");
     }
 
     /// An error, its code included: `ERR syntax error`. Line ends at its end are dropped and others
@@ -114,15 +117,15 @@ impl<'a> ReplyWriter<'a> {
         while let [head @ .., b'\r' | b'\n'] = line {
             line = head;
         }
-        self.out.push(b'-');
-        self.out.extend(line.iter().map(|byte| {
+        self.out.own().push(b'-');
+        self.out.own().extend(line.iter().map(|byte| {
             if matches!(byte, b'\r' | b'\n') {
                 b' '
             } else {
                 *byte
             }
         }));
-        self.out.extend_from_slice(b"\r\n");
+        self.out.own().extend_from_slice(b"\r\n");
     }
 
     /// An integer.
@@ -131,6 +134,7 @@ impl<'a> ReplyWriter<'a> {
         match value {
             0..=9 => self
                 .out
+                .own()
                 .extend_from_slice(&[b':', b'0' + value as u8, b'\r', b'\n']),
             _ => self.line(b':', itoa::Buffer::new().format(value).as_bytes()),
         }
@@ -139,16 +143,16 @@ impl<'a> ReplyWriter<'a> {
     /// A bulk string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.bulk_header(bytes.len());
-        self.out.extend_from_slice(bytes);
-        self.out.extend_from_slice(b"\r\n");
+        self.header(b'$', bytes.len());
+        self.out.own().extend_from_slice(bytes);
+        self.out.own().extend_from_slice(b"\r\n");
     }
 
-    /// The line before a bulk string's bytes, for a caller that sends those another way. `\r\n` must
-    /// follow them.
-    #[inline]
-    pub fn bulk_header(&mut self, len: usize) {
-        self.header(b'$', len);
+    /// A bulk string that is sent from where it is.
+    pub fn bulk_shared(&mut self, bytes: Bytes) {
+        self.header(b'$', bytes.len());
+        self.out.push_shared(bytes);
+        self.out.own().extend_from_slice(b"\r\n");
     }
 
     /// A bulk string that is an integer in decimal.
@@ -159,21 +163,20 @@ impl<'a> ReplyWriter<'a> {
 
     /// A bulk string of whatever can be displayed. Built in place.
     pub fn bulk_display(&mut self, value: impl Display) {
-        let start = self.out.len();
+        let start = self.out.own().len();
         // Writing into a vector does not fail; a Display that gives up has written what it has.
-        let _ = write!(Appender(self.out), "{value}");
-        let header = Header::new(b'$', self.out.len() - start);
-        self.out
-            .splice(start..start, header.bytes().iter().copied());
-        self.out.extend_from_slice(b"\r\n");
+        let _ = write!(Appender(self.out.own()), "{value}");
+        let header = Header::new(b'$', self.out.own().len() - start);
+        self.out.replace(start, 0, header.bytes());
+        self.out.own().extend_from_slice(b"\r\n");
     }
 
     /// The value that is not there: `$-1` in RESP2, `_` in RESP3.
     #[inline]
     pub fn null(&mut self) {
         match self.protocol {
-            Protocol::Resp2 => self.out.extend_from_slice(b"$-1\r\n"),
-            Protocol::Resp3 => self.out.extend_from_slice(b"_\r\n"),
+            Protocol::Resp2 => self.out.own().extend_from_slice(b"$-1\r\n"),
+            Protocol::Resp3 => self.out.own().extend_from_slice(b"_\r\n"),
         }
     }
 
@@ -181,8 +184,8 @@ impl<'a> ReplyWriter<'a> {
     #[inline]
     pub fn null_array(&mut self) {
         match self.protocol {
-            Protocol::Resp2 => self.out.extend_from_slice(b"*-1\r\n"),
-            Protocol::Resp3 => self.out.extend_from_slice(b"_\r\n"),
+            Protocol::Resp2 => self.out.own().extend_from_slice(b"*-1\r\n"),
+            Protocol::Resp3 => self.out.own().extend_from_slice(b"_\r\n"),
         }
     }
 
@@ -252,28 +255,30 @@ impl<'a> ReplyWriter<'a> {
             Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {
                 self.header(b'=', text.len() + 4);
-                self.out.extend_from_slice(format.as_bytes());
-                self.out.push(b':');
-                self.out.extend_from_slice(text);
-                self.out.extend_from_slice(b"\r\n");
+                self.out.own().extend_from_slice(format.as_bytes());
+                self.out.own().push(b':');
+                self.out.own().extend_from_slice(text);
+                self.out.own().extend_from_slice(b"\r\n");
             }
         }
     }
 
     /// True or false; 1 or 0 in RESP2.
     pub fn boolean(&mut self, value: bool) {
-        self.out.extend_from_slice(match (self.protocol, value) {
-            (Protocol::Resp2, true) => b":1\r\n",
-            (Protocol::Resp2, false) => b":0\r\n",
-            (Protocol::Resp3, true) => b"#t\r\n",
-            (Protocol::Resp3, false) => b"#f\r\n",
-        });
+        self.out
+            .own()
+            .extend_from_slice(match (self.protocol, value) {
+                (Protocol::Resp2, true) => b":1\r\n",
+                (Protocol::Resp2, false) => b":0\r\n",
+                (Protocol::Resp3, true) => b"#t\r\n",
+                (Protocol::Resp3, false) => b"#f\r\n",
+            });
     }
 
     /// Begins an aggregate whose length comes out while its values are written. Such aggregates may
     /// nest, and are ended in the reverse order.
     pub fn begin_array(&mut self) -> Deferred {
-        let at = self.out.len();
+        let at = self.out.own().len();
         self.header(b'*', 0);
         Deferred { at }
     }
@@ -299,13 +304,13 @@ impl<'a> ReplyWriter<'a> {
     /// Bytes as they are: whole replies that were made elsewhere, or the parts of a large one.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        self.out.own().extend_from_slice(bytes);
     }
 
     fn end(&mut self, Deferred { at }: Deferred, tag: u8, len: usize) {
         let header = Header::new(tag, len);
         // Room was made for one digit: only longer counts move the values.
-        self.out.splice(at..at + 4, header.bytes().iter().copied());
+        self.out.replace(at, 4, header.bytes());
     }
 
     fn tag(&self, resp3: u8) -> u8 {
@@ -316,10 +321,10 @@ impl<'a> ReplyWriter<'a> {
     }
 
     fn line(&mut self, tag: u8, text: &[u8]) {
-        self.out.reserve(text.len() + 3);
-        self.out.push(tag);
-        self.out.extend_from_slice(text);
-        self.out.extend_from_slice(b"\r\n");
+        self.out.own().reserve(text.len() + 3);
+        self.out.own().push(tag);
+        self.out.own().extend_from_slice(text);
+        self.out.own().extend_from_slice(b"\r\n");
     }
 
     /// One copy of known size for the lengths that are common.
@@ -327,9 +332,13 @@ impl<'a> ReplyWriter<'a> {
     fn header(&mut self, tag: u8, len: usize) {
         let digit = |value: usize| b'0' + (value % 10) as u8;
         match len {
-            0..=9 => self.out.extend_from_slice(&[tag, digit(len), b'\r', b'\n']),
+            0..=9 => self
+                .out
+                .own()
+                .extend_from_slice(&[tag, digit(len), b'\r', b'\n']),
             10..=99 => {
                 self.out
+                    .own()
                     .extend_from_slice(&[tag, digit(len / 10), digit(len), b'\r', b'\n']);
             }
             _ => self.long_header(tag, len),
@@ -338,7 +347,9 @@ impl<'a> ReplyWriter<'a> {
 
     #[inline(never)]
     fn long_header(&mut self, tag: u8, len: usize) {
-        self.out.extend_from_slice(Header::new(tag, len).bytes());
+        self.out
+            .own()
+            .extend_from_slice(Header::new(tag, len).bytes());
     }
 }
 

@@ -2,16 +2,18 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
-use resp::{Protocol, REPLY_DEPTH_MAX, Reply, ReplyError, ReplyWriter, parse_reply, skip_reply};
+use resp::{
+    Output, Protocol, REPLY_DEPTH_MAX, Reply, ReplyError, ReplyWriter, parse_reply, skip_reply,
+};
 
 /// Checks what is written in RESP2 and in RESP3.
 #[track_caller]
 fn check(write: impl Fn(&mut ReplyWriter<'_>), resp2: &str, resp3: &str) {
     for (protocol, expected) in [(Protocol::Resp2, resp2), (Protocol::Resp3, resp3)] {
-        let mut out = Vec::new();
+        let mut out = Output::default();
         write(&mut ReplyWriter::new(&mut out, protocol));
         assert_eq!(
-            out.escape_ascii().to_string(),
+            out.to_vec().escape_ascii().to_string(),
             expected.as_bytes().escape_ascii().to_string(),
             "{protocol:?}"
         );
@@ -125,14 +127,14 @@ fn deferred_lengths() {
 
 #[test]
 fn what_was_written_can_be_taken_back() {
-    let mut out = Vec::new();
+    let mut out = Output::default();
     let mut writer = ReplyWriter::new(&mut out, Protocol::Resp2);
     writer.ok();
     let before = writer.len();
     writer.array(3);
     writer.truncate(before);
     writer.error("ERR no");
-    assert_eq!(out, b"+OK\r\n-ERR no\r\n");
+    assert_eq!(out.to_vec(), b"+OK\r\n-ERR no\r\n");
 }
 
 #[test]
@@ -245,8 +247,9 @@ fn write(writer: &mut ReplyWriter<'_>, reply: &Reply) {
 proptest! {
     #[test]
     fn replies_read_as_written(reply in reply()) {
-        let mut out = Vec::new();
+        let mut out = Output::default();
         write(&mut ReplyWriter::new(&mut out, Protocol::Resp3), &reply);
+        let out = out.to_vec();
         prop_assert_eq!(parse_reply(&out), Ok(Some((reply, out.len()))));
         prop_assert_eq!(skip_reply(&out), Ok(Some(out.len())));
         for end in 0..out.len() {

@@ -1,13 +1,21 @@
 //! One connection: what has been received and not yet executed, what is to be sent, and its session.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use commands::session::Session;
 use net::{Backend, Buffer, ConnectionId};
-use resp::{RequestParser, Span};
+use resp::{Output, RequestParser, Span};
 
 /// The capacity that a connection's own buffers keep, in bytes; more is given back when it is not needed.
 pub const KEPT_BYTES_MAX: usize = 64 << 10;
+/// What is missing of an argument is received straight into its place from this size on, in bytes.
+const FILLED_BYTES_MIN: usize = 32 << 10;
+/// Requests from this size on offer their buffer to the value in them, in bytes.
+const LARGE_REQUEST_BYTES_MIN: usize = 16 << 10;
+/// Room behind a large argument for those after it, in bytes.
+const TAIL_BYTES: usize = 128;
+const LINE_END: &[u8] = b"\r\n";
 
 /// One open connection of a worker.
 pub struct Connection {
@@ -18,9 +26,11 @@ pub struct Connection {
     /// The requests that wait.
     pub input: Input,
     /// Replies that wait to be sent.
-    pub output: Vec<u8>,
+    pub output: Output,
     /// Bytes of the send that is under way; 0 when there is none.
     pub sending: usize,
+    /// While the backend receives a large argument: how much there was when it was last looked at.
+    pub filling: Option<usize>,
     /// Commands that are left of its turn.
     pub turn: usize,
     /// Why it does not go on, if it does not.
@@ -59,7 +69,8 @@ impl Connection {
             id,
             session,
             input: Input::default(),
-            output: Vec::new(),
+            output: Output::default(),
+            filling: None,
             sending: 0,
             turn: 0,
             hold: Hold::None,
@@ -83,7 +94,7 @@ impl Connection {
 #[derive(Default)]
 pub struct Input {
     buffers: VecDeque<Buffer>,
-    residue: Vec<u8>,
+    residue: Residue,
     /// How much of the first of them has been parsed.
     pub at: usize,
     /// The parser, which remembers how far it came.
@@ -100,19 +111,29 @@ impl Input {
 
     /// Whether there is something that has not been looked at.
     pub fn is_waiting(&self) -> bool {
-        !self.buffers.is_empty() || self.at < self.residue.len()
+        !self.buffers.is_empty() || self.at < self.residue.bytes().len()
     }
 
     /// Bytes that wait.
     pub fn bytes(&self) -> usize {
         let buffered: usize = self.buffers.iter().map(Buffer::len).sum();
-        (buffered + self.residue.len()).saturating_sub(self.at)
+        (buffered + self.residue.bytes().len()).saturating_sub(self.at)
     }
 
     /// What is to be parsed now.
     #[inline]
     pub fn current<'a, B: Backend>(&'a self, backend: &'a B) -> &'a [u8] {
         current(&self.buffers, &self.residue, backend)
+    }
+
+    /// The buffer of what is to be parsed now, if it is so large that a value in it should rather share it than be
+    /// copied.
+    #[inline]
+    pub fn large_buffer(&self) -> Option<Arc<Vec<u8>>> {
+        match &self.residue.0 {
+            Some(buffer) if buffer.len() >= LARGE_REQUEST_BYTES_MIN => Some(Arc::clone(buffer)),
+            _ => None,
+        }
     }
 
     /// The parts that parsing needs at once: what is to be parsed, the parser, its partial spans.
@@ -135,34 +156,35 @@ impl Input {
     /// Copies what waits, and gives the backend's buffers back: whoever does not go on for long must not keep them from
     /// others. Only after `rewind`, or when nothing has been parsed since.
     pub fn detach<B: Backend>(&mut self, backend: &mut B) {
+        if self.buffers.is_empty() {
+            return;
+        }
         for buffer in self.buffers.drain(..) {
-            self.residue.extend_from_slice(backend.bytes(&buffer));
+            self.residue.append(backend.bytes(&buffer));
             backend.recycle(buffer);
         }
-        self.residue.drain(..self.at);
+        self.residue.remove(self.at);
         self.at = 0;
     }
 
     /// Drops what has been parsed to the end; false when nothing more can be parsed until more is received.
     pub fn advance<B: Backend>(&mut self, backend: &mut B, is_incomplete: bool) -> bool {
-        if self.residue.is_empty() {
+        if self.residue.bytes().is_empty() {
             if let Some(buffer) = self.buffers.pop_front() {
                 if is_incomplete {
-                    self.residue
-                        .extend_from_slice(&backend.bytes(&buffer)[self.at..]);
+                    self.residue.append(&backend.bytes(&buffer)[self.at..]);
                 }
                 backend.recycle(buffer);
             }
         } else if is_incomplete {
-            self.residue.drain(..self.at);
+            self.residue.remove(self.at);
         } else {
             self.residue.clear();
-            self.residue.shrink_to(KEPT_BYTES_MAX);
         }
         self.at = 0;
         if !is_incomplete {
             if self.buffers.is_empty() {
-                self.residue = Vec::new();
+                self.residue = Residue::default();
                 self.partial = Vec::new();
             }
             return !self.buffers.is_empty();
@@ -170,9 +192,32 @@ impl Input {
         let Some(next) = self.buffers.pop_front() else {
             return false;
         };
-        self.residue.extend_from_slice(backend.bytes(&next));
+        self.residue.append(backend.bytes(&next));
         backend.recycle(next);
         true
+    }
+
+    /// When a large argument is on its way: a buffer with what there is of its request and room for the rest, and the
+    /// length that it will have with the argument. Only when [`Input::advance`] has said that more must be received;
+    /// it goes on with [`Input::filled`].
+    pub fn take_for_filling(&mut self) -> Option<(Vec<u8>, usize)> {
+        let argument = self.parser.partial_argument()?;
+        let until = argument.start as usize + argument.len as usize + LINE_END.len();
+        let missing = until.saturating_sub(self.residue.bytes().len());
+        if missing < FILLED_BYTES_MIN {
+            return None;
+        }
+        let mut buffer = Vec::new();
+        // Room that is not used costs only addresses. If the system has not even these, growing step by step may do.
+        buffer.try_reserve_exact(until + TAIL_BYTES).ok()?;
+        buffer.extend_from_slice(self.residue.bytes());
+        self.residue = Residue::default();
+        Some((buffer, until))
+    }
+
+    /// Takes back what [`Input::take_for_filling`] gave, filled.
+    pub fn filled(&mut self, buffer: Vec<u8>) {
+        self.residue = Residue(Some(Arc::new(buffer)));
     }
 
     /// Gives everything back.
@@ -180,7 +225,7 @@ impl Input {
         for buffer in self.buffers.drain(..) {
             backend.recycle(buffer);
         }
-        self.residue = Vec::new();
+        self.residue = Residue::default();
         self.partial = Vec::new();
         self.at = 0;
         self.parser.reset();
@@ -191,11 +236,56 @@ impl Input {
 #[inline]
 fn current<'a, B: Backend>(
     buffers: &VecDeque<Buffer>,
-    residue: &'a [u8],
+    residue: &'a Residue,
     backend: &'a B,
 ) -> &'a [u8] {
+    let residue = residue.bytes();
     match buffers.front() {
         Some(buffer) if residue.is_empty() => backend.bytes(buffer),
         _ => residue,
+    }
+}
+
+/// Bytes that were received and copied. A value may have taken a share in them: then they are not changed any more.
+#[derive(Default)]
+struct Residue(Option<Arc<Vec<u8>>>);
+
+impl Residue {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |bytes| bytes.as_slice())
+    }
+
+    /// The bytes to change, those from `at` on; the others may be gone after it.
+    fn own(&mut self, at: usize) -> (&mut Vec<u8>, usize) {
+        let bytes = self.0.get_or_insert_default();
+        let mut at = at;
+        if Arc::get_mut(bytes).is_none() {
+            *bytes = Arc::new(bytes[at..].to_vec());
+            at = 0;
+        }
+        (Arc::get_mut(bytes).expect("it is ours alone"), at)
+    }
+
+    fn append(&mut self, more: &[u8]) {
+        self.own(0).0.extend_from_slice(more);
+    }
+
+    /// Removes the first bytes.
+    fn remove(&mut self, bytes: usize) {
+        if bytes > 0 {
+            let (vector, at) = self.own(bytes);
+            vector.drain(..at);
+        }
+    }
+
+    fn clear(&mut self) {
+        match self.0.as_mut().and_then(Arc::get_mut) {
+            Some(bytes) => {
+                bytes.clear();
+                bytes.shrink_to(KEPT_BYTES_MAX);
+            }
+            None => self.0 = None,
+        }
     }
 }

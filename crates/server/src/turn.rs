@@ -50,8 +50,8 @@ impl<B: Backend> Worker<B> {
             let stop = match connections[slot as usize].as_deref_mut() {
                 None => Stop::Empty,
                 Some(connection) => {
-                    if connection.output.capacity() == 0 {
-                        connection.output = self.spare.pop().unwrap_or_default();
+                    if !connection.output.is_allocated() && connection.output.is_empty() {
+                        connection.output = self.spare.pop().unwrap_or_default().into();
                     }
                     collect(
                         batch,
@@ -70,6 +70,7 @@ impl<B: Backend> Worker<B> {
             shared: &self.shared,
             worker: self.index,
             plan: &mut self.plan,
+            buffer: None,
         };
         let unsent_bytes_max = self.settings.settings().server.output_buffer_pause_bytes;
         let mut position = 0;
@@ -88,6 +89,7 @@ impl<B: Backend> Worker<B> {
                 ..
             } = connection;
             let bytes = input.current(backend);
+            dispatcher.buffer = input.large_buffer();
             let mut stopped = None;
             let mut done = 0;
             let execute_run = AssertUnwindSafe(|| {
@@ -179,6 +181,12 @@ impl<B: Backend> Worker<B> {
         if has_more {
             return self.round.push_back(slot as u32);
         }
+        if *stop == Stop::Incomplete && !connection.is_ended {
+            self.fill(slot);
+        }
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
         connection.is_ready = false;
         if connection.is_ended {
             connection.closes = true;

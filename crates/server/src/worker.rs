@@ -13,7 +13,7 @@ use commands::batch::{Batch, Stop};
 use commands::session::Session;
 use commands::shared::Shared;
 use keyspace::Plan;
-use net::{Backend, Buffer, ConnectionId, Event, Listener, Socket};
+use net::{Backend, Buffer, ConnectionId, Event, Listener, Outgoing, Socket};
 use tracing::{debug, warn};
 
 use resp::Limits;
@@ -191,7 +191,8 @@ impl<B: Backend> Worker<B> {
                 debug!(%error, "connection failed");
                 self.close(id.slot());
             }
-            Event::Closed { .. } | Event::Filled { .. } => {}
+            Event::Filled { id, buffer } => self.filled(id, buffer),
+            Event::Closed { .. } => {}
             Event::Woken => self.read_mailbox(),
         }
     }
@@ -241,21 +242,13 @@ impl<B: Backend> Worker<B> {
     }
 
     fn receive(&mut self, id: ConnectionId, buffer: Buffer) {
-        let now_ms = self.now_ms;
         let Some(connection) = self.connection(id) else {
             return self.backend.recycle(buffer);
         };
         if connection.closes || connection.is_closed {
             return self.backend.recycle(buffer);
         }
-        let client = &connection.session.client;
-        client.active_ms.store(now_ms, Relaxed);
-        client
-            .received_bytes
-            .fetch_add(buffer.len() as u64, Relaxed);
-        self.process.traffic[self.index]
-            .received_bytes
-            .add(buffer.len() as u64);
+        self.count_received(id, buffer.len());
         let Some(connection) = self.connection(id) else {
             return;
         };
@@ -264,6 +257,74 @@ impl<B: Backend> Worker<B> {
             self.make_ready(id.slot());
         } else {
             self.pause_receiving(id.slot());
+        }
+    }
+
+    fn count_received(&mut self, id: ConnectionId, bytes: usize) {
+        let now_ms = self.now_ms;
+        let traffic = &self.process.traffic[self.index].received_bytes;
+        traffic.add(bytes as u64);
+        if let Some(connection) = self.connection(id) {
+            let client = &connection.session.client;
+            client.active_ms.store(now_ms, Relaxed);
+            client.received_bytes.fetch_add(bytes as u64, Relaxed);
+        }
+    }
+
+    /// Has the rest of a large argument received straight into its place.
+    pub(crate) fn fill(&mut self, slot: usize) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if connection.is_closed || connection.is_paused {
+            return;
+        }
+        if let Some((buffer, until)) = connection.input.take_for_filling() {
+            connection.filling = Some(buffer.len());
+            self.backend.fill(connection.id, buffer, until);
+        }
+    }
+
+    fn filled(&mut self, id: ConnectionId, buffer: Vec<u8>) {
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        let before = connection.filling.take().unwrap_or(0);
+        if connection.closes || connection.is_closed {
+            return;
+        }
+        self.count_received(id, buffer.len() - before);
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        connection.input.filled(buffer);
+        if connection.hold == Hold::None {
+            self.make_ready(id.slot());
+        } else {
+            self.pause_receiving(id.slot());
+        }
+    }
+
+    /// Counts what has arrived so far of large arguments.
+    fn note_filling(&mut self) {
+        for slot in 0..self.connections.len() {
+            let Some(connection) = self.connections[slot].as_deref_mut() else {
+                continue;
+            };
+            let Some(before) = connection.filling else {
+                continue;
+            };
+            let id = connection.id;
+            let bytes = self.backend.filled_bytes(id);
+            if bytes > before {
+                connection.filling = Some(bytes);
+                connection
+                    .session
+                    .client
+                    .input_bytes
+                    .store(bytes as u64, Relaxed);
+                self.count_received(id, bytes - before);
+            }
         }
     }
 
@@ -322,8 +383,8 @@ impl<B: Backend> Worker<B> {
             .session
             .client
             .sent_bytes
-            .fetch_add(buffer.len() as u64, Relaxed);
-        connection.sending = 0;
+            .fetch_add(connection.sending as u64, Relaxed);
+        let sent_bytes = std::mem::take(&mut connection.sending);
         let client = &connection.session.client;
         client
             .output_bytes
@@ -335,7 +396,7 @@ impl<B: Backend> Worker<B> {
         }
         self.process.traffic[index]
             .sent_bytes
-            .add(buffer.len() as u64);
+            .add(sent_bytes as u64);
         self.keep_buffer(buffer);
         if goes_on {
             self.make_ready(id.slot());
@@ -362,8 +423,8 @@ impl<B: Backend> Worker<B> {
                 continue;
             }
             if connection.output.is_empty() {
-                if connection.output.capacity() > 0 {
-                    let buffer = std::mem::take(&mut connection.output);
+                if connection.output.is_allocated() {
+                    let (buffer, _) = std::mem::take(&mut connection.output).into_parts();
                     self.keep_buffer(buffer);
                 }
                 let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
@@ -376,6 +437,8 @@ impl<B: Backend> Worker<B> {
             }
             let output = std::mem::take(&mut connection.output);
             connection.sending = output.len();
+            let (bytes, shared) = output.into_parts();
+            let output = Outgoing { bytes, shared };
             if connection.closes || connection.hold == Hold::Backpressure {
                 self.backend.send(connection.id, output);
             } else {
@@ -455,6 +518,7 @@ impl<B: Backend> Worker<B> {
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;
             self.keyspace.collect();
+            self.note_filling();
             self.close_idle();
             if self.index == 0 {
                 self.process.tick(&self.shared);

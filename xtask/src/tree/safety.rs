@@ -11,6 +11,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/prefetch.rs",
     "crates/keyspace/src/quiescence.rs",
     "crates/keyspace/src/read.rs",
+    "crates/keyspace/src/shared.rs",
     "crates/keyspace/src/slab.rs",
     "crates/keyspace/src/slab/class_pages.rs",
     "crates/keyspace/src/slab/memory.rs",

@@ -211,6 +211,7 @@ impl Server {
             shared: &self.shared,
             worker: 0,
             plan: &mut self.plan,
+            buffer: None,
         };
         let items = batch.runs().iter().flat_map(|run| batch.items(run));
         for (position, item) in items.enumerate() {

@@ -1,7 +1,7 @@
 //! KEYS, SCAN, RANDOMKEY: which keys there are.
 
 use keyspace::{EntryRef, ScanCursor};
-use resp::{Args, ReplyWriter};
+use resp::{Args, Output, ReplyWriter};
 
 use super::READING;
 use crate::command::{Command, Locks, flag};
@@ -146,7 +146,7 @@ fn scan(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErro
     let cursor = cursor(args.get(1)).ok_or(CommandError::line("ERR invalid cursor"))?;
     let options = ScanOptions::parse(args.tail(2))?;
     let database = context.session.database;
-    let mut found = Vec::new();
+    let mut found = Output::default();
     let mut keys = ReplyWriter::new(&mut found, context.reply.protocol());
     let mut count = 0;
     let next = context.keys.scan(database, cursor, options.count, |entry| {
@@ -159,7 +159,7 @@ fn scan(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErro
     context.reply.array(2);
     context.reply.bulk_display(next.0);
     context.reply.array(count);
-    context.reply.raw(&found);
+    context.reply.raw(&found.to_vec());
     Ok(())
 }
 

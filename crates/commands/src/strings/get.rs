@@ -1,11 +1,15 @@
 //! Reading a value, and reading it while something else is done to the key: GET, GETDEL, GETEX, GETSET.
 
-use keyspace::{Deadline, EntryRef, Key, NewValue, ValueRef};
+use std::ops::Range;
+
+use bytes::Bytes;
+use keyspace::{Deadline, EntryRef, Key, Number, ValueRef};
 use resp::{Args, ReplyWriter};
 
 use super::lifetime::Lifetime;
 use crate::context::{Context, string_value};
 use crate::error::CommandError;
+use crate::limits::SHARED_BYTES_MIN;
 
 /// Replies with the value of an entry, or null.
 #[inline]
@@ -25,10 +29,25 @@ fn write_value(
 ) -> Result<(), CommandError> {
     match entry.as_ref().map(string_value).transpose()? {
         None => reply.null(),
+        Some(ValueRef::Bytes(bytes)) if bytes.len() >= SHARED_BYTES_MIN => {
+            write_large(entry, 0..bytes.len(), reply);
+        }
         Some(ValueRef::Bytes(bytes)) => reply.bulk(bytes),
         Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
     }
     Ok(())
+}
+
+/// Replies with part of a value of at least [`SHARED_BYTES_MIN`].
+#[cold]
+pub fn write_large(entry: Option<EntryRef<'_>>, part: Range<usize>, reply: &mut ReplyWriter<'_>) {
+    let Some(entry) = entry else {
+        return reply.null();
+    };
+    match entry.shared() {
+        Some(shared) => reply.bulk_shared(Bytes::from_owner(shared.part(part))),
+        None => reply.bulk(&entry.value().string_bytes(&mut Number::new())[part]),
+    }
 }
 
 /// Replies with the value of a key, or null. A read, as statistics count them.
@@ -40,8 +59,7 @@ pub fn reply_value(context: &mut Context<'_, '_>, key: Key<'_>) -> Result<(), Co
 pub fn getset(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 1);
     reply_value(context, key)?;
-    let value = NewValue::from_client(args.get(2));
-    context.keys.set(key, value, Deadline::None);
+    context.set(key, args.get(2), Deadline::None);
     Ok(())
 }
 

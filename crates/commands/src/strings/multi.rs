@@ -1,6 +1,6 @@
 //! Several keys at once: MGET, MSET, MSETNX, MSETEX.
 
-use keyspace::{Deadline, NewValue, Number};
+use keyspace::{Deadline, Number};
 use resp::{Args, parse_integer};
 
 use super::condition::Condition;
@@ -124,8 +124,7 @@ fn set_pairs(
 ) {
     for at in pairs.step_by(2) {
         let key = context.key(args, at);
-        let value = NewValue::from_client(args.get(at + 1));
-        context.keys.set(key, value, deadline);
+        context.set(key, args.get(at + 1), deadline);
     }
 }
 

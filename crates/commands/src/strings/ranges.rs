@@ -1,10 +1,14 @@
 //! Parts of a value: APPEND, STRLEN, GETRANGE (and SUBSTR, its old name), SETRANGE.
 
-use keyspace::{Deadline, EntryRef, NewValue, Number};
+use std::ops::Range;
+
+use keyspace::{Deadline, EntryRef, Number};
 use resp::{Args, ReplyWriter};
 
+use super::get::write_large;
 use crate::context::{Context, string_value};
 use crate::error::CommandError;
+use crate::limits::SHARED_BYTES_MIN;
 use crate::parse::integer;
 
 pub fn append(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
@@ -12,15 +16,15 @@ pub fn append(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
     let tail = args.get(2);
     let len = match context.keys.find(key) {
         None => {
-            let value = NewValue::from_client(tail);
-            context.keys.set(key, value, Deadline::None);
+            context.set(key, tail, Deadline::None);
             tail.len()
         }
         Some(entry) => {
             let len = string_value(&entry)?.string_len();
             check_length(context, len, tail.len())?;
-            let append = |bytes: &mut Vec<u8>| bytes.extend_from_slice(tail);
-            context.keys.change_string(key, append)
+            context
+                .keys
+                .change_string(key, |string| string.append(tail))
         }
     };
     context.reply.integer(len as i64);
@@ -42,26 +46,32 @@ pub fn getrange(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Com
     let (start, end) = (integer(args.get(2))?, integer(args.get(3))?);
     let key = context.key(args, 1);
     let mut number = Number::new();
-    let bytes: &[u8] = match context.keys.read(key) {
+    let entry = context.keys.read(key);
+    let bytes: &[u8] = match &entry {
         None => b"",
-        Some(entry) => string_value(&entry)?.string_bytes(&mut number),
+        Some(entry) => string_value(entry)?.string_bytes(&mut number),
     };
-    context.reply.bulk(part(bytes, start, end));
+    let part = part(bytes.len(), start, end);
+    if part.len() >= SHARED_BYTES_MIN {
+        write_large(entry, part, &mut context.reply);
+    } else {
+        context.reply.bulk(&bytes[part]);
+    }
     Ok(())
 }
 
-/// The bytes from `start` to `end`, both included and negative from the end; with Redis's quirks.
-fn part(bytes: &[u8], start: i64, end: i64) -> &[u8] {
-    let len = bytes.len() as i64;
+/// From `start` to `end`, both included and negative from the end; with Redis's quirks.
+fn part(len: usize, start: i64, end: i64) -> Range<usize> {
+    let len = len as i64;
     if len == 0 || start < 0 && end < 0 && start > end {
-        return b"";
+        return 0..0;
     }
     let from_end = |at: i64| if at < 0 { (len + at).max(0) } else { at };
     let (start, end) = (from_end(start), from_end(end).min(len - 1));
     if start > end {
-        return b"";
+        return 0..0;
     }
-    &bytes[start as usize..=end as usize]
+    start as usize..end as usize + 1
 }
 
 pub fn setrange(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
@@ -75,13 +85,9 @@ pub fn setrange(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Com
         return Ok(());
     }
     check_length(context, offset, part.len())?;
-    let len = context.keys.change_string(key, |bytes| {
-        let end = offset + part.len();
-        if bytes.len() < end {
-            bytes.resize(end, 0);
-        }
-        bytes[offset..end].copy_from_slice(part);
-    });
+    let len = context
+        .keys
+        .change_string(key, |string| string.overwrite(offset, part));
     context.reply.integer(len as i64);
     Ok(())
 }
@@ -223,10 +229,10 @@ mod tests {
             (i64::MIN, i64::MAX, "hello"),
             (i64::MAX, i64::MIN, ""),
         ] {
-            let found = part(b"hello", start, end);
+            let found = &b"hello"[part(5, start, end)];
             assert_eq!(found, expected.as_bytes(), "{start} to {end}");
         }
-        assert_eq!(part(b"", 0, -1), b"");
+        assert!(part(0, 0, -1).is_empty());
         check(
             "SET k 12345
              GETRANGE k 1 2

@@ -1,6 +1,6 @@
 //! Setting a value: SET, SETNX, SETEX, PSETEX.
 
-use keyspace::{Deadline, NewValue};
+use keyspace::Deadline;
 use resp::Args;
 
 use super::condition::Condition;
@@ -16,8 +16,7 @@ pub fn set(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandE
         return set_with_options(context, args);
     }
     let key = context.key(args, 1);
-    let value = NewValue::from_client(args.get(2));
-    context.keys.set(key, value, Deadline::None);
+    context.set(key, args.get(2), Deadline::None);
     context.reply.ok();
     Ok(())
 }
@@ -76,8 +75,7 @@ fn set_with_options(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(),
     }
     let is_met = condition == Condition::Always || condition.is_met(context.keys.find(key))?;
     if is_met {
-        let value = NewValue::from_client(args.get(2));
-        context.keys.set(key, value, deadline);
+        context.set(key, args.get(2), deadline);
     }
     match reply {
         SetReply::OldValue => {}
@@ -91,8 +89,7 @@ pub fn setnx(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comman
     let key = context.key(args, 1);
     let is_missing = context.keys.find(key).is_none();
     if is_missing {
-        let value = NewValue::from_client(args.get(2));
-        context.keys.set(key, value, Deadline::None);
+        context.set(key, args.get(2), Deadline::None);
     }
     context.reply.integer(i64::from(is_missing));
     Ok(())
@@ -113,8 +110,7 @@ fn set_until(
 ) -> Result<(), CommandError> {
     let deadline_ms = unit.deadline_ms(context, args.get(2))?;
     let key = context.key(args, 1);
-    let value = NewValue::from_client(args.get(3));
-    context.keys.set(key, value, Deadline::At(deadline_ms));
+    context.set(key, args.get(3), Deadline::At(deadline_ms));
     context.reply.ok();
     Ok(())
 }

@@ -8,11 +8,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::Uring;
 use crate::backend::{Backend, ConnectionId, Event, Options};
 use crate::listener::{Listener, ListenerHandle};
+use crate::outgoing::Outgoing;
 
 /// The whole test takes about a millisecond where it succeeds.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -58,6 +60,10 @@ impl SelfTest {
             .map_err(|error| format!("multishot receive: {error}"))?;
         self.sends(&mut client, id)
             .map_err(|error| format!("send: {error}"))?;
+        self.sends_shared(&mut client, id)
+            .map_err(|error| format!("send of pieces: {error}"))?;
+        self.fills(&mut client, id)
+            .map_err(|error| format!("receive into a buffer: {error}"))?;
         self.is_woken().map_err(|error| format!("wake: {error}"))?;
         self.closes(client, id)
             .map_err(|error| format!("close: {error}"))
@@ -127,6 +133,45 @@ impl SelfTest {
             }
             if received != message {
                 return Err(io::Error::other("other bytes than were sent"));
+            }
+        }
+        Ok(())
+    }
+
+    fn sends_shared(&mut self, client: &mut UnixStream, id: ConnectionId) -> io::Result<()> {
+        let outgoing = Outgoing {
+            bytes: b"()".to_vec(),
+            shared: vec![(1, Bytes::from_static(b"shared"))],
+        };
+        self.backend.send(id, outgoing);
+        match self.next()? {
+            Event::Sent { buffer, .. } if buffer == b"()" => {}
+            event => return Err(io::Error::other(format!("{event:?}"))),
+        }
+        let mut received = [0; 8];
+        client.read_exact(&mut received)?;
+        if &received != b"(shared)" {
+            return Err(io::Error::other("other bytes than were sent"));
+        }
+        Ok(())
+    }
+
+    /// A fill ends a multishot receive; the one after it begins with a receive of one buffer.
+    fn fills(&mut self, client: &mut UnixStream, id: ConnectionId) -> io::Result<()> {
+        for bytes in [100, BUFFER_BYTES * 3] {
+            let message: Vec<u8> = (0..bytes).map(|index| (index % 251) as u8).collect();
+            self.backend.fill(id, Vec::with_capacity(bytes), bytes);
+            client.write_all(&message)?;
+            client.write_all(b"!")?;
+            match self.next()? {
+                Event::Filled { buffer, .. } if buffer == message => {}
+                event => return Err(io::Error::other(format!("{event:?}"))),
+            }
+            match self.next()? {
+                Event::Received { buffer, .. } if self.backend.bytes(&buffer) == b"!" => {
+                    self.backend.recycle(buffer);
+                }
+                event => return Err(io::Error::other(format!("{event:?}"))),
             }
         }
         Ok(())

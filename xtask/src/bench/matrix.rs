@@ -1,11 +1,9 @@
 //! Runs the cells: one server is loaded at a time, the servers take turns in every round.
 
 use std::path::Path;
-use std::process::Command;
 
-use serde::Deserialize;
-
-use super::cells::{CONNECTIONS, Cell, Group, KEY_BYTES, Operation};
+use super::cells::{CONNECTIONS, Cell, Group, KEY_BYTES};
+use super::client::{ClientReport, Load, Requests, prefill};
 use super::machine::available_bytes;
 use super::options::Options;
 use super::results::{AGAIN, Results, Sample};
@@ -16,7 +14,7 @@ const ENTRY_BYTES: u64 = 120;
 /// Part of the free memory that servers may fill together.
 const MEMORY_SHARE: f64 = 0.8;
 /// Before a cell's first round every server runs it for this part of a round.
-const WARM_UP_SHARE: f64 = 0.3;
+pub const WARM_UP_SHARE: f64 = 0.3;
 
 /// Measures all cells of the options, group by group, and saves after each cell.
 ///
@@ -149,28 +147,13 @@ impl Bench<'_> {
     }
 
     fn load(&self, server: &Running, cell: Cell, seconds: f64) -> Result<ClientReport, String> {
-        let mut command = client(server, self.group, self.options, self.binaries);
-        command.args([
-            "-c",
-            &CONNECTIONS.to_string(),
-            "-P",
-            &cell.pipeline.to_string(),
-        ]);
-        command.args([
-            "-t",
-            cell.operation.name(),
-            "--duration",
-            &seconds.to_string(),
-        ]);
-        let report = run_client(command)?;
-        if cell.operation == Operation::Get && report.misses > 0 {
-            return Err(format!(
-                "{} has lost {} of its keys",
-                server.server.name(),
-                report.misses
-            ));
-        }
-        Ok(report)
+        let load = Load {
+            requests: Requests::Only(cell.operation),
+            pipeline: cell.pipeline,
+            connections: CONNECTIONS,
+            rate: None,
+        };
+        load.run(server, cell.group, seconds, self.options, self.binaries)
     }
 
     fn sample(
@@ -181,21 +164,7 @@ impl Bench<'_> {
         round: u32,
     ) -> Result<Sample, String> {
         let report = self.load(server, cell, self.options.seconds)?;
-        let cpu = report
-            .server_cpu_ns
-            .ok_or("the client did not report the server's CPU time")?;
-        Ok(Sample {
-            cell: cell.to_string(),
-            server: name.to_owned(),
-            round,
-            user_ns: cpu.user,
-            system_ns: cpu.system,
-            total_ns: cpu.total,
-            requests_per_s: report.requests_per_s,
-            p50_ms: report.latency_ms.p50,
-            p99_ms: report.latency_ms.p99,
-            client_busy: report.client_busy,
-        })
+        report.sample(&cell.to_string(), name, round)
     }
 
     fn print(&self, cell: Cell, results: &Results) {
@@ -214,85 +183,4 @@ impl Bench<'_> {
         }
         println!("{line}");
     }
-}
-
-/// Writes every key once.
-///
-/// # Errors
-/// When the server fails.
-pub fn prefill(
-    server: &Running,
-    group: Group,
-    options: &Options,
-    binaries: &Binaries,
-) -> Result<(), String> {
-    let mut command = client(server, group, options, binaries);
-    command.args([
-        "-c",
-        &CONNECTIONS.to_string(),
-        "--prefill",
-        "-t",
-        "ping_mbulk",
-        "-n",
-        "1",
-    ]);
-    run_client(command).map(|_| ())
-}
-
-fn client(server: &Running, group: Group, options: &Options, binaries: &Binaries) -> Command {
-    let mut command = Command::new("taskset");
-    command
-        .args(["-c", &options.client_core.to_string()])
-        .arg(&binaries.client);
-    command.args([
-        "--json",
-        "-q",
-        "-p",
-        &server.port.to_string(),
-        "--server-pid",
-        &server.pid().to_string(),
-    ]);
-    command.args([
-        "-r",
-        &group.keys.to_string(),
-        "-d",
-        &group.value_bytes.to_string(),
-    ]);
-    command
-}
-
-/// What is needed of the client's JSON.
-#[derive(Debug, Deserialize)]
-struct ClientReport {
-    requests_per_s: f64,
-    latency_ms: Latency,
-    misses: u64,
-    client_busy: f64,
-    server_cpu_ns: Option<ServerCpu>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Latency {
-    p50: f64,
-    p99: f64,
-}
-
-#[derive(Debug, Deserialize)]
-struct ServerCpu {
-    user: f64,
-    system: f64,
-    total: f64,
-}
-
-fn run_client(mut command: Command) -> Result<ClientReport, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot run the client: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("the client failed: {}{text}", errors.trim()));
-    }
-    let line = text.lines().last().unwrap_or_default();
-    serde_json::from_str(line).map_err(|error| format!("cannot read the client's report: {error}"))
 }

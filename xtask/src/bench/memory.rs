@@ -7,8 +7,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::cells::Group;
+use super::client::prefill;
 use super::machine::kibibytes;
-use super::matrix::prefill;
 use super::options::Options;
 use super::results::{Memory, Results};
 use super::servers::{Binaries, Running, Server};
@@ -100,7 +100,11 @@ fn connection_bytes(running: &Running, empty: f64) -> Result<f64, String> {
     Ok((full - empty) / IDLE_CONNECTIONS as f64)
 }
 
-fn resident_bytes(running: &Running) -> Result<f64, String> {
+/// Resident memory of a server.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn resident_bytes(running: &Running) -> Result<f64, String> {
     let status = read(&format!("/proc/{}/status", running.pid()))?;
     kibibytes(&status, "VmRSS")
         .map(|kibibytes| kibibytes * 1024.0)
@@ -128,7 +132,7 @@ fn read(path: &str) -> Result<String, String> {
 }
 
 /// Servers inherit the limit; where it cannot be raised far enough, connecting will tell.
-fn raise_descriptor_limit() {
+pub fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let maximum = getrlimit(Resource::Nofile).maximum;

@@ -82,6 +82,23 @@ pub struct Figures {
     pub client_busy: f64,
 }
 
+impl Figures {
+    /// The medians of some measurements, if there is one.
+    pub fn of(samples: &[&Sample]) -> Option<Self> {
+        let all = |field: fn(&Sample) -> f64| -> Vec<f64> {
+            samples.iter().map(|sample| field(sample)).collect()
+        };
+        Some(Figures {
+            total_ns: spread(&all(|sample| sample.total_ns))?,
+            user_ns: median(&all(|sample| sample.user_ns))?,
+            requests_per_s: median(&all(|sample| sample.requests_per_s))?,
+            p50_ms: median(&all(|sample| sample.p50_ms))?,
+            p99_ms: median(&all(|sample| sample.p99_ms))?,
+            client_busy: median(&all(|sample| sample.client_busy))?,
+        })
+    }
+}
+
 impl Results {
     /// Reads the file; nothing is known when there is none.
     ///
@@ -124,28 +141,7 @@ impl Results {
 
     /// Medians of a server in a cell, if it was measured.
     pub fn figures(&self, cell: Cell, server: &str) -> Option<Figures> {
-        let samples = self.of(cell, server);
-        let middle = |field: fn(&Sample) -> f64| {
-            median(
-                &samples
-                    .iter()
-                    .map(|sample| field(sample))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        Some(Figures {
-            total_ns: spread(
-                &samples
-                    .iter()
-                    .map(|sample| sample.total_ns)
-                    .collect::<Vec<_>>(),
-            )?,
-            user_ns: middle(|sample| sample.user_ns)?,
-            requests_per_s: middle(|sample| sample.requests_per_s)?,
-            p50_ms: middle(|sample| sample.p50_ms)?,
-            p99_ms: middle(|sample| sample.p99_ms)?,
-            client_busy: middle(|sample| sample.client_busy)?,
-        })
+        Figures::of(&self.of(cell, server))
     }
 
     /// CPU time per operation of `server` as a multiple of that of `base`.

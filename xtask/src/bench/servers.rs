@@ -11,7 +11,7 @@ use super::cells::Group;
 use super::options::Options;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-const FIRST_PORT: u16 = 17_379;
+pub const FIRST_PORT: u16 = 17_379;
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,6 +173,57 @@ impl Binaries {
     }
 }
 
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Which program.
+    pub server: Server,
+    /// The port on 127.0.0.1 that the arguments name.
+    pub port: u16,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// An environment variable and its value.
+    pub environment: Option<(&'static str, &'static str)>,
+    /// The cores that it may use, as taskset reads them; all if none are named.
+    pub cores: Option<String>,
+}
+
+impl Launch {
+    /// Starts the server and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(self, binaries: &Binaries) -> Result<Running, String> {
+        let (server, port) = (self.server, self.port);
+        wait_until_free(port)?;
+        let program = binaries.of(server);
+        let mut command = match &self.cores {
+            Some(cores) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", cores]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let child = command
+            .args(&self.arguments)
+            .envs(self.environment)
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", server.name()))?;
+        let mut running = Running {
+            server,
+            port,
+            child,
+        };
+        running.wait_until_ready()?;
+        Ok(running)
+    }
+}
+
 /// A server process; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -194,29 +245,18 @@ impl Running {
         options: &Options,
         binaries: &Binaries,
     ) -> Result<Self, String> {
-        let port = server.port();
-        wait_until_free(port)?;
         let line = server.command_line(group);
-        let arguments = line
-            .split(' ')
-            .map(|word| if word == "\"\"" { "" } else { word });
-        let child = Command::new("taskset")
-            .args(["-c", &options.server_core.to_string()])
-            .arg(binaries.of(server))
-            .args(arguments)
-            .current_dir(std::env::temp_dir())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", server.name()))?;
-        let mut running = Running {
+        let words = line.split(' ');
+        Launch {
             server,
-            port,
-            child,
-        };
-        running.wait_until_ready()?;
-        Ok(running)
+            port: server.port(),
+            arguments: words
+                .map(|word| if word == "\"\"" { "" } else { word }.to_owned())
+                .collect(),
+            environment: None,
+            cores: Some(options.server_core.to_string()),
+        }
+        .start(binaries)
     }
 
     /// The process; taskset has replaced itself by the server.

@@ -1,20 +1,27 @@
-//! README, ARCHITECTURE and CONTRIBUTING name paths that exist, and every dependency with its reason.
+//! README, ARCHITECTURE, CONTRIBUTING and the tuning guide name paths that exist, and every dependency with its reason.
 
 use std::collections::BTreeSet;
 
 use super::SourceFile;
 
-const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+const DOCUMENTS: [&str; 4] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "docs/performance-tuning.md",
+];
 /// The document with the table of dependencies.
 const DEPENDENCIES: &str = "CONTRIBUTING.md";
 /// What a path of this project begins with.
-const TOPS: [&str; 6] = ["crates/", "xtask/", "fuzz/", "docs/", ".ci/", ".cargo/"];
+const TOPS: [&str; 7] = [
+    "crates/", "xtask/", "fuzz/", "docs/", "bench/", ".ci/", ".cargo/",
+];
 
 /// Adds what the documents say and is not so.
 pub fn check(files: &[SourceFile], problems: &mut Vec<String>) {
     for document in files.iter().filter(|file| is_document(file)) {
         for (number, path) in paths(document) {
-            let is_there = |file: &SourceFile| is_or_is_in(&file.path, path);
+            let is_there = |file: &SourceFile| is_or_is_in(&file.path, &path);
             if !files.iter().any(is_there) {
                 problems.push(format!("{}:{number}: {path} does not exist", document.path));
             }
@@ -35,16 +42,43 @@ fn is_or_is_in(file: &str, path: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The paths that a document names: those in backticks that begin as ours do, and the targets of links.
-fn paths(document: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
-    document.lines().flat_map(|(number, line)| {
+/// The paths that a document names, from the root: the first words in backticks that begin as ours do, and the targets
+/// of links, which are relative to the document.
+fn paths(document: &SourceFile) -> impl Iterator<Item = (usize, String)> {
+    let directory = document
+        .path
+        .rsplit_once('/')
+        .map(|(directory, _)| directory);
+    document.lines().flat_map(move |(number, line)| {
         let quoted = line.split('`').skip(1).step_by(2);
         let quoted = quoted.filter(|text| TOPS.iter().any(|top| text.starts_with(top)));
         let linked = line.split("](").skip(1);
         let linked = linked.filter_map(|rest| rest.split([')', '#']).next());
         let linked = linked.filter(|target| !target.is_empty() && !target.contains("://"));
+        let quoted = quoted.map(|text| first_word(text).to_owned());
+        let linked = linked.map(move |target| from_root(directory, target));
         quoted.chain(linked).map(move |path| (number, path))
     })
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(' ').next().unwrap_or(text)
+}
+
+/// A path that is relative to a directory of the project, from the root.
+fn from_root(directory: Option<&str>, target: &str) -> String {
+    let mut parts: Vec<&str> = directory
+        .into_iter()
+        .flat_map(|path| path.split('/'))
+        .collect();
+    for part in target.split('/') {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
 }
 
 /// Compares the rows `| name | version | ...` with what the manifests ask for.
@@ -122,6 +156,20 @@ mod tests {
                 "README.md:1: crates/b.rs does not exist",
                 "README.md:2: D.md does not exist",
             ],
+        );
+    }
+
+    #[test]
+    fn links_are_relative_to_the_document() {
+        let text = "[a](a.md), [b](../b.md), [c](c.md), `bench/run.sh N`\n";
+        check_files(
+            &[
+                ("docs/performance-tuning.md", text),
+                ("docs/a.md", ""),
+                ("b.md", ""),
+                ("bench/run.sh", ""),
+            ],
+            &["docs/performance-tuning.md:1: docs/c.md does not exist"],
         );
     }
 

@@ -3,7 +3,7 @@
 //! - `text`: headers, marks of unfinished work, traces of one machine, sizes.
 //! - `safety`: unsafe code only in the files named for it.
 //! - `arrows`: which crate may depend on which, and what its code may not mention.
-//! - `documents`: README, ARCHITECTURE and CONTRIBUTING name what exists.
+//! - `documents`: README, ARCHITECTURE, CONTRIBUTING and the tuning guide name what exists.
 
 mod arrows;
 mod documents;

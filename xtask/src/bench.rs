@@ -7,9 +7,7 @@
 
 mod cells;
 mod chart;
-mod client;
 mod document;
-mod knobs;
 mod machine;
 mod matrix;
 mod memory;
@@ -17,6 +15,7 @@ mod options;
 mod results;
 mod servers;
 mod statistics;
+mod tail;
 mod targets;
 
 use std::fs;
@@ -40,13 +39,6 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let root = root()?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    if let Some(wanted) = &options.knobs {
-        if options.build && !options.render_only {
-            build(&root)?;
-        }
-        let binaries = Binaries::new(&options, &target.join("release"));
-        return knobs::run(wanted, &options, &root, &target, &binaries);
-    }
     let results_file = target.join("bench").join(options.results_name());
     let mut results = Results::load(&results_file)?;
     if !options.render_only {
@@ -56,7 +48,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         }
         binaries.check(&options.servers)?;
         results.machine = Some(Machine::read(&root, &binaries));
-        if options.memory {
+        if options.tail {
+            results.replace_tails(tail::measure(&options, &binaries)?);
+            results.save(&results_file)?;
+        } else if options.memory {
             memory::measure(&options, &binaries, &mut results, &results_file)?;
         } else {
             matrix::measure(&options, &binaries, &mut results, &results_file)?;

@@ -9,7 +9,7 @@ use bench::keys::KeyOrder;
 use bench::options::Options;
 use bench::report::{CSV_HEADER, Setting, Summary, grouped};
 use bench::run::{Measured, Progress, connect, run};
-use bench::worker::Plan;
+use bench::worker::{Between, Plan};
 use bench::workload::{self, Workload};
 
 /// While keys are written before the tests, a batch has up to this many requests and bytes.
@@ -66,6 +66,11 @@ fn measure(
         requests: options.request_limit(),
         duration: options.time_limit(),
         rate: options.rate,
+        between: if options.rate_sleeps {
+            Between::Sleep
+        } else {
+            Between::Poll
+        },
         stall: Duration::from_secs(options.stall),
         seed: options.seed,
     };
@@ -89,6 +94,7 @@ fn prefill(options: &Options, connections: &mut [Connection]) -> Result<Summary,
         requests: Some(options.keyspace),
         duration: None,
         rate: None,
+        between: Between::Poll,
         stall: Duration::from_secs(options.stall),
         seed: options.seed,
     };

@@ -104,6 +104,11 @@ pub struct Options {
     #[arg(long, value_name = "REQUESTS")]
     pub rate: Option<f64>,
 
+    /// Between the requests of --rate, sleeps until the next one is due instead of polling: leaves the core to other
+    /// programs, and is some microseconds less exact.
+    #[arg(long, requires = "rate")]
+    pub rate_sleeps: bool,
+
     /// First writes every key once, in random order.
     #[arg(long)]
     pub prefill: bool,

@@ -62,6 +62,8 @@ pub struct Latency {
     pub p99: f64,
     /// Of 1000 requests, 999 took at most this.
     pub p999: f64,
+    /// Of 10,000 requests, 9,999 took at most this.
+    pub p9999: f64,
     /// The longest.
     pub max: f64,
 }
@@ -119,6 +121,7 @@ impl Summary {
                 p95: quantile(0.95),
                 p99: quantile(0.99),
                 p999: quantile(0.999),
+                p9999: quantile(0.9999),
                 max: histogram.max() as f64 / 1e6,
             },
             hits: tally.hits,
@@ -169,13 +172,14 @@ impl Summary {
         );
         let _ = writeln!(
             text,
-            "  latency, ms  min {:.3}  average {:.3}  p50 {:.3}  p95 {:.3}  p99 {:.3}  p99.9 {:.3}  max {:.3}",
+            "  latency, ms  min {:.3}  average {:.3}  p50 {:.3}  p95 {:.3}  p99 {:.3}  p99.9 {:.3}  p99.99 {:.3}  max {:.3}",
             latency.min,
             latency.average,
             latency.p50,
             latency.p95,
             latency.p99,
             latency.p999,
+            latency.p9999,
             latency.max,
         );
         if let Some(ratio) = self.hit_ratio() {

@@ -17,8 +17,11 @@ use crate::cpu;
 use crate::encode::Pipeline;
 use crate::keys::{KeyOrder, KeyPicker};
 use crate::replies::{Checker, Tally};
+use crate::timer::Timer;
 use crate::workload::Workload;
 
+/// The timer's token; connections have small numbers.
+const TIMER: Token = Token(usize::MAX);
 const INPUT_BYTES: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;
 /// The longest sleep, after which a stop or a stall is noticed.
@@ -45,10 +48,21 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// Requests per second of all threads together; `None` for a closed loop.
     pub rate: Option<f64>,
+    /// What to do between requests of an open loop.
+    pub between: Between,
     /// How long replies may fail to come before the run fails.
     pub stall: Duration,
     /// Makes the random choices reproducible.
     pub seed: u64,
+}
+
+/// How a thread of an open loop waits for the time of its next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Between {
+    /// Polling: exact, and keeps a core busy.
+    Poll,
+    /// Sleeping with a timer.
+    Sleep,
 }
 
 /// What the threads of a run share.
@@ -120,6 +134,7 @@ struct Schedule {
     due: Instant,
     /// Connections without a batch.
     idle: VecDeque<usize>,
+    timer: Option<Timer>,
 }
 
 impl<'a> Worker<'a> {
@@ -142,11 +157,18 @@ impl<'a> Worker<'a> {
         let seed = plan
             .seed
             .wrapping_add((index as u64).wrapping_mul(0xA24B_AED4_963E_E407));
-        let schedule = plan.rate.map(|rate| Schedule {
-            interval: Duration::from_secs_f64(plan.pipeline as f64 * threads as f64 / rate),
-            due: Instant::now(),
-            idle: (0..connections.len()).collect(),
-        });
+        let schedule = match plan.rate {
+            None => None,
+            Some(rate) => Some(Schedule {
+                interval: Duration::from_secs_f64(plan.pipeline as f64 * threads as f64 / rate),
+                due: Instant::now(),
+                idle: (0..connections.len()).collect(),
+                timer: match plan.between {
+                    Between::Poll => None,
+                    Between::Sleep => Some(Timer::new(poll.registry(), TIMER)?),
+                },
+            }),
+        };
         Ok(Worker {
             connections,
             shared,
@@ -214,6 +236,9 @@ impl<'a> Worker<'a> {
             }
             self.wait(&mut events, sleep)?;
             for event in &events {
+                if event.token() == TIMER {
+                    continue;
+                }
                 let index = event.token().0;
                 if event.is_writable() && self.connections[index].has_unsent() {
                     self.connections[index].flush()?;
@@ -263,6 +288,9 @@ impl<'a> Worker<'a> {
         }
         let until_due = schedule.due.saturating_duration_since(now);
         let sleep = if schedule.idle.is_empty() || self.requests_left == 0 {
+            SLEEP_MAX
+        } else if let Some(timer) = &schedule.timer {
+            timer.start(until_due)?;
             SLEEP_MAX
         } else {
             until_due.saturating_sub(2 * SLEEP_GRANULE).min(SLEEP_MAX)

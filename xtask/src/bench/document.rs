@@ -7,7 +7,7 @@ use super::machine::Machine;
 use super::memory::{IDLE_CONNECTIONS, VALUE_BYTES};
 use super::results::{AGAIN, Figures, Results};
 use super::servers::Server;
-use super::{statistics, targets};
+use super::{statistics, tail, targets};
 
 /// The document; `chart` is the picture's file.
 pub fn render(results: &Results, chart: &Path) -> String {
@@ -19,6 +19,7 @@ pub fn render(results: &Results, chart: &Path) -> String {
         noise_section(results),
         speed_section(results),
         memory_section(results),
+        tail_section(results),
         method_section(results),
     ];
     sections.concat()
@@ -274,6 +275,21 @@ fn method_section(results: &Results) -> String {
          The commands behind it:\n\n```sh\n{commands}```\n",
         machine_lines(&machine),
         rounds_text(results),
+    )
+}
+
+fn tail_section(results: &Results) -> String {
+    if results.tails.is_empty() {
+        return String::new();
+    }
+    let rows = results.tails.iter().map(tail::Tail::row);
+    format!(
+        "## The tail\n\n\
+         GET of 64-byte values at fixed times, 10,000 a second on 16 connections, with nothing and with something beside \
+         it. Latency counts from the time at which a request was due. The prober runs at real-time priority on one core, \
+         what disturbs runs niced on the same one, the server on the other. In the controls, the disturbance goes to the \
+         floor on the server's core: sharing the core costs that much. `cargo xtask bench --tail`\n\n{}\n",
+        table(&tail::HEAD, rows)
     )
 }
 

@@ -12,12 +12,10 @@ cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and
   --quick              a few cells, three short rounds; results and documents stay under the target directory
   --cells A,B,...      only these cells, for example get-p128-1m-64,set-p16-10m-1024; merged with earlier results
   --rounds N           rounds of each cell (7)
-  --seconds S          seconds of each measurement (1)
+  --seconds S          seconds of each measurement (1; with --tail 5)
   --servers A,B,...    of redistill, redistill-mio, redis, floor, floor-mio (redistill,redis,floor)
-  --knobs [A,B,...]    the settings of docs/performance-tuning.md instead of the matrix, or only these of
-                       num_shards, batch_size, buffer_pool_size, tcp_nodelay, workers, io_backend, profiles,
-                       huge_pages, pinning, memory; writes that page (9 rounds of 0.35 s)
   --memory             memory and idle CPU instead of the matrix (redistill, redistill-mio, redis)
+  --tail               latency of single requests while something big goes on, instead (redistill)
   --render             only writes the documents again
   --no-build           uses the binaries as they are
   --redistill PATH     another redistill binary
@@ -32,8 +30,8 @@ pub struct Options {
     pub quick: bool,
     /// Measure memory instead of the matrix.
     pub memory: bool,
-    /// Measure these settings of the tuning guide instead of the matrix; all if none is named.
-    pub knobs: Option<Vec<String>>,
+    /// Measure the tail of the latency instead of the matrix.
+    pub tail: bool,
     /// Measure nothing.
     pub render_only: bool,
     /// Build the binaries first.
@@ -63,17 +61,23 @@ impl Options {
     /// A sentence that names the wrong argument.
     pub fn parse(arguments: &[String]) -> Result<Option<Self>, String> {
         let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-        let (quick, memory) = (has("--quick"), has("--memory"));
+        let (quick, memory, tail) = (has("--quick"), has("--memory"), has("--tail"));
         let mut options = Options {
             quick,
             memory,
-            knobs: None,
+            tail,
             render_only: has("--render"),
             build: !has("--no-build"),
             cells: if quick { Cell::quick() } else { Cell::all() },
             rounds: if quick { 3 } else { 7 },
-            seconds: if quick { 0.5 } else { 1.0 },
-            servers: if memory {
+            seconds: match (tail, quick) {
+                (true, _) => 5.0,
+                (false, true) => 0.5,
+                (false, false) => 1.0,
+            },
+            servers: if tail {
+                vec![Server::Redistill]
+            } else if memory {
                 Server::of_memory()
             } else {
                 Server::of_matrix()
@@ -83,15 +87,11 @@ impl Options {
             server_core: 0,
             client_core: 1,
         };
-        if has("--knobs") {
-            (options.rounds, options.seconds) = if quick { (2, 0.1) } else { (9, 0.35) };
-        }
         let mut rest = arguments.iter();
         while let Some(flag) = rest.next() {
             match flag.as_str() {
                 "--help" => return Ok(None),
-                "--quick" | "--memory" | "--render" | "--no-build" => {}
-                "--knobs" => options.knobs = Some(knobs(&mut rest)?),
+                "--quick" | "--memory" | "--tail" | "--render" | "--no-build" => {}
                 "--cells" => options.cells = list(flag, rest.next())?,
                 "--servers" => options.servers = list(flag, rest.next())?,
                 "--rounds" => options.rounds = number(flag, rest.next())?,
@@ -119,23 +119,6 @@ impl Options {
     }
 }
 
-/// The names behind `--knobs`, if another flag does not follow at once.
-fn knobs(rest: &mut std::slice::Iter<'_, String>) -> Result<Vec<String>, String> {
-    let is_flag = |word: &String| word.starts_with("--");
-    if rest.as_slice().first().is_none_or(is_flag) {
-        return Ok(Vec::new());
-    }
-    let wanted: Vec<String> = list("--knobs", rest.next())?;
-    let names = super::knobs::names();
-    match wanted.iter().find(|name| !names.contains(&name.as_str())) {
-        Some(name) => Err(format!(
-            "no knob is called '{name}'; there are {}",
-            names.join(", ")
-        )),
-        None => Ok(wanted),
-    }
-}
-
 fn value<'a>(flag: &str, value: Option<&'a String>) -> Result<&'a str, String> {
     value
         .map(String::as_str)
@@ -148,14 +131,11 @@ fn number<T: std::str::FromStr>(flag: &str, text: Option<&String>) -> Result<T, 
         .map_err(|_| format!("{flag}: '{text}' is no valid number"))
 }
 
-fn list<T: std::str::FromStr>(flag: &str, text: Option<&String>) -> Result<Vec<T>, String>
-where
-    T::Err: std::fmt::Display,
-{
-    let parts = value(flag, text)?.split(',');
-    parts
-        .map(|part| part.parse().map_err(|error: T::Err| error.to_string()))
-        .collect()
+fn list<T: std::str::FromStr<Err = String>>(
+    flag: &str,
+    text: Option<&String>,
+) -> Result<Vec<T>, String> {
+    value(flag, text)?.split(',').map(str::parse).collect()
 }
 
 #[cfg(test)]
@@ -191,17 +171,6 @@ mod tests {
     }
 
     #[test]
-    fn knobs_may_be_named() {
-        let knobs = |line| parse(line).unwrap().unwrap().knobs;
-        assert_eq!(knobs(""), None);
-        assert_eq!(knobs("--knobs --no-build"), Some(Vec::new()));
-        assert_eq!(
-            knobs("--knobs workers,memory --quick"),
-            Some(vec!["workers".to_owned(), "memory".to_owned()])
-        );
-    }
-
-    #[test]
     fn mistakes_are_named() {
         for line in [
             "--what",
@@ -210,7 +179,6 @@ mod tests {
             "--rounds 0",
             "--cells get",
             "--servers memcached",
-            "--knobs shards",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::cells::Cell;
 use super::machine::Machine;
 use super::statistics::{Spread, median, spread};
+use super::tail::Tail;
 
 /// The name under which the second measurement of this server in each round is kept.
 pub const AGAIN: &str = "redistill-again";
@@ -63,6 +64,9 @@ pub struct Results {
     pub samples: Vec<Sample>,
     /// Memory.
     pub memory: Vec<Memory>,
+    /// Tails of the latency.
+    #[serde(default)]
+    pub tails: Vec<Tail>,
 }
 
 /// A server's figures in one cell: medians over the rounds.
@@ -137,6 +141,13 @@ impl Results {
     pub fn replace_memory(&mut self, memory: Memory) {
         self.memory.retain(|old| old.server != memory.server);
         self.memory.push(memory);
+    }
+
+    /// Puts new tails in the place of older ones of the same servers.
+    pub fn replace_tails(&mut self, tails: Vec<Tail>) {
+        self.tails
+            .retain(|old| !tails.iter().any(|new| new.server == old.server));
+        self.tails.extend(tails);
     }
 
     /// Medians of a server in a cell, if it was measured.

@@ -7,7 +7,9 @@
 
 mod cells;
 mod chart;
+mod client;
 mod document;
+mod knobs;
 mod machine;
 mod matrix;
 mod memory;
@@ -39,6 +41,13 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let root = root()?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    if let Some(wanted) = &options.knobs {
+        if options.build && !options.render_only {
+            build(&root)?;
+        }
+        let binaries = Binaries::new(&options, &target.join("release"));
+        return knobs::run(wanted, &options, &root, &target, &binaries);
+    }
     let results_file = target.join("bench").join(options.results_name());
     let mut results = Results::load(&results_file)?;
     if !options.render_only {

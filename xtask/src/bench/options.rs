@@ -14,6 +14,9 @@ cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and
   --rounds N           rounds of each cell (7)
   --seconds S          seconds of each measurement (1; with --tail 5)
   --servers A,B,...    of redistill, redistill-mio, redis, floor, floor-mio (redistill,redis,floor)
+  --knobs [A,B,...]    the settings of docs/performance-tuning.md instead of the matrix, or only these of
+                       num_shards, batch_size, buffer_pool_size, tcp_nodelay, workers, io_backend, profiles,
+                       huge_pages, pinning, memory; writes that page (9 rounds of 0.35 s)
   --memory             memory and idle CPU instead of the matrix (redistill, redistill-mio, redis)
   --tail               latency of single requests while something big goes on, instead (redistill)
   --render             only writes the documents again
@@ -32,6 +35,8 @@ pub struct Options {
     pub memory: bool,
     /// Measure the tail of the latency instead of the matrix.
     pub tail: bool,
+    /// Measure these settings of the tuning guide instead of the matrix; all if none is named.
+    pub knobs: Option<Vec<String>>,
     /// Measure nothing.
     pub render_only: bool,
     /// Build the binaries first.
@@ -66,6 +71,7 @@ impl Options {
             quick,
             memory,
             tail,
+            knobs: None,
             render_only: has("--render"),
             build: !has("--no-build"),
             cells: if quick { Cell::quick() } else { Cell::all() },
@@ -87,11 +93,15 @@ impl Options {
             server_core: 0,
             client_core: 1,
         };
+        if has("--knobs") {
+            (options.rounds, options.seconds) = if quick { (2, 0.1) } else { (9, 0.35) };
+        }
         let mut rest = arguments.iter();
         while let Some(flag) = rest.next() {
             match flag.as_str() {
                 "--help" => return Ok(None),
                 "--quick" | "--memory" | "--tail" | "--render" | "--no-build" => {}
+                "--knobs" => options.knobs = Some(knobs(&mut rest)?),
                 "--cells" => options.cells = list(flag, rest.next())?,
                 "--servers" => options.servers = list(flag, rest.next())?,
                 "--rounds" => options.rounds = number(flag, rest.next())?,
@@ -119,6 +129,23 @@ impl Options {
     }
 }
 
+/// The names behind `--knobs`, if another flag does not follow at once.
+fn knobs(rest: &mut std::slice::Iter<'_, String>) -> Result<Vec<String>, String> {
+    let is_flag = |word: &String| word.starts_with("--");
+    if rest.as_slice().first().is_none_or(is_flag) {
+        return Ok(Vec::new());
+    }
+    let wanted: Vec<String> = list("--knobs", rest.next())?;
+    let names = super::knobs::names();
+    match wanted.iter().find(|name| !names.contains(&name.as_str())) {
+        Some(name) => Err(format!(
+            "no knob is called '{name}'; there are {}",
+            names.join(", ")
+        )),
+        None => Ok(wanted),
+    }
+}
+
 fn value<'a>(flag: &str, value: Option<&'a String>) -> Result<&'a str, String> {
     value
         .map(String::as_str)
@@ -131,11 +158,14 @@ fn number<T: std::str::FromStr>(flag: &str, text: Option<&String>) -> Result<T, 
         .map_err(|_| format!("{flag}: '{text}' is no valid number"))
 }
 
-fn list<T: std::str::FromStr<Err = String>>(
-    flag: &str,
-    text: Option<&String>,
-) -> Result<Vec<T>, String> {
-    value(flag, text)?.split(',').map(str::parse).collect()
+fn list<T: std::str::FromStr>(flag: &str, text: Option<&String>) -> Result<Vec<T>, String>
+where
+    T::Err: std::fmt::Display,
+{
+    let parts = value(flag, text)?.split(',');
+    parts
+        .map(|part| part.parse().map_err(|error: T::Err| error.to_string()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -171,6 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn knobs_may_be_named() {
+        let knobs = |line| parse(line).unwrap().unwrap().knobs;
+        assert_eq!(knobs(""), None);
+        assert_eq!(knobs("--knobs --no-build"), Some(Vec::new()));
+        assert_eq!(
+            knobs("--knobs workers,memory --quick"),
+            Some(vec!["workers".to_owned(), "memory".to_owned()])
+        );
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for line in [
             "--what",
@@ -179,6 +220,7 @@ mod tests {
             "--rounds 0",
             "--cells get",
             "--servers memcached",
+            "--knobs shards",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
+use crate::context::KEYS_AHEAD;
 use crate::dispatch::{Request, resolve};
 use crate::heads::{Heads, NAME_START};
 use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
@@ -343,11 +344,8 @@ impl Batch {
     fn for_each_hashes(&self, first: usize, mut each: impl FnMut(u8, &[u64])) {
         for item in self.items.iter().skip(first).take(AHEAD) {
             let hashes = item.hashes.of(&self.hashes);
-            // More would push each other out of the cache.
-            each(
-                item.database,
-                hashes.get(..GROUP_KEYS_MAX).unwrap_or(hashes),
-            );
+            // Others are asked for while it is executed.
+            each(item.database, hashes.get(..KEYS_AHEAD).unwrap_or(hashes));
         }
     }
 

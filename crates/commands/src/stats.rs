@@ -17,6 +17,10 @@ pub struct WorkerStats {
     commands: Box<[CommandStats]>,
     /// Replies that were errors.
     pub errors: Counter,
+    /// Times that the worker has woken up.
+    pub wakes: Counter,
+    /// The longest that it was busy after one of them, in microseconds.
+    pub busy_us_max: Counter,
     error_codes: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -43,6 +47,14 @@ impl Counter {
     #[inline]
     pub fn add(&self, by: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(by), Relaxed);
+    }
+
+    /// Keeps the larger of the count and `value`; only for the thread that owns it.
+    #[inline]
+    pub fn raise(&self, value: u64) {
+        if value > self.get() {
+            self.0.store(value, Relaxed);
+        }
     }
 
     /// The count.
@@ -75,6 +87,8 @@ impl WorkerStats {
         Self {
             commands: (0..commands).map(|_| CommandStats::default()).collect(),
             errors: Counter::default(),
+            wakes: Counter::default(),
+            busy_us_max: Counter::default(),
             error_codes: Mutex::default(),
         }
     }
@@ -122,6 +136,8 @@ impl WorkerStats {
                 .for_each(Counter::reset);
         }
         self.errors.reset();
+        self.wakes.reset();
+        self.busy_us_max.reset();
         self.error_codes.lock().clear();
     }
 }

@@ -81,6 +81,26 @@ pub(crate) struct Core<'w> {
     pub stamp: u32,
 }
 
+impl Core<'_> {
+    #[inline(always)]
+    fn prefetch_buckets(&self, database: u8, hashes: &[u64]) {
+        let shard_bits = self.keyspace.shard_bits;
+        let tables = self.keyspace.databases.tables(usize::from(database));
+        for hash in hashes {
+            tables[table::shard(*hash, shard_bits)].prefetch_bucket(*hash, shard_bits);
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch_entries(&self, database: u8, hashes: &[u64]) {
+        let shard_bits = self.keyspace.shard_bits;
+        let tables = self.keyspace.databases.tables(usize::from(database));
+        for hash in hashes {
+            tables[table::shard(*hash, shard_bits)].prefetch_entry(*hash, shard_bits);
+        }
+    }
+}
+
 impl<'w> Group<'w> {
     #[inline]
     pub(crate) fn new(
@@ -112,21 +132,13 @@ impl<'w> Group<'w> {
     /// nothing that is read here is trusted.
     #[inline]
     pub fn prefetch_buckets(&self, database: u8, hashes: &[u64]) {
-        let shard_bits = self.core.keyspace.shard_bits;
-        let tables = self.core.keyspace.databases.tables(usize::from(database));
-        for hash in hashes {
-            tables[table::shard(*hash, shard_bits)].prefetch_bucket(*hash, shard_bits);
-        }
+        self.core.prefetch_buckets(database, hashes);
     }
 
     /// Asks the processor for the entries of keys whose buckets it has been asked for.
     #[inline]
     pub fn prefetch_entries(&self, database: u8, hashes: &[u64]) {
-        let shard_bits = self.core.keyspace.shard_bits;
-        let tables = self.core.keyspace.databases.tables(usize::from(database));
-        for hash in hashes {
-            tables[table::shard(*hash, shard_bits)].prefetch_entry(*hash, shard_bits);
-        }
+        self.core.prefetch_entries(database, hashes);
     }
 
     #[inline]
@@ -281,6 +293,16 @@ impl<'g> Locked<'g> {
     #[inline]
     pub fn now_ms(&self) -> u64 {
         self.core.now_ms
+    }
+
+    /// As [`Group::prefetch_buckets`].
+    pub fn prefetch_buckets(&self, database: u8, hashes: &[u64]) {
+        self.core.prefetch_buckets(database, hashes);
+    }
+
+    /// As [`Group::prefetch_entries`].
+    pub fn prefetch_entries(&self, database: u8, hashes: &[u64]) {
+        self.core.prefetch_entries(database, hashes);
     }
 
     /// Whether reading counts as an access (CLIENT NO-TOUCH).

@@ -211,19 +211,19 @@ impl Entry {
         }
     }
 
-    /// Frees the entry.
+    /// Frees the entry; its value, if that is a large one, is the caller's then.
     ///
     /// # Safety
     /// It is in no table slot any more, nobody holds a reference to it, and it has not been freed. The magazines are of
     /// the slabs that it came from.
-    pub unsafe fn free(self, magazines: &mut Magazines) {
+    pub unsafe fn free(self, magazines: &mut Magazines) -> Option<SharedBytes> {
         // SAFETY: by the contract the entry is alive, and ours alone.
         unsafe {
             let shape = self.shape();
-            if shape.header & FORM_MASK == FORM_LARGE {
-                drop(ManuallyDrop::into_inner(self.large(shape)));
-            }
+            let is_large = shape.header & FORM_MASK == FORM_LARGE;
+            let large = is_large.then(|| ManuallyDrop::into_inner(self.large(shape)));
             magazines.free(self.0.cast(), shape.layout());
+            large
         }
     }
 

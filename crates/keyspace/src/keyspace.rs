@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use crate::access::{Group, Key};
+use crate::background::Background;
 use crate::hash::KeyHasher;
 use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
@@ -35,6 +36,8 @@ pub struct Keyspace {
     pub(crate) quiescence: Quiescence,
     pub(crate) databases: Databases,
     slabs: Arc<Slabs>,
+    huge_pages: HugePages,
+    pub(crate) background: Arc<Background>,
     pub(crate) counters: Box<[Counters]>,
     pub(crate) watches: Watches,
     pub(crate) mean_ttl_ms: [AtomicU64; DATABASES],
@@ -68,6 +71,8 @@ impl Keyspace {
             quiescence: Quiescence::new(workers_max),
             databases: Databases::new(num_shards, Arc::clone(&slabs)),
             slabs,
+            huge_pages,
+            background: Arc::default(),
             counters: (0..workers_max).map(|_| Counters::default()).collect(),
             watches: Watches::new(),
             mean_ttl_ms: from_fn(|_| AtomicU64::new(0)),
@@ -89,7 +94,10 @@ impl Keyspace {
         Worker {
             keyspace: Arc::clone(self),
             id,
-            memory: RefCell::new(Memory::new(Arc::clone(&self.slabs))),
+            memory: RefCell::new(Memory::new(
+                Arc::clone(&self.slabs),
+                Arc::clone(&self.background),
+            )),
             sweep: SweepPosition::default(),
         }
     }
@@ -129,6 +137,11 @@ impl Keyspace {
     /// The memory of entries and tables. Costs a lock per size class that is in use.
     pub fn slab_stats(&self) -> SlabStats {
         self.slabs.stats()
+    }
+
+    /// Whether memory for entries asks the system for huge pages.
+    pub fn huge_pages(&self) -> HugePages {
+        self.huge_pages
     }
 
     /// The number of shards.

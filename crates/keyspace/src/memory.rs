@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::background::{Background, Waste};
 use crate::quiescence::{Garbage, Quiescence};
 use crate::slab::{Magazines, Slabs};
 
@@ -9,19 +10,24 @@ use crate::slab::{Magazines, Slabs};
 pub(crate) struct Memory {
     pub magazines: Magazines,
     pub garbage: Garbage,
+    background: Arc<Background>,
 }
 
 impl Memory {
-    pub fn new(slabs: Arc<Slabs>) -> Self {
+    pub fn new(slabs: Arc<Slabs>, background: Arc<Background>) -> Self {
         Self {
             magazines: Magazines::new(slabs),
             garbage: Garbage::default(),
+            background,
         }
     }
 
     /// See [`Garbage::collect`].
     #[inline]
     pub fn collect(&mut self, quiescence: &Quiescence, all: bool) {
-        self.garbage.collect(quiescence, &mut self.magazines, all);
+        let large = self.garbage.collect(quiescence, &mut self.magazines, all);
+        if !large.is_empty() {
+            self.background.free(Waste::Large(large));
+        }
     }
 }

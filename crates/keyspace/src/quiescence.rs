@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 
 use crate::entry::{Entry, EntryRef};
+use crate::shared::SharedBytes;
 use crate::slab::Magazines;
 use crate::sync::atomic::{
     AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
@@ -27,6 +28,12 @@ use crate::sync::{Mutex, MutexGuard, yield_now};
 
 /// Retired pieces that make a worker look whether some can be freed.
 pub(crate) const COLLECT_AT: usize = 64;
+
+/// Bytes of retired large values that make it look, too.
+const COLLECT_AT_LARGE_BYTES: usize = 256 << 10;
+
+/// Large values that are freed at once; more of them go to the background thread.
+const LARGE_FREED_MAX: usize = 16;
 
 /// Retired pieces for which room is kept.
 const SPARE_MAX: usize = 16 * COLLECT_AT;
@@ -130,12 +137,17 @@ pub(crate) enum Retired {
 }
 
 impl Retired {
+    /// Frees it but for its large value, if it has one.
+    ///
     /// # Safety
     /// Nobody can read it any more.
-    unsafe fn free(self, magazines: &mut Magazines) {
+    unsafe fn free(self, magazines: &mut Magazines) -> Option<SharedBytes> {
         match self {
-            // SAFETY: by `retire_memory`'s contract and ours.
-            Self::Memory(start, layout) => unsafe { magazines.free(start, layout) },
+            Self::Memory(start, layout) => {
+                // SAFETY: by `retire_memory`'s contract and ours.
+                unsafe { magazines.free(start, layout) };
+                None
+            }
             // SAFETY: by `retire_entry`'s contract and ours.
             Self::Entry(entry) => unsafe { entry.free(magazines) },
         }
@@ -150,6 +162,8 @@ pub(crate) struct Garbage<Piece = Retired> {
     sealed: VecDeque<(u64, Vec<Piece>)>,
     /// An empty bag.
     spare: Vec<Piece>,
+    /// Bytes of the large values in `fresh`.
+    large_bytes: usize,
 }
 
 // SAFETY: the pointers are to memory that nothing else owns; any thread may free it.
@@ -170,19 +184,52 @@ impl Garbage {
     /// New readers cannot reach it, and nobody else frees it.
     #[inline]
     pub unsafe fn retire_entry(&mut self, entry: EntryRef<'_>) {
-        self.retire(match entry.plain_memory() {
+        let piece = match entry.plain_memory() {
             Some((start, layout)) => Retired::Memory(start, layout),
-            None => Retired::Entry(entry.owner()),
-        });
+            None => {
+                self.large_bytes += entry.allocated_bytes();
+                Retired::Entry(entry.owner())
+            }
+        };
+        self.retire(piece);
     }
 
-    /// Frees what nobody can read any more, when enough has come together or `all` is asked for. Between groups.
+    /// Frees what nobody can read any more, when enough has come together or `all` is asked for. Between groups. Returns
+    /// large values that it would take too long to free here.
     #[inline]
-    pub fn collect(&mut self, quiescence: &Quiescence, magazines: &mut Magazines, all: bool) {
-        if self.fresh.len() >= COLLECT_AT || all && !self.is_empty() {
-            // SAFETY: nobody can read a piece any more when it is freed.
-            self.seal_and_free(quiescence, |piece| unsafe { piece.free(magazines) });
+    pub fn collect(
+        &mut self,
+        quiescence: &Quiescence,
+        magazines: &mut Magazines,
+        all: bool,
+    ) -> Vec<SharedBytes> {
+        let is_time = self.fresh.len() >= COLLECT_AT || self.large_bytes >= COLLECT_AT_LARGE_BYTES;
+        if is_time || all && !self.is_empty() {
+            self.collect_now(quiescence, magazines)
+        } else {
+            Vec::new()
         }
+    }
+
+    #[cold]
+    fn collect_now(
+        &mut self,
+        quiescence: &Quiescence,
+        magazines: &mut Magazines,
+    ) -> Vec<SharedBytes> {
+        self.large_bytes = 0;
+        let mut freed = 0;
+        let mut left = Vec::new();
+        self.seal_and_free(quiescence, |piece| {
+            // SAFETY: nobody can read a piece any more when it is freed.
+            if let Some(large) = unsafe { piece.free(magazines) } {
+                freed += 1;
+                if freed > LARGE_FREED_MAX {
+                    left.push(large);
+                }
+            }
+        });
+        left
     }
 }
 
@@ -192,6 +239,7 @@ impl<Piece> Default for Garbage<Piece> {
             fresh: Vec::new(),
             sealed: VecDeque::new(),
             spare: Vec::new(),
+            large_bytes: 0,
         }
     }
 }
@@ -235,6 +283,8 @@ impl<Piece> Garbage<Piece> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::memory::Memory;
     use crate::slab::{HugePages, Slabs};
@@ -249,7 +299,7 @@ mod tests {
     #[test]
     fn a_pinned_worker_holds_memory_up_and_a_sleeping_one_does_not() {
         let quiescence = Quiescence::new(3);
-        let mut memory = Memory::new(Slabs::new(HugePages::No));
+        let mut memory = Memory::new(Slabs::new(HugePages::No), Arc::default());
         quiescence.pin(0);
         quiescence.pin(1);
         retire_one(&mut memory);

@@ -28,6 +28,14 @@ pub struct Swept {
     pub round_ended: bool,
 }
 
+impl std::ops::AddAssign for Swept {
+    fn add_assign(&mut self, more: Self) {
+        self.looked_at += more.looked_at;
+        self.removed += more.removed;
+        self.round_ended |= more.round_ended;
+    }
+}
+
 impl Worker {
     /// Removes expired keys from this worker's share of the shards, as worker `index` of `workers`, until about
     /// `entries_max` entries have been looked at or the round has ended. Goes on there next time.

@@ -2,6 +2,7 @@
 //! What is done with a whole database: SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB, and its size.
 
 use crate::access::{Key, Locked};
+use crate::background::Waste;
 use crate::entry::EntryRef;
 use crate::hash::spread;
 use crate::limits::DATABASES;
@@ -32,7 +33,7 @@ impl ScanCursor {
 pub enum Free {
     /// Before the flush returns.
     Now,
-    /// On a thread of its own.
+    /// On the background thread.
     InBackground,
 }
 
@@ -204,11 +205,7 @@ impl Locked<'_> {
                 .for_each(|counters| counters.clear_database(database));
             match free {
                 Free::Now => drop(old),
-                Free::InBackground => drop(
-                    std::thread::Builder::new()
-                        .name("free".into())
-                        .spawn(move || drop(old)),
-                ),
+                Free::InBackground => keyspace.background.free(Waste::Tables(old)),
             }
         }
     }

@@ -27,7 +27,13 @@ impl Clock {
 
     /// Now, in milliseconds of the Unix epoch.
     pub fn now_ms(&self) -> u64 {
-        let elapsed_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.at_ms(Instant::now())
+    }
+
+    /// The time at a moment, in milliseconds of the Unix epoch.
+    pub fn at_ms(&self, moment: Instant) -> u64 {
+        let elapsed = moment.saturating_duration_since(self.start);
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         (self.start_ms + elapsed_ms).saturating_add_signed(self.offset_ms.load(Relaxed))
     }
 

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use commands::batch::{Batch, Stop};
 use commands::session::Session;
 use commands::shared::Shared;
-use keyspace::Plan;
+use keyspace::{Plan, Swept};
 use net::{Backend, Buffer, ConnectionId, Event, Listener, Outgoing, Socket};
 use tracing::{debug, warn};
 
@@ -29,7 +29,11 @@ mod tests;
 const TICK_MS: u64 = 1000;
 /// How often expired keys are looked for while there are keys with a deadline.
 const SWEEP_MS: u64 = 100;
-/// Entries that one sweep looks at.
+/// How long one sweep takes at most, but for its last step, ...
+const SWEEP_BUDGET: Duration = Duration::from_micros(500);
+/// ... and about how many entries one step looks at.
+const SWEEP_STEP_ENTRIES: usize = 500;
+/// The most entries that one sweep looks at.
 const SWEEP_ENTRIES: usize = 4_000;
 /// Sweeps go on at once while more than one in so many entries had expired, ...
 const SWEEP_AGAIN_RATIO: usize = 10;
@@ -136,7 +140,8 @@ impl<B: Backend> Worker<B> {
     /// Waits once, and does everything that there is to do then. `events` is empty, before and after.
     fn wake(&mut self, timeout: Duration, events: &mut Vec<Event>) -> io::Result<()> {
         self.backend.wait(Some(timeout), events)?;
-        self.now_ms = self.process.clock.now_ms().max(self.now_ms);
+        let woken = Instant::now();
+        self.now_ms = self.process.clock.at_ms(woken).max(self.now_ms);
         // First of all, because what follows may open a connection in the same slot.
         for event in &*events {
             if let Event::Closed { id } = event {
@@ -150,6 +155,12 @@ impl<B: Backend> Worker<B> {
         self.run_round(self.now_ms);
         self.send_dirty();
         self.housekeeping();
+        let stats = &self.shared.stats[self.index];
+        stats.wakes.add(1);
+        let busy_us = woken.elapsed().as_micros();
+        stats
+            .busy_us_max
+            .raise(u64::try_from(busy_us).unwrap_or(u64::MAX));
         Ok(())
     }
 
@@ -540,11 +551,17 @@ impl<B: Backend> Worker<B> {
         if !self.has_deadlines || !self.shared.active_expire.load(Relaxed) {
             return;
         }
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let workers = self.process.workers;
-        let swept = self
-            .keyspace
-            .sweep(self.now_ms, self.index, workers, SWEEP_ENTRIES);
+        let mut swept = Swept::default();
+        while !swept.round_ended
+            && swept.looked_at < SWEEP_ENTRIES
+            && started.elapsed() < SWEEP_BUDGET
+        {
+            swept += self
+                .keyspace
+                .sweep(self.now_ms, self.index, workers, SWEEP_STEP_ENTRIES);
+        }
         if swept.removed * SWEEP_AGAIN_RATIO > swept.looked_at && !swept.round_ended {
             let spent_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(SWEEP_MS);
             self.next_sweep_ms =

@@ -4,9 +4,11 @@ use keyspace::{Deadline, Number};
 use resp::{Args, parse_integer};
 
 use super::condition::Condition;
+use super::get::write_large;
 use super::lifetime::Lifetime;
 use crate::context::{Context, check_reply, string_value};
 use crate::error::CommandError;
+use crate::limits::SHARED_BYTES_MIN;
 
 pub fn mget(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     context.reply.array(args.len() - 1);
@@ -26,7 +28,11 @@ pub fn mget(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Command
             Some(value) => {
                 let bytes = value.string_bytes(&mut number);
                 check_reply(reply, *reply_start, bytes.len())?;
-                reply.bulk(bytes);
+                if bytes.len() >= SHARED_BYTES_MIN {
+                    write_large(entry, 0..bytes.len(), reply);
+                } else {
+                    reply.bulk(bytes);
+                }
             }
         }
     }

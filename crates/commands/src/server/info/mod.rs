@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn sections_are_chosen_by_name() {
         const ALL: &str = "# Server # Clients # Memory # Persistence # Stats # Replication # CPU # Modules \
-            # Commandstats # Errorstats # Latencystats # Cluster # Keyspace";
+            # Commandstats # Errorstats # Latencystats # Cluster # Keyspace # Workers";
         let usual = ALL
             .replace("# Commandstats ", "")
             .replace("# Latencystats ", "");

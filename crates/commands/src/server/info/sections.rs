@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use keyspace::HugePages;
+
 use super::Report;
 use crate::REDIS_VERSION;
 use crate::clients::Client;
@@ -35,6 +37,7 @@ pub const SECTIONS: &[Section] = &[
     special("Latencystats", nothing),
     usual("Cluster", cluster),
     usual("Keyspace", keyspace),
+    usual("Workers", workers),
 ];
 
 const fn usual(title: &'static str, write: fn(&mut Report<'_>)) -> Section {
@@ -311,6 +314,31 @@ fn error_stats(report: &mut Report<'_>) {
         report.field(
             format_args!("errorstat_{code}"),
             format_args!("count={count}"),
+        );
+    }
+}
+
+/// How the work is done: what is switched on, and what each worker has to do in one wake.
+fn workers(report: &mut Report<'_>) {
+    let facts = report.usage.facts.clone();
+    let shared = report.shared;
+    report.field("workers", facts.workers);
+    report.field("io_backend", facts.io_backend);
+    report.field("allocator", facts.allocator);
+    let huge_pages = shared.keyspace.huge_pages() == HugePages::Yes;
+    report.field("huge_pages", if huge_pages { "asked" } else { "off" });
+    let busy_us_max = shared.stats.iter().map(|worker| worker.busy_us_max.get());
+    report.field("worker_loop_usec_max", busy_us_max.max().unwrap_or(0));
+    for (index, worker) in shared.stats.iter().enumerate() {
+        let (wakes, commands) = (worker.wakes.get(), worker.executed());
+        let per_wake = commands as f64 / wakes.max(1) as f64;
+        let busy_us_max = worker.busy_us_max.get();
+        report.field(
+            format_args!("worker{index}"),
+            format_args!(
+                "wakes={wakes},commands={commands},commands_per_wake={per_wake:.2},\
+                 loop_usec_max={busy_us_max}"
+            ),
         );
     }
 }

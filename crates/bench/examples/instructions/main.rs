@@ -14,7 +14,7 @@ use commands::dispatch::{Dispatcher, Flow};
 use commands::session::Session;
 use commands::shared::Shared;
 use keyspace::{HugePages, Keyspace, Options, Plan, Worker};
-use resp::{Limits, RequestParser, Span};
+use resp::{Limits, Output, RequestParser, Span};
 
 use process::Nothing;
 
@@ -138,7 +138,7 @@ struct Server {
     plan: Plan,
     parser: RequestParser,
     partial: Vec<Span>,
-    output: Vec<u8>,
+    output: Output,
 }
 
 impl Server {
@@ -166,7 +166,7 @@ impl Server {
             plan: Plan::default(),
             parser: RequestParser::default(),
             partial: Vec::new(),
-            output: Vec::new(),
+            output: Output::default(),
         }
     }
 

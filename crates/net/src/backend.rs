@@ -238,7 +238,7 @@ pub trait Backend: Sized {
     /// Like `send`, for replies after which nothing waits for room: a send that the system takes at once does not
     /// end a sleep, its `Sent` comes when the next `wait` ends for another reason. This saves a wake for every
     /// batch of replies. Use `send` when more output is waiting already, or when the connection is to be closed
-    /// after it.
+    /// after it. Shared pieces may be held until that `wait` ends.
     ///
     /// # Panics
     /// As `send`.
@@ -252,7 +252,8 @@ pub trait Backend: Sized {
     /// `Filled` follows. `pause`, `resume` and `finish_receiving` act on a fill as on other receiving.
     ///
     /// # Panics
-    /// When `until` is not more than `buffer.len()`, is more than its capacity, or a fill is under way on this connection.
+    /// When `until` is not more than `buffer.len()`, is more than its capacity, or a fill is under way on this
+    /// connection.
     fn fill(&mut self, id: ConnectionId, buffer: Vec<u8>, until: usize);
 
     /// How many bytes the buffer of the fill under way has by now; 0 when there is none. It grows as bytes arrive.

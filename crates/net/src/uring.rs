@@ -1,8 +1,9 @@
 //! The completion backend: one io_uring for each worker.
 //!
-//! Each connection has one multishot receive, which takes a buffer only when bytes arrive (`receive`). A send is tried at once
-//! within the call that also sleeps, and reports nothing when it succeeds; what the socket has no room for is
-//! submitted a second time and waits in the kernel. So a wake is one system call, however many connections it serves.
+//! Each connection has one multishot receive, which takes a buffer only when bytes arrive (`receive`). A send is tried
+//! at once within the call that also sleeps, and reports nothing when it succeeds; what the socket has no room for is
+//! submitted a second time and waits in the kernel (`send`). So a wake is one system call, however many connections it
+//! serves.
 //!
 //! Measured with `examples/echo_cpu.rs` at 50 connections with one message each: a system call of its own for each
 //! send, or waiting some microseconds for more completions than one, costs the same within the noise. TCP itself is

@@ -3,6 +3,10 @@
 //! For a fill that one is cancelled, what it still brings is copied, and the rest is received by plain operations
 //! straight into the caller's buffer. After a fill, receives of one pool buffer follow for a while, each armed when the
 //! caller has seen what the one before has brought, so that the next fill has nothing to cancel and little to copy.
+//!
+//! Measured with `examples/large_cpu.rs`, messages of 1 MB, on a machine that others used too: with a multishot receive
+//! armed after every fill, the CPU time is 1.2 to 1.35 times as much. MSG_WAITALL with steps of 1 MB saves about 10 %
+//! (-1 to 19 %), with steps of 256 KB hardly anything. It is not used: a step would show no progress before its end.
 #![allow(unsafe_code)]
 
 use std::io;

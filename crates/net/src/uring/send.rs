@@ -2,6 +2,9 @@
 //!
 //! A send of one buffer is the plain operation. One with shared pieces names them all in a message, and goes on with
 //! another message where the limits of one end.
+//!
+//! Zero-copy sends (SENDMSG_ZC) were tried with `examples/large_cpu.rs`, messages of 1 MB over loopback: they took 1.3
+//! to 1.7 times the CPU time. Over a network card they have not been measured.
 #![allow(unsafe_code)]
 
 use std::io;

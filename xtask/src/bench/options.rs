@@ -16,7 +16,7 @@ cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and
   --servers A,B,...    of redistill, redistill-mio, redis, floor, floor-mio (redistill,redis,floor)
   --knobs [A,B,...]    the settings of docs/performance-tuning.md instead of the matrix, or only these of
                        num_shards, batch_size, buffer_pool_size, tcp_nodelay, workers, io_backend, profiles,
-                       huge_pages, pinning, memory; writes that page (9 rounds of 0.35 s)
+                       huge_pages, pinning, memory; writes that page (9 rounds of 0.25 s)
   --memory             memory and idle CPU instead of the matrix (redistill, redistill-mio, redis)
   --tail               latency of single requests while something big goes on, instead (redistill)
   --render             only writes the documents again
@@ -94,7 +94,7 @@ impl Options {
             client_core: 1,
         };
         if has("--knobs") {
-            (options.rounds, options.seconds) = if quick { (2, 0.1) } else { (9, 0.35) };
+            (options.rounds, options.seconds) = if quick { (2, 0.1) } else { (9, 0.25) };
         }
         let mut rest = arguments.iter();
         while let Some(flag) = rest.next() {

@@ -1,5 +1,5 @@
-//! What docs/performance-tuning.md promises: the profiles are accepted and served with, and the scripts that
-//! it calls work.
+//! What docs/performance-tuning.md promises: the profiles are accepted and served with, the scripts that it calls
+//! work, and the fields of INFO that it names are there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ const PROFILES: [&str; 5] = [
     "low-latency",
     "high-connections",
 ];
+
+fn guide() -> String {
+    fs::read_to_string(file("docs/performance-tuning.md")).expect("the guide")
+}
 
 /// A file of the project by its path from the root.
 fn file(path: &str) -> PathBuf {
@@ -73,6 +77,52 @@ fn profiles_are_checked_by_the_command_that_the_guide_names() {
             .filter(|line| line.contains(&format!("{name}.toml:")));
         assert!(from_file.count() >= 4, "{name}: {printed}");
     }
+}
+
+#[test]
+fn the_guide_s_default_is_the_default() {
+    let guide = guide();
+    let block = guide.split("```toml\n").nth(1).expect("a configuration");
+    let block = block.split("```").next().unwrap_or_default();
+    let directory = make_directory();
+    fs::write(directory.join("redistill.toml"), block).expect("the file is written");
+    let check = |path: &Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_redistill"))
+            .arg("--check-config")
+            .current_dir(path)
+            .env_clear()
+            .output()
+            .expect("the executable runs");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let printed = text(&output.stdout);
+        let without_source = |line: &str| line.split(" #").next().unwrap_or(line).trim().to_owned();
+        let settings = printed.lines().filter(|line| line.contains(" = "));
+        settings.map(without_source).collect::<Vec<_>>()
+    };
+    let (with, without) = (check(&directory), check(&make_directory()));
+    assert_eq!(with, without);
+}
+
+#[test]
+fn info_has_the_fields_that_the_guide_names() {
+    let server = Launch::new(Target::Mio).start();
+    let info = server.connect().command_words("INFO everything").text();
+    let guide = guide();
+    let mut fields = 0;
+    for line in guide.lines().filter(|line| line.contains("INFO ")) {
+        // Fields of INFO are the words in backticks that are written as such.
+        let quoted = line.split('`').skip(1).step_by(2);
+        let is_field = |word: &&str| {
+            word.contains('_') && !word.contains([' ', '.', '/']) && *word != "io_uring"
+        };
+        for word in quoted.filter(is_field) {
+            let name = word.split(':').next().unwrap_or(word);
+            let is_there = info.contains(&format!("{name}:")) || info.contains(&format!("{name}="));
+            assert!(is_there, "{line}: no {name} in\n{info}");
+            fields += 1;
+        }
+    }
+    assert!(fields >= 15, "only {fields} fields were found");
 }
 
 #[test]

@@ -163,7 +163,7 @@ pub fn measure(
 }
 
 fn start(options: &Options, binaries: &Binaries) -> Result<Running, String> {
-    let arguments = format!("--server.port {PORT} --server.workers 1");
+    let arguments = format!("--server.port {PORT} --server.workers 1 --logging.level warn");
     Launch {
         server: Server::Redistill,
         port: PORT,

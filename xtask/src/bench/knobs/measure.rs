@@ -94,7 +94,7 @@ fn rounds(
 /// How the setup is started. It runs in another directory, so paths become absolute.
 fn launch(setup: &Setup, index: usize, options: &Options, root: &Path) -> Launch {
     let port = PORT + index as u16;
-    let flags = format!("--server.port {port} {}", setup.flags);
+    let flags = format!("--server.port {port} --logging.level warn {}", setup.flags);
     let arguments = flags.split(' ').map(|word| {
         if word.ends_with(".toml") {
             root.join(word).display().to_string()

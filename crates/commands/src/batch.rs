@@ -8,7 +8,6 @@ use std::ops::Range;
 use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
-use crate::context::KEYS_AHEAD;
 use crate::dispatch::{Request, resolve};
 use crate::heads::{Heads, NAME_START};
 use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
@@ -16,11 +15,6 @@ use crate::registry::Registered;
 
 /// Arguments for which room is kept from group to group.
 const KEPT_ARGUMENTS_MAX: usize = 16 * 1024;
-
-/// The requests whose entries are asked for at once, while as many before them are executed, and their buckets while
-/// twice as many are. All of a group at once would overflow the processor's queue of cache misses; one at a time, it
-/// would translate one address after the other where they are not in the TLB.
-const AHEAD: usize = 4;
 
 /// The requests of one group. Reused from group to group.
 #[derive(Default)]
@@ -307,45 +301,11 @@ impl Batch {
         Some(registered)
     }
 
-    /// Asks the processor for what the requests that come first need, before any is executed.
+    /// Tells the group which keys come. To be called before anything is executed.
     #[inline]
-    pub fn prefetch_first(&self, group: &Group<'_>) {
-        self.prefetch_buckets(group, 0);
-        self.prefetch_buckets(group, AHEAD);
-        self.prefetch_entries(group, 0);
-    }
-
-    /// Asks the processor for what requests that will be executed soon need. To be called before request `at` is
-    /// executed.
-    #[inline]
-    pub fn prefetch_ahead(&self, group: &Group<'_>, at: usize) {
-        if at.is_multiple_of(AHEAD) {
-            self.prefetch_buckets(group, at + 2 * AHEAD);
-            self.prefetch_entries(group, at + AHEAD);
-        }
-    }
-
-    #[inline]
-    fn prefetch_buckets(&self, group: &Group<'_>, first: usize) {
-        self.for_each_hashes(first, |database, hashes| {
-            group.prefetch_buckets(database, hashes);
-        });
-    }
-
-    #[inline]
-    fn prefetch_entries(&self, group: &Group<'_>, first: usize) {
-        self.for_each_hashes(first, |database, hashes| {
-            group.prefetch_entries(database, hashes);
-        });
-    }
-
-    /// Calls the function with the database and the hashes of each of the next requests.
-    #[inline]
-    fn for_each_hashes(&self, first: usize, mut each: impl FnMut(u8, &[u64])) {
-        for item in self.items.iter().skip(first).take(AHEAD) {
-            let hashes = item.hashes.of(&self.hashes);
-            // Others are asked for while it is executed.
-            each(item.database, hashes.get(..KEYS_AHEAD).unwrap_or(hashes));
+    pub fn look_ahead<'b>(&'b self, group: &mut Group<'b>) {
+        if let Some(first) = self.items.first() {
+            group.look_ahead(first.database, &self.hashes);
         }
     }
 
@@ -357,6 +317,7 @@ impl Batch {
             registered: item.registered,
             args: args_at(item.arguments, &self.spans, &self.quoted, request),
             hashes: item.hashes.of(&self.hashes),
+            first_hash: item.hashes.start as usize,
         }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Hashed<'c> {
     pub step: usize,
     /// The hashes.
     pub hashes: &'c [u64],
+    /// The place of the first of them among those of the group.
+    pub place: usize,
 }
 
 impl Hashed<'_> {
@@ -54,17 +56,7 @@ impl Hashed<'_> {
         let is_key = distance.is_multiple_of(self.step);
         distance.checked_div(self.step).filter(|_| is_key)
     }
-
-    /// The hashes from `first` on, at most [`KEYS_AHEAD`].
-    fn few(&self, first: usize) -> &[u64] {
-        let rest = self.hashes.get(first..).unwrap_or_default();
-        &rest[..rest.len().min(KEYS_AHEAD)]
-    }
 }
-
-/// As many keys are looked up while the entries of the next ones are on their way into the cache, and the buckets of
-/// those after them.
-pub(crate) const KEYS_AHEAD: usize = 4;
 
 impl Context<'_, '_> {
     /// The key at a place of the arguments, in the selected database.
@@ -73,32 +65,16 @@ impl Context<'_, '_> {
         let database = self.session.database;
         let bytes = args.get(at);
         let index = self.hashed.index(at);
-        if self.hashed.hashes.len() > KEYS_AHEAD {
-            self.prefetch_after(index);
-        }
-        match index.and_then(|index| self.hashed.hashes.get(index)) {
-            Some(hash) => Key {
-                database,
-                bytes,
-                hash: *hash,
-            },
-            None => self.keys.key(database, bytes),
-        }
-    }
-
-    /// Asks the processor for the keys that come after this one, which is looked up now.
-    #[inline(never)]
-    fn prefetch_after(&self, index: Option<usize>) {
-        let database = self.session.database;
-        if let Some(index) = index.filter(|index| index.is_multiple_of(KEYS_AHEAD)) {
-            if index == 0 {
-                let second = self.hashed.few(KEYS_AHEAD);
-                self.keys.prefetch_buckets(database, second);
+        match index.and_then(|index| Some((index, *self.hashed.hashes.get(index)?))) {
+            Some((index, hash)) => {
+                self.keys.advance(self.hashed.place + index);
+                Key {
+                    database,
+                    bytes,
+                    hash,
+                }
             }
-            let third = self.hashed.few(index + 2 * KEYS_AHEAD);
-            self.keys.prefetch_buckets(database, third);
-            let second = self.hashed.few(index + KEYS_AHEAD);
-            self.keys.prefetch_entries(database, second);
+            None => self.keys.key(database, bytes),
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Request<'a> {
     pub args: Args<'a>,
     /// The hashes of its keys, if they are all in one spec.
     pub hashes: &'a [u64],
+    /// The place of the first of them among those of the group.
+    pub first_hash: usize,
 }
 
 impl Dispatcher<'_> {
@@ -66,6 +68,7 @@ impl Dispatcher<'_> {
         now_ms: u64,
         out: &mut Output,
     ) -> Flow {
+        group.advance(request.first_hash);
         if self.read(group, session, request, now_ms, out) {
             return Flow::Done;
         }
@@ -86,6 +89,7 @@ impl Dispatcher<'_> {
             registered: Some(registered),
             args,
             hashes: &[hash],
+            ..
         } = request
         else {
             return false;
@@ -170,6 +174,7 @@ impl Dispatcher<'_> {
         locked.set_touches(session.touches);
         let hashed = Hashed {
             hashes: request.hashes,
+            place: request.first_hash,
             ..registered.key_places
         };
         session.last_command = registered.id as u32 + 1;

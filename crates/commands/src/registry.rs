@@ -146,6 +146,7 @@ impl Registered {
                 first: spec.first_place(),
                 step: spec.step(),
                 hashes: &[],
+                place: 0,
             }),
             subcommands: 0..0,
         }

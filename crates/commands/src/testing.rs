@@ -159,7 +159,7 @@ impl TestServer {
             usize::MAX >> 1,
             group.keyspace(),
         );
-        batch.prefetch_first(&group);
+        batch.look_ahead(&mut group);
         let mut out = Output::default();
         let mut dispatcher = Dispatcher {
             shared: &self.shared,

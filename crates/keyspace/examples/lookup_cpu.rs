@@ -1,5 +1,5 @@
 //! CPU time of one lookup in groups, without sockets and protocol:
-//! `cargo run --release -p keyspace --example lookup_cpu [keys] [group] [ahead]`.
+//! `cargo run --release -p keyspace --example lookup_cpu [keys] [group]`.
 
 use std::time::Instant;
 
@@ -15,7 +15,6 @@ fn main() {
         argument.map_or(default, |text| text.parse().expect("a number"))
     };
     let (keys, group_size) = (number(1_000_000), number(64));
-    let ahead: usize = number(4).min(group_size);
     let keyspace = Keyspace::new(Options {
         num_shards: 2048,
         workers_max: 1,
@@ -45,25 +44,16 @@ fn main() {
                 *name = format!("key:{:012}", draw());
             }
             let started = Instant::now();
-            let group = worker.group(turn as u64 / 1000);
             let mut hashes = Vec::with_capacity(group_size);
+            let mut group = worker.group(turn as u64 / 1000);
             for name in &names {
                 let hash = keyspace.hash(name.as_bytes());
                 keyspace.prefetch_shard(0, hash);
                 hashes.push(hash);
             }
-            let some = |first: usize| {
-                let end = (first + ahead).min(group_size);
-                hashes.get(first..end).unwrap_or_default()
-            };
-            group.prefetch_buckets(0, some(0));
-            group.prefetch_buckets(0, some(ahead));
-            group.prefetch_entries(0, some(0));
+            group.look_ahead(0, &hashes);
             for (at, name) in names.iter().enumerate() {
-                if at.is_multiple_of(ahead) {
-                    group.prefetch_buckets(0, some(at + 2 * ahead));
-                    group.prefetch_entries(0, some(at + ahead));
-                }
+                group.advance(at);
                 let key = keyspace::Key {
                     database: 0,
                     bytes: name.as_bytes(),

@@ -7,13 +7,14 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::ahead::Ahead;
 use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
 use crate::quiescence::Exclusive;
 use crate::shared::{SharedBytes, StringMut};
 use crate::stats::Counters;
-use crate::table::{self, ExpiredSegment, Found, Held, Table};
+use crate::table::{ExpiredSegment, Found, Held, Table};
 use crate::value::{Deadline, NewValue, Number};
 use crate::watch::{WatchedKey, Watcher};
 
@@ -79,26 +80,7 @@ pub(crate) struct Core<'w> {
     pub now_ms: u64,
     /// The coarse access stamp: seconds, modulo 2^24.
     pub stamp: u32,
-}
-
-impl Core<'_> {
-    #[inline(always)]
-    fn prefetch_buckets(&self, database: u8, hashes: &[u64]) {
-        let shard_bits = self.keyspace.shard_bits;
-        let tables = self.keyspace.databases.tables(usize::from(database));
-        for hash in hashes {
-            tables[table::shard(*hash, shard_bits)].prefetch_bucket(*hash, shard_bits);
-        }
-    }
-
-    #[inline(always)]
-    fn prefetch_entries(&self, database: u8, hashes: &[u64]) {
-        let shard_bits = self.keyspace.shard_bits;
-        let tables = self.keyspace.databases.tables(usize::from(database));
-        for hash in hashes {
-            tables[table::shard(*hash, shard_bits)].prefetch_entry(*hash, shard_bits);
-        }
-    }
+    ahead: Ahead<'w>,
 }
 
 impl<'w> Group<'w> {
@@ -118,6 +100,7 @@ impl<'w> Group<'w> {
                 memory,
                 now_ms,
                 stamp: (now_ms / 1000) as u32 & STAMP_MASK,
+                ahead: Ahead::none(),
             },
         }
     }
@@ -128,17 +111,17 @@ impl<'w> Group<'w> {
         self.core.keyspace
     }
 
-    /// Asks the processor for the buckets of keys whose shards it has been asked for. A hint, like all prefetching:
-    /// nothing that is read here is trusted.
+    /// Tells the hashes of the keys of this group's commands, in their order, so that the processor is asked for them
+    /// in time. A hint: they are looked up again when their turn comes. Most of them are in this database.
     #[inline]
-    pub fn prefetch_buckets(&self, database: u8, hashes: &[u64]) {
-        self.core.prefetch_buckets(database, hashes);
+    pub fn look_ahead(&mut self, database: u8, hashes: &'w [u64]) {
+        self.core.ahead.set(self.core.keyspace, database, hashes);
     }
 
-    /// Asks the processor for the entries of keys whose buckets it has been asked for.
+    /// To be called before the key at this place of [`Group::look_ahead`]'s is looked up.
     #[inline]
-    pub fn prefetch_entries(&self, database: u8, hashes: &[u64]) {
-        self.core.prefetch_entries(database, hashes);
+    pub fn advance(&self, place: usize) {
+        self.core.ahead.advance(place);
     }
 
     #[inline]
@@ -176,6 +159,7 @@ impl<'w> Group<'w> {
     /// instead, until all other workers have ended their groups.
     pub fn lock<'g>(&'g mut self, plan: &'g mut Plan) -> Result<Locked<'g>, Busy> {
         if plan.everything {
+            self.core.ahead.forget();
             let exclusive = self
                 .core
                 .keyspace
@@ -295,14 +279,10 @@ impl<'g> Locked<'g> {
         self.core.now_ms
     }
 
-    /// As [`Group::prefetch_buckets`].
-    pub fn prefetch_buckets(&self, database: u8, hashes: &[u64]) {
-        self.core.prefetch_buckets(database, hashes);
-    }
-
-    /// As [`Group::prefetch_entries`].
-    pub fn prefetch_entries(&self, database: u8, hashes: &[u64]) {
-        self.core.prefetch_entries(database, hashes);
+    /// As [`Group::advance`].
+    #[inline]
+    pub fn advance(&self, place: usize) {
+        self.core.ahead.advance(place);
     }
 
     /// Whether reading counts as an access (CLIENT NO-TOUCH).
@@ -316,6 +296,7 @@ impl<'g> Locked<'g> {
         // Nothing that was read before is still borrowed: that would borrow `self`.
         match self.locks {
             Locks::Nothing => {
+                self.core.ahead.forget();
                 self.core.keyspace.quiescence.unpin(self.core.worker);
                 work();
                 self.core.keyspace.quiescence.pin(self.core.worker);

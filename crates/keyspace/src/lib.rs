@@ -13,6 +13,7 @@
 //! | `quiescence` | when memory that others may still read is freed; the gate for commands on everything |
 //! | `slab` | where entries and buckets come from: size classes of 8 bytes, a magazine per worker |
 //! | `memory` | what a worker allocates from, and what it has retired |
+//! | `ahead` | asking the processor for what comes next |
 //! | `background` | the thread that frees what takes long |
 //! | `access` | [`Group`] and [`Locked`]: locks, lookups, mutations |
 //! | `read` | reading one key without a lock |
@@ -25,6 +26,7 @@
 //! | `models` | every interleaving of the protocols of `quiescence` and `table`, with loom |
 
 mod access;
+mod ahead;
 mod background;
 mod entry;
 mod hash;

@@ -188,20 +188,45 @@ impl Table {
     }
 
     /// Asks for the home bucket of `hash`. For pinned workers; needs no lock.
-    #[inline]
-    pub fn prefetch_bucket(&self, hash: u64, shard_bits: u32) {
-        if let Some((bucket, _)) = self.home(hash, shard_bits) {
-            prefetch_line(std::ptr::from_ref(bucket).cast());
-        }
+    #[inline(always)]
+    pub fn prefetch_home(&self, hash: u64, shard_bits: u32) -> Home {
+        let word = self.segment(hash, shard_bits).word.load(Acquire);
+        // SAFETY: the worker is pinned, so what the word describes is not freed.
+        let buckets = unsafe { Buckets::unpack(word) };
+        let wanted = tag(hash, shard_bits + buckets.depth);
+        let Some(bucket) = buckets.buckets.get(buckets.home(wanted)) else {
+            return Home::NONE;
+        };
+        prefetch_line(std::ptr::from_ref(bucket).cast());
+        Home { bucket, wanted }
     }
+}
 
-    /// Asks for the entry that `hash` probably is. For pinned workers; needs no lock.
-    #[inline]
-    pub fn prefetch_entry(&self, hash: u64, shard_bits: u32) {
-        let Some((bucket, wanted)) = self.home(hash, shard_bits) else {
+/// A key's home bucket, and the tag to look for there.
+#[derive(Clone, Copy)]
+pub(crate) struct Home {
+    bucket: *const Bucket,
+    wanted: u16,
+}
+
+impl Home {
+    /// A home without a bucket.
+    pub const NONE: Self = Self {
+        bucket: std::ptr::null(),
+        wanted: 0,
+    };
+
+    /// Asks for the entry that is probably the key's.
+    ///
+    /// # Safety
+    /// The worker has not left its group since [`Table::prefetch_home`].
+    #[inline(always)]
+    pub unsafe fn prefetch_entry(self) {
+        // SAFETY: it is null or, by the contract, a bucket that is not freed.
+        let Some(bucket) = (unsafe { self.bucket.as_ref() }) else {
             return;
         };
-        let matches = bucket.matches(wanted);
+        let matches = bucket.matches(self.wanted);
         if matches != 0 {
             let slot = bucket.0[matches.trailing_zeros() as usize].load(Relaxed);
             let line: *const u8 = std::ptr::without_provenance((slot & ADDRESS_MASK) as usize);
@@ -209,16 +234,6 @@ impl Table {
             prefetch_line(line.wrapping_add(64));
             prefetch_line(line.wrapping_add(87));
         }
-    }
-
-    /// The home bucket of `hash`, and the tag to look for there. For pinned workers; needs no lock.
-    #[inline]
-    fn home(&self, hash: u64, shard_bits: u32) -> Option<(&Bucket, u16)> {
-        let word = self.segment(hash, shard_bits).word.load(Acquire);
-        // SAFETY: the worker is pinned, so what the word describes is not freed.
-        let buckets = unsafe { Buckets::unpack(word) };
-        let wanted = tag(hash, shard_bits + buckets.depth);
-        Some((buckets.buckets.get(buckets.home(wanted))?, wanted))
     }
 }
 

@@ -65,7 +65,8 @@ impl<B: Backend> Worker<B> {
             };
             self.stops.push((slot, stop));
         }
-        batch.prefetch_first(&group);
+        let batch = &*batch;
+        batch.look_ahead(&mut group);
         let mut dispatcher = Dispatcher {
             shared: &self.shared,
             worker: self.index,
@@ -73,11 +74,8 @@ impl<B: Backend> Worker<B> {
             buffer: None,
         };
         let unsent_bytes_max = self.settings.settings().server.output_buffer_pause_bytes;
-        let mut position = 0;
         for run in batch.runs() {
-            let first = position;
             let run_items = batch.items(run);
-            position += run_items.len();
             let Some(connection) = connections[run.connection as usize].as_deref_mut() else {
                 continue;
             };
@@ -93,8 +91,7 @@ impl<B: Backend> Worker<B> {
             let mut stopped = None;
             let mut done = 0;
             let execute_run = AssertUnwindSafe(|| {
-                for (at, item) in run_items.iter().enumerate() {
-                    batch.prefetch_ahead(&group, first + at);
+                for item in run_items {
                     if output.len() + *sending > unsent_bytes_max {
                         stopped = Some((Hold::Backpressure, item.start()));
                         break;

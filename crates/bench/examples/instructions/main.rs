@@ -206,7 +206,8 @@ impl Server {
             database: 0,
         };
         let (_, at, stop) = batch.parse(source, &Limits::standard(), PIPELINE, group.keyspace());
-        batch.prefetch_first(&group);
+        let batch = &*batch;
+        batch.look_ahead(&mut group);
         let mut dispatcher = Dispatcher {
             shared: &self.shared,
             worker: 0,
@@ -214,8 +215,7 @@ impl Server {
             buffer: None,
         };
         let items = batch.runs().iter().flat_map(|run| batch.items(run));
-        for (position, item) in items.enumerate() {
-            batch.prefetch_ahead(&group, position);
+        for item in items {
             let request = batch.request(item, input);
             let flow = dispatcher.execute(&mut group, &mut self.session, request, NOW_MS, output);
             assert_eq!(flow, Flow::Done);

@@ -10,8 +10,6 @@ use crate::load::{Command, KEY_BYTES, Load};
 
 /// Commands that are executed as one group.
 const GROUP: usize = 32;
-/// As many commands are prefetched together, as `commands::batch` does it.
-const AHEAD: usize = 4;
 /// The clock is read once for each group; the time is looked at once for so many.
 const GROUPS_BETWEEN: usize = 16;
 const START_MS: u64 = 1_700_000_000_000;
@@ -98,14 +96,9 @@ impl Thread {
             keyspace.prefetch_shard(0, hash);
             self.hashes.push(hash);
         }
-        group.prefetch_buckets(0, some(&self.hashes, 0));
-        group.prefetch_buckets(0, some(&self.hashes, AHEAD));
-        group.prefetch_entries(0, some(&self.hashes, 0));
+        group.look_ahead(0, &self.hashes);
         for (at, command) in self.commands.iter().enumerate() {
-            if at.is_multiple_of(AHEAD) {
-                group.prefetch_buckets(0, some(&self.hashes, at + 2 * AHEAD));
-                group.prefetch_entries(0, some(&self.hashes, at + AHEAD));
-            }
+            group.advance(at);
             let key = Key {
                 database: 0,
                 bytes: &command.key,
@@ -122,11 +115,6 @@ impl Thread {
         }
         self.commands.len() - self.busy.len()
     }
-}
-
-fn some(hashes: &[u64], first: usize) -> &[u64] {
-    let end = (first + AHEAD).min(hashes.len());
-    hashes.get(first..end).unwrap_or_default()
 }
 
 /// Writes; false when the shard is busy.

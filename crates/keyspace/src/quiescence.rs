@@ -33,7 +33,7 @@ pub(crate) const COLLECT_AT: usize = 64;
 const COLLECT_AT_LARGE_BYTES: usize = 256 << 10;
 
 /// Large values that are freed at once; more of them go to the background thread.
-const LARGE_FREED_MAX: usize = 16;
+const LARGE_FREED_MAX: usize = 256;
 
 /// Retired pieces for which room is kept.
 const SPARE_MAX: usize = 16 * COLLECT_AT;

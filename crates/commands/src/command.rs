@@ -42,6 +42,15 @@ impl Reader {
     }
 }
 
+/// How a command that reads several keys answers without locks, which are what its handler needs.
+#[derive(Clone, Copy)]
+pub struct ManyReader {
+    /// Whether reading counts as an access.
+    pub touches: bool,
+    /// Answers, given the keys' entries as they were at one moment, in the order of the keys.
+    pub answer: fn(&[Option<EntryRef<'_>>], &mut ReplyWriter<'_>) -> Result<(), CommandError>,
+}
+
 /// One command or subcommand.
 #[derive(Clone, Copy)]
 pub struct Command {
@@ -73,6 +82,8 @@ pub struct Command {
     pub run: Handler,
     /// What it does with the entry of its only key.
     pub reader: Option<Reader>,
+    /// What it does where no lock is needed for its keys.
+    pub many_reader: Option<ManyReader>,
     /// Its subcommands.
     pub subcommands: &'static [Command],
 }
@@ -94,6 +105,7 @@ impl Command {
         locks: Locks::Keys,
         run: not_a_handler,
         reader: None,
+        many_reader: None,
         subcommands: &[],
     };
 

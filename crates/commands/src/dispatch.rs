@@ -120,6 +120,49 @@ impl Dispatcher<'_> {
         true
     }
 
+    /// The same for several keys.
+    fn read_many(
+        &self,
+        group: &Group<'_>,
+        session: &mut Session,
+        request: Request<'_>,
+        now_ms: u64,
+        out: &mut Output,
+    ) -> bool {
+        let (Some(registered), args) = (request.registered, request.args) else {
+            return false;
+        };
+        let Some(reader) = registered.many_reader else {
+            return false;
+        };
+        let can_read = registered.takes(args.len())
+            && request.hashes.len() == args.len() - registered.key_places.first
+            && session.is_plain()
+            && !self.shared.pause.is_active(now_ms);
+        if !can_read {
+            return false;
+        }
+        let (database, first) = (session.database, registered.key_places.first);
+        let keys = request.hashes.iter().enumerate().map(|(at, hash)| {
+            group.advance(request.first_hash + at);
+            Key {
+                database,
+                bytes: args.get(first + at),
+                hash: *hash,
+            }
+        });
+        let Ok(entries) = group.read_all(keys, reader.touches && session.touches) else {
+            return false;
+        };
+        session.last_command = registered.id as u32 + 1;
+        session.commands += 1;
+        let reply = &mut ReplyWriter::new(out, session.protocol);
+        let execution = Execution::start(self.stats(), registered, reply);
+        let result = (reader.answer)(&entries, reply);
+        execution.end(result, reply);
+        true
+    }
+
     fn execute_any(
         &mut self,
         group: &mut Group<'_>,
@@ -128,6 +171,9 @@ impl Dispatcher<'_> {
         now_ms: u64,
         out: &mut Output,
     ) -> Flow {
+        if self.read_many(group, session, request, now_ms, out) {
+            return Flow::Done;
+        }
         let start = out.len();
         if session.replies == Replies::SkipNext {
             session.replies = Replies::Skip;

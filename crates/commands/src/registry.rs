@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use resp::Args;
 
-use crate::command::{Command, KeySpec, Locks, Reader};
+use crate::command::{Command, KeySpec, Locks, ManyReader, Reader};
 use crate::context::Hashed;
 use crate::{connection, keys, server, strings, transactions};
 
@@ -27,6 +27,8 @@ pub struct Registered {
     pub id: usize,
     /// Its row's reader.
     pub reader: Option<Reader>,
+    /// Its row's reader of several keys.
+    pub many_reader: Option<ManyReader>,
     /// Whether it locks exactly one key.
     pub has_one_key: bool,
     /// Its row's arity as the fewest and the most arguments.
@@ -138,6 +140,7 @@ impl Registered {
             full_name,
             id,
             reader: command.reader,
+            many_reader: command.many_reader,
             arguments_min: command.arity.unsigned_abs() as usize,
             arguments_max: usize::try_from(command.arity).unwrap_or(usize::MAX),
             has_one_key: hashed.is_some_and(|spec| spec.find == KeySpec::ONE),

@@ -26,6 +26,8 @@ use crate::slab::Magazines;
 use crate::value::{Encoding, NewValue, ValueRef};
 
 const FORM_MASK: u64 = 0xf;
+/// The part of a form that is the number of its words.
+const FORM_WORDS_MASK: u64 = 3;
 const FORM_INLINE: u64 = 0;
 const FORM_INTEGER: u64 = 1;
 const FORM_LARGE: u64 = 2;
@@ -63,24 +65,20 @@ impl Shape {
         (self.header & FLAG_DEADLINE != 0).then_some(1)
     }
 
+    // Without branches: which of these an entry has cannot be predicted.
     #[inline]
     fn words_before_lengths(self) -> usize {
-        1 + usize::from(self.header & FLAG_DEADLINE != 0)
+        1 + ((self.header / FLAG_DEADLINE) & 1) as usize
     }
 
     #[inline]
     fn word_at(self) -> usize {
-        self.words_before_lengths() + usize::from(self.header & FLAG_WIDE != 0)
+        self.words_before_lengths() + ((self.header / FLAG_WIDE) & 1) as usize
     }
 
     #[inline]
     fn key_offset(self) -> usize {
-        let words = match self.header & FORM_MASK {
-            FORM_INLINE => 0,
-            FORM_LARGE => 2,
-            _ => 1,
-        };
-        (self.word_at() + words) * WORD
+        (self.word_at() + (self.header & FORM_WORDS_MASK) as usize) * WORD
     }
 
     #[inline]
@@ -336,6 +334,11 @@ impl<'a> EntryRef<'a> {
         let shape = self.shape();
         let is_plain = shape.header & FORM_MASK != FORM_LARGE;
         is_plain.then(|| (self.entry.0.cast(), shape.layout()))
+    }
+
+    /// Whether it is the same entry.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.entry == other.entry
     }
 
     /// The owned pointer behind the reference.

@@ -1,6 +1,12 @@
 #![allow(unsafe_code)]
-//! Reading one key without a lock and without writing to memory that workers share. How that can be right is told in
-//! `table`.
+//! Reading without a lock and without writing to memory that workers share. How that can be right is told in `table`.
+//!
+//! Several keys are looked up twice. An entry that has left its slot never comes back to one, and its memory is not
+//! used again while the worker is pinned. So an entry that was found both times was there all the time from one to the
+//! other, and what was found neither time, in a table whose version has not changed, was not there. All of these times
+//! share the moment between the first round and the second: the answer is what was there at that moment (the double
+//! collect of Afek et al., *Atomic snapshots of shared memory*, 1993). It is not half of a commit either, since each
+//! look-up begins with an even version. Values that change in place are left to the lock.
 
 use crate::access::{Group, Key};
 use crate::entry::EntryRef;
@@ -10,7 +16,70 @@ use crate::entry::EntryRef;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeedsLock;
 
-impl Group<'_> {
+/// The most keys that are read together without locks: longer reads are more likely to meet a change.
+const TOGETHER_MAX: usize = 256;
+
+impl<'w> Group<'w> {
+    /// The entries of several keys as they are at one moment, for a command that reads nothing else: counts hits and
+    /// misses, and marks the accesses if it `touches`. `keys` is gone through twice.
+    ///
+    /// # Errors
+    /// [`NeedsLock`]; nothing is counted then.
+    pub fn read_all<'k>(
+        &self,
+        keys: impl ExactSizeIterator<Item = Key<'k>> + Clone,
+        touches: bool,
+    ) -> Result<Vec<Option<EntryRef<'_>>>, NeedsLock> {
+        if keys.len() > TOGETHER_MAX {
+            return Err(NeedsLock);
+        }
+        let core = &self.core;
+        let look = |key: &Key<'k>| {
+            let table = self.table(key.database, key.hash);
+            // SAFETY: the worker is pinned for as long as the group lives, which the result borrows.
+            let found = unsafe { table.look(key.hash, key.bytes, core.keyspace.shard_bits) };
+            found.map(|(begun, entry)| (table, begun, entry))
+        };
+        let mut begun = Vec::with_capacity(keys.len());
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys.clone() {
+            let (table, version, entry) = look(&key).map_err(|_| NeedsLock)?;
+            let is_fixed = |entry: &EntryRef<'_>| {
+                !entry.is_large()
+                    && !entry.is_integer()
+                    && !entry.has_expired(table.time_ms(core.now_ms))
+            };
+            if !entry.as_ref().is_none_or(is_fixed) {
+                return Err(NeedsLock);
+            }
+            begun.push(version);
+            entries.push(entry);
+        }
+        for ((key, entry), begun) in keys.zip(&entries).zip(begun) {
+            let (table, _, again) = look(&key).map_err(|_| NeedsLock)?;
+            let is_same = match (entry, again) {
+                (Some(entry), Some(again)) => entry.is(&again),
+                (None, None) => table.confirm_miss(begun).is_ok(),
+                _ => false,
+            };
+            if !is_same {
+                return Err(NeedsLock);
+            }
+        }
+        for entry in &entries {
+            match entry {
+                None => core.counters.misses.increment(),
+                Some(entry) => {
+                    core.counters.hits.increment();
+                    if touches {
+                        entry.set_policy(core.stamp);
+                    }
+                }
+            }
+        }
+        Ok(entries)
+    }
+
     /// The entry of a key, for a command that reads nothing else: counts a hit or miss, and marks the access if it
     /// `touches`.
     ///

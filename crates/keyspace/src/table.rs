@@ -39,7 +39,7 @@ use std::sync::atomic::{
 
 use bucket::{Bucket, Buckets, SLOTS, pack, tag_of};
 use lock::Lock;
-use version::{Torn, Version};
+use version::{Begun, Torn, Version};
 pub(crate) use walk::ExpiredSegment;
 
 use crate::entry::{Entry, EntryRef};
@@ -122,16 +122,37 @@ impl Table {
         key: &[u8],
         shard_bits: u32,
     ) -> Result<Option<EntryRef<'p>>, Torn> {
+        // SAFETY: by the contract.
+        let (begun, entry) = unsafe { self.look(hash, key, shard_bits)? };
+        if entry.is_none() {
+            self.version.confirm_miss(begun)?;
+        }
+        Ok(entry)
+    }
+
+    /// As [`Table::read`], but that nothing was found is true only if [`Table::confirm_miss`] says so later.
+    ///
+    /// # Safety
+    /// The caller is pinned for `'p`.
+    #[inline]
+    pub unsafe fn look<'p>(
+        &'p self,
+        hash: u64,
+        key: &[u8],
+        shard_bits: u32,
+    ) -> Result<(Begun, Option<EntryRef<'p>>), Torn> {
         let begun = self.version.begin_read()?;
         let word = self.segment(hash, shard_bits).word.load(Acquire);
         // SAFETY: the caller is pinned, so what the word describes is not freed.
         let buckets = unsafe { Buckets::unpack(word) };
         // SAFETY: as above, and the same is true of the entries.
-        if let Some((_, _, entry)) = unsafe { probe(buckets, hash, key, shard_bits) } {
-            return Ok(Some(entry));
-        }
-        self.version.confirm_miss(begun)?;
-        Ok(None)
+        let found = unsafe { probe(buckets, hash, key, shard_bits) };
+        Ok((begun, found.map(|(_, _, entry)| entry)))
+    }
+
+    /// See [`Version::confirm_miss`].
+    pub fn confirm_miss(&self, begun: Begun) -> Result<(), Torn> {
+        self.version.confirm_miss(begun)
     }
 
     #[inline]

@@ -330,19 +330,14 @@ impl<'a> ReplyWriter<'a> {
     /// One copy of known size for the lengths that are common.
     #[inline(always)]
     fn header(&mut self, tag: u8, len: usize) {
-        let digit = |value: usize| b'0' + (value % 10) as u8;
-        match len {
-            0..=9 => self
-                .out
-                .own()
-                .extend_from_slice(&[tag, digit(len), b'\r', b'\n']),
-            10..=99 => {
-                self.out
-                    .own()
-                    .extend_from_slice(&[tag, digit(len / 10), digit(len), b'\r', b'\n']);
-            }
-            _ => self.long_header(tag, len),
-        }
+        let Some((text, text_len)) = SHORT_HEADERS.get(len) else {
+            return self.long_header(tag, len);
+        };
+        let out = self.out.own();
+        let end = out.len() + usize::from(*text_len);
+        let text = u64::from_le_bytes(*text) | u64::from(tag);
+        out.extend_from_slice(&text.to_le_bytes());
+        out.truncate(end);
     }
 
     #[inline(never)]
@@ -352,6 +347,33 @@ impl<'a> ReplyWriter<'a> {
             .extend_from_slice(Header::new(tag, len).bytes());
     }
 }
+
+/// Headers without their tag, as they are copied, and how long they are.
+static SHORT_HEADERS: [([u8; 8], u8); 1000] = {
+    let mut headers = [([0; 8], 0); 1000];
+    let mut len = 0;
+    while len < headers.len() {
+        let digits = [len / 100, len / 10 % 10, len % 10];
+        let unused = if len < 10 {
+            2
+        } else if len < 100 {
+            1
+        } else {
+            0
+        };
+        let mut at = 1;
+        let (text, text_len) = &mut headers[len];
+        while at + unused <= digits.len() {
+            text[at] = b'0' + digits[at + unused - 1] as u8;
+            at += 1;
+        }
+        text[at] = b'\r';
+        text[at + 1] = b'\n';
+        *text_len = at as u8 + 2;
+        len += 1;
+    }
+    headers
+};
 
 /// A tag, a length, a line end.
 struct Header {

@@ -4,7 +4,7 @@ use keyspace::{EntryRef, Key};
 use resp::{Args, ReplyWriter};
 
 use super::{COUNTED, READING};
-use crate::command::{Command, KeySpec, Reader, flag, key_flag};
+use crate::command::{Command, KeySpec, ManyReader, Reader, flag, key_flag};
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -40,6 +40,13 @@ pub const EXISTS: Command = Command {
     complexity: "O(N) where N is the number of keys",
     syntax: "key [key ...]",
     run: exists,
+    many_reader: Some(ManyReader {
+        touches: false,
+        answer: |entries, reply| {
+            reply.integer(entries.iter().flatten().count() as i64);
+            Ok(())
+        },
+    }),
     ..READING
 };
 
@@ -59,6 +66,7 @@ pub const TOUCH: Command = Command {
     since: "3.2.1",
     summary: "Marks keys as accessed now, and counts those that exist",
     run: touch,
+    many_reader: None,
     ..EXISTS
 };
 

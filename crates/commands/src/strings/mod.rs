@@ -12,7 +12,7 @@ mod ranges;
 mod set;
 mod subsequence;
 
-use crate::command::{Command, Find, Group, KeySpec, Reader, flag, key_flag};
+use crate::command::{Command, Find, Group, KeySpec, ManyReader, Reader, flag, key_flag};
 
 const STRING: Command = Command {
     group: Group::String,
@@ -141,6 +141,10 @@ pub const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys to retrieve",
         syntax: "key [key ...]",
         run: multi::mget,
+        many_reader: Some(ManyReader {
+            touches: true,
+            answer: multi::mget_unlocked,
+        }),
         ..STRING
     },
     Command {

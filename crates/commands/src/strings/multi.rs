@@ -1,7 +1,7 @@
 //! Several keys at once: MGET, MSET, MSETNX, MSETEX.
 
-use keyspace::{Deadline, Number};
-use resp::{Args, parse_integer};
+use keyspace::{Deadline, EntryRef, Number};
+use resp::{Args, ReplyWriter, parse_integer};
 
 use super::condition::Condition;
 use super::get::write_large;
@@ -20,19 +20,40 @@ pub fn mget(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Command
             reply_start,
             ..
         } = context;
-        let mut number = Number::new();
-        let entry = keys.read(key);
-        // Another type counts as nothing here.
-        match entry.and_then(|entry| string_value(&entry).ok()) {
-            None => reply.null(),
-            Some(value) => {
-                let bytes = value.string_bytes(&mut number);
-                check_reply(reply, *reply_start, bytes.len())?;
-                if bytes.len() >= SHARED_BYTES_MIN {
-                    write_large(entry, 0..bytes.len(), reply);
-                } else {
-                    reply.bulk(bytes);
-                }
+        write_one(keys.read(key), reply, *reply_start)?;
+    }
+    Ok(())
+}
+
+/// MGET of entries that were found without locks.
+pub fn mget_unlocked(
+    entries: &[Option<EntryRef<'_>>],
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), CommandError> {
+    let reply_start = reply.len();
+    reply.array(entries.len());
+    for entry in entries {
+        write_one(*entry, reply, reply_start)?;
+    }
+    Ok(())
+}
+
+fn write_one(
+    entry: Option<EntryRef<'_>>,
+    reply: &mut ReplyWriter<'_>,
+    reply_start: usize,
+) -> Result<(), CommandError> {
+    let mut number = Number::new();
+    // Another type counts as nothing here.
+    match entry.and_then(|entry| string_value(&entry).ok()) {
+        None => reply.null(),
+        Some(value) => {
+            let bytes = value.string_bytes(&mut number);
+            check_reply(reply, reply_start, bytes.len())?;
+            if bytes.len() >= SHARED_BYTES_MIN {
+                write_large(entry, 0..bytes.len(), reply);
+            } else {
+                reply.bulk(bytes);
             }
         }
     }

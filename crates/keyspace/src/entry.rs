@@ -496,13 +496,15 @@ impl<'a> EntryRef<'a> {
         ((self.header() >> POLICY_SHIFT) & POLICY_MASK) as u32
     }
 
-    /// Stores the policy bits, only when they change: a hot key's line stays shared.
+    /// Stores a time in the policy bits, only when it is later than what they have (modulo 2^24): a hot key's line stays
+    /// shared, and those who read it on both sides of a second do not write in turns.
     #[inline]
     pub(crate) fn set_policy(&self, policy: u32) {
         let header = self.word(0).load(Relaxed);
-        let changed = header & !(POLICY_MASK << POLICY_SHIFT)
-            | (u64::from(policy) & POLICY_MASK) << POLICY_SHIFT;
-        if changed != header {
+        let later = u64::from(policy).wrapping_sub(header >> POLICY_SHIFT);
+        if (later & POLICY_MASK).wrapping_sub(1) < POLICY_MASK / 2 {
+            let changed = header & !(POLICY_MASK << POLICY_SHIFT)
+                | (u64::from(policy) & POLICY_MASK) << POLICY_SHIFT;
             self.word(0).store(changed, Relaxed);
         }
     }

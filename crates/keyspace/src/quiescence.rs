@@ -42,9 +42,13 @@ const SPARE_MAX: usize = 16 * COLLECT_AT;
 #[derive(Default)]
 struct Pin(AtomicU64);
 
+/// On a line of its own: it changes while what lies beside it is read for each command.
+#[repr(align(128))]
+struct Epoch(AtomicU64);
+
 /// The state that all workers share.
 pub(crate) struct Quiescence {
-    epoch: AtomicU64,
+    epoch: Epoch,
     pins: Box<[Pin]>,
     exclusive_wanted: AtomicBool,
     exclusive: Mutex<()>,
@@ -53,7 +57,7 @@ pub(crate) struct Quiescence {
 impl Quiescence {
     pub fn new(workers: usize) -> Self {
         Self {
-            epoch: AtomicU64::new(1),
+            epoch: Epoch(AtomicU64::new(1)),
             pins: (0..workers).map(|_| Pin::default()).collect(),
             exclusive_wanted: AtomicBool::new(false),
             exclusive: Mutex::new(()),
@@ -75,7 +79,9 @@ impl Quiescence {
 
     #[inline]
     fn enter(&self, worker: usize) {
-        self.pins[worker].0.store(self.epoch.load(Relaxed), Release);
+        self.pins[worker]
+            .0
+            .store(self.epoch.0.load(Relaxed), Release);
         fence(SeqCst);
     }
 
@@ -106,13 +112,14 @@ impl Quiescence {
 
     /// Advances the epoch if every pinned worker has seen it.
     fn advance(&self) {
-        let epoch = self.epoch.load(Relaxed);
+        let epoch = self.epoch.0.load(Relaxed);
         fence(SeqCst);
         let has_seen = |pin: &Pin| [0, epoch].contains(&pin.0.load(Acquire));
         if self.pins.iter().all(has_seen) {
             // If somebody else was quicker, it has been advanced just the same.
             let _ = self
                 .epoch
+                .0
                 .compare_exchange(epoch, epoch + 1, AcqRel, Relaxed);
         }
     }
@@ -262,15 +269,18 @@ impl<Piece> Garbage<Piece> {
     pub fn seal_and_free(&mut self, quiescence: &Quiescence, mut free: impl FnMut(Piece)) {
         if !self.fresh.is_empty() {
             fence(SeqCst);
-            let epoch = quiescence.epoch.load(Relaxed);
+            let epoch = quiescence.epoch.0.load(Relaxed);
             let bag = std::mem::replace(&mut self.fresh, std::mem::take(&mut self.spare));
             self.sealed.push_back((epoch, bag));
         }
-        // When nobody else is in a group, everything can go at once.
+        // When nobody else is in a group, everything can go at once; others may have advanced it far enough.
         for _ in 0..2 {
-            quiescence.advance();
+            let is_free = |(sealed, _): &(u64, _)| *sealed + 2 <= quiescence.epoch.0.load(Relaxed);
+            if !self.sealed.back().is_none_or(is_free) {
+                quiescence.advance();
+            }
         }
-        let epoch = quiescence.epoch.load(Acquire);
+        let epoch = quiescence.epoch.0.load(Acquire);
         while let Some((_, mut bag)) = self.sealed.pop_front_if(|(sealed, _)| *sealed + 2 <= epoch)
         {
             // Two epochs have passed since these were unlinked, so whoever was in a group then has left it.

@@ -67,14 +67,23 @@ struct Segment {
 }
 
 /// The hash table of one shard of one database. All zero is empty and unlocked.
-#[repr(align(64))]
+#[repr(C, align(128))]
 #[derive(Default)]
 pub(crate) struct Table {
-    lock: Lock,
     version: Version,
     /// Address of the directory (aligned to 64) and its depth in the low 6 bits; 0: `root` is the only segment.
     directory: AtomicU64,
     root: Segment,
+    /// What only the lock's holder needs, on a line of its own: replacing an entry takes no line from the readers but
+    /// the entry's bucket.
+    holder: HolderLine,
+}
+
+/// See [`Table::holder`].
+#[repr(align(64))]
+#[derive(Default)]
+struct HolderLine {
+    lock: Lock,
     len: AtomicU64,
     deadlines: AtomicU64,
     /// The latest time that a holder of the lock has used, so that time never goes back here.
@@ -85,18 +94,18 @@ impl Table {
     /// See [`Lock::lock_alone`].
     #[inline]
     pub fn lock_alone(&self, worker: usize) {
-        self.lock.lock_alone(worker);
+        self.holder.lock.lock_alone(worker);
     }
 
     /// See [`Lock::try_lock`].
     #[inline]
     pub fn try_lock(&self, worker: usize) -> bool {
-        self.lock.try_lock(worker)
+        self.holder.lock.try_lock(worker)
     }
 
     #[inline]
     pub fn unlock(&self) {
-        self.lock.unlock();
+        self.holder.lock.unlock();
     }
 
     /// See [`Version::begin_change`].
@@ -157,17 +166,17 @@ impl Table {
 
     #[inline]
     pub fn is_locked_by(&self, worker: usize) -> bool {
-        self.lock.is_locked_by(worker)
+        self.holder.lock.is_locked_by(worker)
     }
 
     /// Entries, those that have expired and are still there included.
     pub fn len(&self) -> u64 {
-        self.len.load(Relaxed)
+        self.holder.len.load(Relaxed)
     }
 
     /// Entries that have a deadline.
     pub fn deadlines(&self) -> u64 {
-        self.deadlines.load(Relaxed)
+        self.holder.deadlines.load(Relaxed)
     }
 
     #[inline]
@@ -199,13 +208,14 @@ impl Table {
     /// `now_ms`, or the latest time that was used here under the lock if that is later.
     #[inline]
     pub fn time_ms(&self, now_ms: u64) -> u64 {
-        now_ms.max(self.latest_ms.load(Relaxed))
+        now_ms.max(self.holder.latest_ms.load(Relaxed))
     }
 
-    /// Asks the processor for this table's own line.
+    /// Asks the processor for this table's own lines.
     #[inline]
     pub fn prefetch(&self) {
         prefetch_line(std::ptr::from_ref(self).cast());
+        prefetch_line(std::ptr::from_ref(&self.holder).cast());
     }
 
     /// Asks for the home bucket of `hash`. For pinned workers; needs no lock.
@@ -369,9 +379,9 @@ impl<'t> Held<'t> {
     /// `now_ms`, or the latest time that was used here if that is later.
     #[inline]
     pub fn time_ms(&self, now_ms: u64) -> u64 {
-        let latest_ms = self.table.latest_ms.load(Relaxed);
+        let latest_ms = self.table.holder.latest_ms.load(Relaxed);
         if now_ms > latest_ms {
-            self.table.latest_ms.store(now_ms, Relaxed);
+            self.table.holder.latest_ms.store(now_ms, Relaxed);
         }
         now_ms.max(latest_ms)
     }
@@ -408,7 +418,7 @@ impl<'t> Held<'t> {
 
     fn count_deadline(&self, entry: EntryRef<'_>, by: i64) {
         if entry.deadline_ms().is_some() {
-            add(&self.table.deadlines, by);
+            add(&self.table.holder.deadlines, by);
             self.counters.add_deadlines(self.database.into(), by);
         }
     }
@@ -439,7 +449,7 @@ impl<'t> Held<'t> {
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
         buckets.place(pack(entry, tag(hash, self.shard_bits() + buckets.depth)));
         add(&self.counting_segment(hash, buckets.depth).len, 1);
-        add(&self.table.len, 1);
+        add(&self.table.holder.len, 1);
         self.counters.add_keys(self.database.into(), 1);
         // SAFETY: it is in its slot, under the lock.
         self.count_deadline(unsafe { entry.as_ref() }, 1);
@@ -465,7 +475,7 @@ impl<'t> Held<'t> {
             self.table.end_change();
         }
         add(&self.counting_segment(hash, buckets.depth).len, -1);
-        add(&self.table.len, -1);
+        add(&self.table.holder.len, -1);
         self.counters.add_keys(self.database.into(), -1);
         // SAFETY: it has left its slot.
         unsafe { memory.garbage.retire_entry(entry) };

@@ -57,6 +57,7 @@ impl WatchedKey {
 type Stripe = Mutex<HashMap<WatchedKey, Vec<Arc<Watcher>>>>;
 
 /// All watches.
+#[repr(align(128))]
 pub(crate) struct Watches {
     total: AtomicU32,
     filters: Box<[AtomicU32; FILTERS]>,

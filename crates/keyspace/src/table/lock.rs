@@ -3,8 +3,9 @@
 use crate::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use crate::sync::spin_loop;
 
-/// Spins before a lock is given up. Under loom each would only multiply what there is to try.
-const LOCK_SPINS: u32 = if cfg!(loom) { 1 } else { 100 };
+/// Looks before a lock is given up, with a pause that doubles in between. Under loom each would only multiply what there
+/// is to try.
+const LOCK_LOOKS: u32 = if cfg!(loom) { 1 } else { 7 };
 
 /// The worker that holds the lock, plus one; 0 when nobody does.
 #[derive(Default)]
@@ -14,17 +15,24 @@ impl Lock {
     /// Takes the lock after a short spin; false when somebody else keeps it.
     #[inline]
     pub fn try_lock(&self, worker: usize) -> bool {
-        for _ in 0..LOCK_SPINS {
-            if self
-                .0
-                .compare_exchange(0, worker as u32 + 1, Acquire, Relaxed)
-                .is_ok()
-            {
+        if self.exchange(worker) {
+            return true;
+        }
+        for look in 0..LOCK_LOOKS {
+            (0..1 << look).for_each(|_| spin_loop());
+            // Looking first leaves the line to its holder.
+            if self.0.load(Relaxed) == 0 && self.exchange(worker) {
                 return true;
             }
-            spin_loop();
         }
         false
+    }
+
+    #[inline]
+    fn exchange(&self, worker: usize) -> bool {
+        self.0
+            .compare_exchange(0, worker as u32 + 1, Acquire, Relaxed)
+            .is_ok()
     }
 
     /// Takes the lock where there is one worker only, who does not hold it: without an atomic exchange, which costs as

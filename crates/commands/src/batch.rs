@@ -274,7 +274,7 @@ impl Batch {
             };
             let first_hash = self.hashes.len();
             let hash = keyspace.hash(key.of(request));
-            keyspace.prefetch_shard(database, hash);
+            keyspace.prefetch_shard(database, hash, head.registered.reader.is_some());
             self.hashes.push(hash);
             self.items.push(Item {
                 registered: Some(head.registered),
@@ -348,7 +348,7 @@ fn push_hashes(
 ) {
     let mut push = |key| {
         let hash = keyspace.hash(key);
-        keyspace.prefetch_shard(database, hash);
+        keyspace.prefetch_shard(database, hash, registered.reader.is_some());
         hashes.push(hash);
     };
     if registered.has_one_key {

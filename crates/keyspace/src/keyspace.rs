@@ -108,10 +108,15 @@ impl Keyspace {
         self.hasher.hash(key)
     }
 
-    /// Asks the processor for the shard of a key, the first of what looking it up reads. A hint.
+    /// Asks the processor for the shard of a key, the first of what looking it up reads; for what its lock takes, too,
+    /// unless it `is_read` without. A hint.
     #[inline]
-    pub fn prefetch_shard(&self, database: u8, hash: u64) {
-        self.table(database, self.shard(hash)).prefetch();
+    pub fn prefetch_shard(&self, database: u8, hash: u64, is_read: bool) {
+        let table = self.table(database, self.shard(hash));
+        table.prefetch();
+        if !is_read {
+            table.prefetch_lock();
+        }
     }
 
     /// A key with its hash.

@@ -211,10 +211,15 @@ impl Table {
         now_ms.max(self.holder.latest_ms.load(Relaxed))
     }
 
-    /// Asks the processor for this table's own lines.
+    /// Asks the processor for the line that readers need.
     #[inline]
     pub fn prefetch(&self) {
         prefetch_line(std::ptr::from_ref(self).cast());
+    }
+
+    /// Asks the processor for the line that the lock's holder needs.
+    #[inline]
+    pub fn prefetch_lock(&self) {
         prefetch_line(std::ptr::from_ref(&self.holder).cast());
     }
 

@@ -3,7 +3,8 @@
 //! their way into the cache.
 //!
 //! All of a group at once would overflow the processor's queue of cache misses; one at a time, it would translate one
-//! address after the other where they are not in the TLB. So it goes by four.
+//! address after the other where they are not in the TLB. So it goes by four. A tenth of the keys is not in its home,
+//! because that was full: for these there is a second try, with the next bucket.
 //!
 //! Soundness: the address of a bucket is kept from the moment at which it was asked for until its entry is. It was read
 //! in this group, and nothing that was published then is freed before the worker leaves the group; when it leaves it
@@ -15,10 +16,13 @@ use std::ptr::null;
 use crate::keyspace::Keyspace;
 use crate::table::{Home, Table, shard};
 
-/// So many keys are asked for at once. Entries are asked for up to twice as many keys ahead, buckets up to three times.
+/// So many keys are asked for at once.
 const STEP: usize = 4;
-const _: () = assert!(2 * STEP <= HOMES && HOMES.is_power_of_two());
-const HOMES: usize = 8;
+/// The entries of at least so many keys have been asked for.
+const LEAD: usize = 2 * STEP;
+/// Places of a key between its bucket and the second try for its entry, and the next power of two.
+const HOMES: usize = 16;
+const _: () = assert!(3 * STEP <= HOMES && HOMES.is_power_of_two());
 
 /// The keys of a group's commands, and how far they have been asked for.
 pub(crate) struct Ahead<'w> {
@@ -53,12 +57,13 @@ impl<'w> Ahead<'w> {
         self.next.set(0);
         self.ask_for_buckets(0);
         self.step();
+        self.step();
     }
 
     /// To be called before the key at this place is looked up.
     #[inline]
     pub fn advance(&self, place: usize) {
-        if place + STEP >= self.next.get() {
+        if place.wrapping_add(LEAD) >= self.next.get() {
             self.catch_up(place);
         }
     }
@@ -75,7 +80,7 @@ impl<'w> Ahead<'w> {
             self.next.set(place);
             self.ask_for_buckets(place);
         }
-        while place + STEP >= self.next.get() {
+        while place + LEAD >= self.next.get() {
             self.step();
         }
     }
@@ -85,12 +90,23 @@ impl<'w> Ahead<'w> {
     fn step(&self) {
         let next = self.next.get();
         self.ask_for_buckets(next + STEP);
-        for place in next..(next + STEP).min(self.hashes.len()) {
-            let home = self.homes[place % HOMES].get();
-            // SAFETY: the home was asked for in this group, as `set` and `step` do before they come to its entry.
-            unsafe { home.prefetch_entry() };
+        let len = self.hashes.len();
+        for place in next.min(len)..(next + STEP).min(len) {
+            self.ask_for_entry(place);
+        }
+        for place in next.saturating_sub(STEP).min(len)..next.min(len) {
+            if self.homes[place % HOMES].get().is_some() {
+                self.ask_for_entry(place);
+            }
         }
         self.next.set(next + STEP);
+    }
+
+    #[inline(always)]
+    fn ask_for_entry(&self, place: usize) {
+        let home = &self.homes[place % HOMES];
+        // SAFETY: the bucket was asked for in this group, as `set` and `step` do before they come to its entry.
+        home.set(unsafe { home.get().prefetch_entry() });
     }
 
     #[inline(always)]

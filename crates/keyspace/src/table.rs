@@ -230,37 +230,51 @@ impl Table {
         // SAFETY: the worker is pinned, so what the word describes is not freed.
         let buckets = unsafe { Buckets::unpack(word) };
         let wanted = tag(hash, shard_bits + buckets.depth);
-        let Some(bucket) = buckets.buckets.get(buckets.home(wanted)) else {
+        let home = buckets.home(wanted);
+        let Some(bucket) = buckets.buckets.get(home) else {
             return Home::NONE;
         };
         prefetch_line(std::ptr::from_ref(bucket).cast());
-        Home { bucket, wanted }
+        Home {
+            bucket,
+            wanted,
+            after: (buckets.buckets.len() - 1 - home) as u16,
+        }
     }
 }
 
-/// A key's home bucket, and the tag to look for there.
+/// A bucket where a key may be, and the tag to look for there.
 #[derive(Clone, Copy)]
 pub(crate) struct Home {
     bucket: *const Bucket,
     wanted: u16,
+    /// Buckets after this one.
+    after: u16,
 }
 
 impl Home {
-    /// A home without a bucket.
+    /// No bucket.
     pub const NONE: Self = Self {
         bucket: std::ptr::null(),
         wanted: 0,
+        after: 0,
     };
 
-    /// Asks for the entry that is probably the key's.
+    /// Whether there is a bucket.
+    #[inline(always)]
+    pub fn is_some(self) -> bool {
+        !self.bucket.is_null()
+    }
+
+    /// Asks for the entry that is probably the key's. If it is not here but may be in the next bucket, asks for that.
     ///
     /// # Safety
     /// The worker has not left its group since [`Table::prefetch_home`].
     #[inline(always)]
-    pub unsafe fn prefetch_entry(self) {
+    pub unsafe fn prefetch_entry(self) -> Self {
         // SAFETY: it is null or, by the contract, a bucket that is not freed.
         let Some(bucket) = (unsafe { self.bucket.as_ref() }) else {
-            return;
+            return Self::NONE;
         };
         let matches = bucket.matches(self.wanted);
         if matches != 0 {
@@ -269,7 +283,19 @@ impl Home {
             prefetch_line(line);
             prefetch_line(line.wrapping_add(64));
             prefetch_line(line.wrapping_add(87));
+            return Self::NONE;
         }
+        // What comes before the first bucket is not worth a look.
+        if !bucket.is_full() || self.after == 0 {
+            return Self::NONE;
+        }
+        let next = Self {
+            bucket: self.bucket.wrapping_add(1),
+            after: self.after - 1,
+            ..self
+        };
+        prefetch_line(next.bucket.cast());
+        next
     }
 }
 

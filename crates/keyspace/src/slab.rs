@@ -56,6 +56,7 @@ mod class_pages;
 mod memory;
 mod page;
 mod pool;
+mod provider;
 #[cfg(test)]
 mod tests;
 

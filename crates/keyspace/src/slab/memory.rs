@@ -13,6 +13,9 @@ use super::HugePages;
 /// The size and the alignment of a chunk: a huge page of most systems.
 pub(super) const CHUNK_BYTES: usize = 2 << 20;
 
+/// The smallest page that a system has.
+const SYSTEM_PAGE_BYTES_MIN: usize = 4096;
+
 /// One chunk of memory, given back when it is dropped.
 pub(super) struct Mapping(NonNull<u8>);
 
@@ -32,6 +35,14 @@ impl Mapping {
 
     pub fn start(&self) -> NonNull<u8> {
         self.0
+    }
+
+    /// Has the system give all the memory now. Before anything is in the chunk: it is filled with zeros, here and there.
+    pub fn touch(&mut self) {
+        for offset in (0..CHUNK_BYTES).step_by(SYSTEM_PAGE_BYTES_MIN) {
+            // SAFETY: the byte is in the chunk, which is ours alone.
+            unsafe { self.0.add(offset).write_volatile(0) };
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The lowest chunk that is partly used gives its pages first, so that the others can empty. A wholly free chunk is
 //! unmapped, but for one spare. Free pages in partly used chunks keep their memory up to a limit, and beyond it
-//! stay mapped without memory.
+//! stay mapped without memory. With huge pages, the spare is also what `provider` prepares.
 //!
 //! Soundness: a [`PageMemory`] is made by the pool for a page whose bit it has just cleared, and the bit is set again
 //! only when the pool takes the `PageMemory` back; so there is one at most for each page, and its chunk, which has a
@@ -11,16 +11,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::HugePages;
 use super::memory::{self, CHUNK_BYTES, Mapping};
+use super::provider::Provider;
 
 /// The size and the alignment of a page.
 pub(super) const PAGE_BYTES: usize = 64 << 10;
 /// Free pages that keep their memory; more are given back to the system.
 pub(super) const FREE_RESIDENT_PAGES_MAX: usize = 64;
+/// With so many chunks, huge pages are worth a spare one.
+const CHUNKS_WITH_SPARE: usize = 4;
 
 const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
 const ALL_FREE: u32 = u32::MAX;
@@ -49,7 +53,8 @@ impl PageMemory {
 /// All chunks, and which of their pages are free.
 pub(super) struct Pool {
     huge_pages: HugePages,
-    chunks: Mutex<Chunks>,
+    chunks: Arc<Mutex<Chunks>>,
+    provider: Provider,
 }
 
 /// What the pool has.
@@ -62,7 +67,7 @@ pub(super) struct PoolStats {
 }
 
 #[derive(Default)]
-struct Chunks {
+pub(super) struct Chunks {
     by_address: BTreeMap<usize, Chunk>,
     /// Those with pages in use and free pages.
     partly_free: BTreeSet<usize>,
@@ -84,20 +89,35 @@ impl Pool {
     pub fn new(huge_pages: HugePages) -> Self {
         Self {
             huge_pages,
-            chunks: Mutex::default(),
+            chunks: Arc::default(),
+            provider: Provider::default(),
         }
     }
 
     /// A free page; none if the system has no memory.
     pub fn take(&self) -> Option<PageMemory> {
-        if let Some(page) = self.chunks.lock().take() {
-            return Some(page);
+        let page = self.chunks.lock().take();
+        let page = match page {
+            Some(page) => Some(page),
+            None => self.take_of_new(),
+        };
+        let wants_spare = {
+            let chunks = self.chunks.lock();
+            chunks.spare.is_none() && chunks.by_address.len() >= CHUNKS_WITH_SPARE
+        };
+        if wants_spare && self.huge_pages == HugePages::Yes {
+            self.provider.request(&self.chunks);
         }
+        page
+    }
+
+    /// A page of a new chunk, of small pages.
+    fn take_of_new(&self) -> Option<PageMemory> {
         // No system call under the lock. If another worker maps a chunk meanwhile, one of the two is not needed.
-        let mapping = Mapping::new(self.huge_pages)?;
+        let mapping = Mapping::new(HugePages::No)?;
         let (page, unneeded) = {
             let mut chunks = self.chunks.lock();
-            let unneeded = chunks.add(mapping);
+            let unneeded = chunks.add(mapping, ALL_FREE);
             (chunks.take(), unneeded)
         };
         drop(unneeded);
@@ -128,8 +148,13 @@ impl Chunks {
         self.free_pages - self.released_pages
     }
 
-    /// Makes the chunk the spare; returns it if there is one.
-    fn add(&mut self, mapping: Mapping) -> Option<Mapping> {
+    /// Makes a chunk that has all its memory the spare; returns it if there is one.
+    pub fn add_touched(&mut self, mapping: Mapping) -> Option<Mapping> {
+        self.add(mapping, 0)
+    }
+
+    /// Makes the chunk the spare; returns it if there is one. `released` are its pages without memory.
+    fn add(&mut self, mapping: Mapping, released: u32) -> Option<Mapping> {
         if self.spare.is_some() {
             return Some(mapping);
         }
@@ -137,12 +162,12 @@ impl Chunks {
         let chunk = Chunk {
             mapping,
             free: ALL_FREE,
-            released: ALL_FREE,
+            released,
         };
         self.by_address.insert(address, chunk);
         self.spare = Some(address);
         self.free_pages += CHUNK_PAGES;
-        self.released_pages += CHUNK_PAGES;
+        self.released_pages += released.count_ones() as usize;
         None
     }
 

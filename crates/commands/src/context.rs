@@ -64,6 +64,20 @@ impl Context<'_, '_> {
     pub fn key<'k>(&self, args: Args<'k>, at: usize) -> Key<'k> {
         let database = self.session.database;
         let bytes = args.get(at);
+        if let [hash] = *self.hashed.hashes
+            && at == self.hashed.first
+        {
+            return Key {
+                database,
+                bytes,
+                hash,
+            };
+        }
+        self.key_of_several(database, bytes, at)
+    }
+
+    #[inline(never)]
+    fn key_of_several<'k>(&self, database: u8, bytes: &'k [u8], at: usize) -> Key<'k> {
         let index = self.hashed.index(at);
         match index.and_then(|index| Some((index, *self.hashed.hashes.get(index)?))) {
             Some((index, hash)) => {

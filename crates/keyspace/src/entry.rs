@@ -549,6 +549,17 @@ impl<'a> EntryRef<'a> {
         self.is_large().then(|| SharedBytes::clone(&value()))
     }
 
+    /// The length of a large value, which is not looked at; 0 when it is not large.
+    pub(crate) fn large_len(&self) -> usize {
+        let range = || self.word(self.shape().word_at() + 1).load(Relaxed);
+        // As `SharedBytes::range_word` has it.
+        if self.is_large() {
+            (range() >> 32) as usize
+        } else {
+            0
+        }
+    }
+
     /// Changes a large value in place; false when it is not large or somebody shares it, so that `change` was not
     /// called. For the holder of the lock, who has no other reference to the value.
     pub(crate) fn change_large_in_place(&self, change: impl FnOnce(&mut StringMut<'_>)) -> bool {

@@ -33,7 +33,7 @@ pub(crate) const COLLECT_AT: usize = 64;
 const COLLECT_AT_LARGE_BYTES: usize = 256 << 10;
 
 /// Large values that are freed at once; more of them go to the background thread.
-const LARGE_FREED_MAX: usize = 256;
+const LARGE_FREED_MAX: usize = 64;
 
 /// Retired pieces for which room is kept.
 const SPARE_MAX: usize = 16 * COLLECT_AT;
@@ -194,7 +194,7 @@ impl Garbage {
         let piece = match entry.plain_memory() {
             Some((start, layout)) => Retired::Memory(start, layout),
             None => {
-                self.large_bytes += entry.allocated_bytes();
+                self.large_bytes += entry.large_len();
                 Retired::Entry(entry.owner())
             }
         };

@@ -412,3 +412,81 @@ fn a_commit_in_place_is_seen_whole() {
         writer.join().unwrap();
     });
 }
+
+/// Reads both shards twice, as `Group::read_all` does; none when it would take the locks.
+fn read_together(shards: &[Shard; 2]) -> Option<[usize; 2]> {
+    let look = |at: usize| {
+        let begun = shards[at].version.begin_read().ok()?;
+        Some((begun, shards[at].slots[0].load(Acquire)))
+    };
+    let first = [look(0)?, look(1)?];
+    for (at, (begun, value)) in first.into_iter().enumerate() {
+        let (_, again) = look(at)?;
+        let is_same =
+            value == again && (value != 0 || shards[at].version.confirm_miss(begun).is_ok());
+        if !is_same {
+            return None;
+        }
+    }
+    Some(first.map(|(_, value)| value))
+}
+
+/// Lets a writer change two keys one after the other, without holding readers off; `is_possible` says what there can
+/// have been at one moment. A key that holds nothing is not there.
+fn two_changes(
+    before: [usize; 2],
+    changes: &'static [(usize, usize)],
+    is_possible: fn([usize; 2]) -> bool,
+) {
+    check(Some(3), move || {
+        let shards = Arc::new(before.map(|value| {
+            let shard = Shard::default();
+            shard.slots[0].store(value, Relaxed);
+            shard
+        }));
+        let writer = thread::spawn({
+            let shards = Arc::clone(&shards);
+            move || {
+                for (at, value) in changes {
+                    let shard = &shards[*at];
+                    if *value == 0 {
+                        assert!(shard.version.begin_change());
+                    }
+                    shard.slots[0].store(*value, Release);
+                    if *value == 0 {
+                        shard.version.end_change();
+                    }
+                }
+            }
+        });
+        if let Some(seen) = read_together(&shards) {
+            assert!(is_possible(seen), "{seen:?}");
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn keys_that_are_read_together_are_from_one_moment() {
+    // Replaced one after the other.
+    two_changes([OLD, OLD], &[(0, NEW), (1, NEW)], |seen| seen != [OLD, NEW]);
+    two_changes([OLD, OLD], &[(1, NEW), (0, NEW)], |seen| seen != [NEW, OLD]);
+    // Added, then the other one replaced.
+    two_changes([0, OLD], &[(0, NEW), (1, NEW)], |seen| seen != [0, NEW]);
+    // Added and removed again before the other one is replaced back: it is not there only with what was before or after.
+    two_changes(
+        [0, OLD],
+        &[(0, NEW), (1, NEW), (1, OLD + 2), (0, 0)],
+        |seen| {
+            [
+                [0, OLD],
+                [0, OLD + 2],
+                [NEW, OLD],
+                [NEW, NEW],
+                [NEW, OLD + 2],
+            ]
+            .contains(&seen)
+        },
+    );
+    two_changes([OLD, OLD], &[(0, 0), (1, NEW)], |seen| seen != [OLD, NEW]);
+}

@@ -288,7 +288,7 @@ fn tail_section(results: &Results) -> String {
          GET of 64-byte values at fixed times, 10,000 a second on 16 connections, with nothing and with something beside \
          it. Latency counts from the time at which a request was due. The prober runs at real-time priority on one core, \
          what disturbs runs niced on the same one, the server on the other. In the controls, the disturbance goes to the \
-         floor on the server's core: sharing the core costs that much. `cargo xtask bench --tail`\n\n{}\n",
+         floor on the server's core: sharing the core costs that much. Medians of rounds. `cargo xtask bench --tail`\n\n{}\n",
         table(&tail::HEAD, rows)
     )
 }

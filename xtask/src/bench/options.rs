@@ -75,7 +75,11 @@ impl Options {
             render_only: has("--render"),
             build: !has("--no-build"),
             cells: if quick { Cell::quick() } else { Cell::all() },
-            rounds: if quick { 3 } else { 7 },
+            rounds: match (tail, quick) {
+                (true, _) => 5,
+                (false, true) => 3,
+                (false, false) => 7,
+            },
             seconds: match (tail, quick) {
                 (true, _) => 5.0,
                 (false, true) => 0.5,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::cells::Group;
 use super::options::Options;
 use super::servers::{Binaries, Running, Server};
+use super::statistics;
 use disturbance::{Disturbance, Target};
 use prober::{Latency, Prober};
 
@@ -48,9 +49,49 @@ pub fn measure(options: &Options, binaries: &Binaries) -> Result<Vec<Tail>, Stri
             binaries,
             server,
         };
-        tails.extend(bench.measure()?);
+        println!("{}\n{}", server.name(), HEAD[1..].join("  "));
+        let rounds: Result<Vec<_>, _> = (0..options.rounds).map(|_| bench.measure()).collect();
+        let of_server = medians(&rounds?);
+        println!("medians");
+        for tail in &of_server {
+            println!("{}", tail.row()[1..].join("  "));
+        }
+        tails.extend(of_server);
     }
     Ok(tails)
+}
+
+/// The median of each figure over the rounds, which have the same windows.
+fn medians(rounds: &[Vec<Tail>]) -> Vec<Tail> {
+    let windows = rounds.first().map_or(0, Vec::len);
+    let of_window = |at: usize| {
+        let median = |figure: &dyn Fn(&Tail) -> Option<f64>| {
+            let figures: Vec<f64> = rounds
+                .iter()
+                .filter_map(|round| figure(&round[at]))
+                .collect();
+            statistics::median(&figures)
+        };
+        let of_latency = |figure: fn(&Latency) -> f64| {
+            median(&|tail| Some(figure(&tail.latency_ms))).unwrap_or_default()
+        };
+        let first = &rounds[0][at];
+        Tail {
+            server: first.server.clone(),
+            beside: first.beside.clone(),
+            latency_ms: Latency {
+                p50: of_latency(|latency| latency.p50),
+                p99: of_latency(|latency| latency.p99),
+                p999: of_latency(|latency| latency.p999),
+                p9999: of_latency(|latency| latency.p9999),
+                max: of_latency(|latency| latency.max),
+            },
+            p999_above_quiet_ms: median(&|tail| Some(tail.p999_above_quiet_ms)).unwrap_or_default(),
+            disturbance_s: median(&|tail| Some(tail.disturbance_s)).unwrap_or_default(),
+            loop_ms_max: median(&|tail| tail.loop_ms_max),
+        }
+    };
+    (0..windows).map(of_window).collect()
 }
 
 /// The head of the table of `row`s.
@@ -100,7 +141,6 @@ impl Bench<'_> {
             options: self.options,
             binaries: self.binaries,
         };
-        println!("{}\n{}", self.server.name(), HEAD[1..].join("  "));
         let mut tails: Vec<Tail> = Vec::new();
         for disturbance in Disturbance::ALL {
             let mut floor = None;

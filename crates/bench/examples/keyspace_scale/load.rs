@@ -52,9 +52,9 @@ impl Configuration {
                 });
             }
         }
-        for writes_percent in [0, 50] {
+        for (keys, writes_percent) in [(Keys::Uniform, 0), (Keys::Uniform, 50), (Keys::One, 0)] {
             all.push(Configuration {
-                keys: Keys::Uniform,
+                keys,
                 writes_percent,
                 is_apart: true,
             });

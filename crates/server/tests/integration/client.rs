@@ -310,6 +310,14 @@ impl Client {
         })
     }
 
+    /// The same connection, to send on from another thread.
+    pub fn try_clone(&self) -> io::Result<Client> {
+        Client::over(match self.stream.get_ref() {
+            Stream::Tcp(stream) => Stream::Tcp(stream.try_clone()?),
+            Stream::Unix(stream) => Stream::Unix(stream.try_clone()?),
+        })
+    }
+
     /// Changes how long a reply may take.
     pub fn set_timeout(&mut self, timeout: Duration) {
         let set = self.stream.get_ref().set_read_timeout(timeout);

@@ -6,6 +6,7 @@
 //! - `generator`, `differential`, `comparison`, `differences`: random commands answered by both.
 //! - `command_table`: COMMAND INFO of every command against redis-server.
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
+//! - `large`: large values, on their way and in memory.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
 //! Environment:
@@ -27,6 +28,7 @@ mod grammar;
 mod guide;
 mod hostile;
 mod information;
+mod large;
 mod lifecycle;
 mod parallel;
 mod random;

@@ -38,6 +38,7 @@ macro_rules! for_each_backend {
 for_each_backend!(
     increments_are_not_lost,
     mset_is_never_seen_half,
+    single_writes_are_seen_in_their_order,
     transactions_are_never_seen_half,
     optimistic_locking_loses_nothing,
     renames_and_copies_keep_every_value,
@@ -204,6 +205,36 @@ fn mset_is_never_seen_half(server: &Server) {
             for reply in client.pipeline(&[&read, &read, &read, &read]) {
                 assert_equal_elements(&reply);
             }
+        }
+    });
+}
+
+/// Several keys are read as they were at one moment: who sees the second of two writes sees the first.
+fn single_writes_are_seen_in_their_order(server: &Server) {
+    let rounds = times(1000);
+    let long = |number: u64| format!("{number:040}");
+    server
+        .connect()
+        .command(&["MSET", "first", &long(0), "second", &long(0)]);
+    let write = |_: usize, client: &mut Client| {
+        let number: u64 = client.command(&["GET", "second"]).text().parse().unwrap();
+        let next = long(number + 1);
+        ok(&client.command(&["SET", "first", &next]));
+        ok(&client.command(&["SET", "second", &next]));
+        client.pipeline(&["SET added 1", "SET after 1", "DEL after", "DEL added"]);
+    };
+    during(server, 1, write, |client| {
+        for _ in 0..rounds {
+            let reply = client.command(&["MGET", "second", "first"]);
+            let values = reply.elements().unwrap();
+            assert!(values[0].text() <= values[1].text(), "{reply}");
+            let reply = client.command(&["MGET", "first", "second"]);
+            let values = reply.elements().unwrap();
+            assert!(values[0].text() >= values[1].text(), "{reply}");
+            let reply = client.command(&["MGET", "after", "added"]);
+            let values = reply.elements().unwrap();
+            let is_after_alone = values[0] != Reply::NilBulk && values[1] == Reply::NilBulk;
+            assert!(!is_after_alone, "{reply}");
         }
     });
 }

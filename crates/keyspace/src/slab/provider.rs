@@ -7,7 +7,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -47,21 +47,18 @@ fn provide(requests: &Receiver<()>, chunks: &Mutex<Chunks>) {
     #[cfg(target_os = "linux")]
     // If it cannot be nice, it competes.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
-    let mut rests_until = Instant::now();
     while requests.recv().is_ok() {
-        if Instant::now() < rests_until {
-            continue;
-        }
         let before = cpu_time();
         let Some(mut mapping) = Mapping::new(HugePages::Yes) else {
             continue;
         };
         mapping.touch();
-        if cpu_time().saturating_sub(before) > LONG {
-            rests_until = Instant::now() + REST;
-        }
+        let was_long = cpu_time().saturating_sub(before) > LONG;
         let unneeded = chunks.lock().add_touched(mapping);
         drop(unneeded);
+        if was_long {
+            std::thread::sleep(REST);
+        }
     }
 }
 

@@ -34,6 +34,7 @@ fn main() {
             drop(group);
             // As a server does it from time to time.
             (0..2).for_each(|_| worker.collect());
+            while worker.give_memory_back() {}
             let stats = keyspace.slab_stats();
             let resident_bytes = stats.mapped_bytes - stats.released_bytes;
             let mut group = worker.group(1);

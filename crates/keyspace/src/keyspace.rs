@@ -17,6 +17,9 @@ use crate::sweep::SweepPosition;
 use crate::table::{self, Databases, Table};
 use crate::watch::Watches;
 
+/// Pages of 64 KB that are given back at once: some hundred microseconds.
+const PAGES_GIVEN_BACK: usize = 16;
+
 /// How a keyspace is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -195,6 +198,15 @@ impl Worker {
     #[inline]
     pub fn group(&mut self, now_ms: u64) -> Group<'_> {
         Group::new(&self.keyspace, self.id, &self.memory, now_ms)
+    }
+
+    /// Gives a little memory back to the system that this worker's commands have freed; whether there is more, so that
+    /// it should be called again soon. Between groups.
+    pub fn give_memory_back(&mut self) -> bool {
+        self.memory
+            .get_mut()
+            .magazines
+            .give_pages_back(PAGES_GIVEN_BACK)
     }
 
     /// Frees what this worker has retired, as far as nobody can read it any more, and gives back free memory that it

@@ -71,7 +71,7 @@ use class::{CLASSES, SHAPES, class_of};
 use class_pages::ClassPages;
 use memory::CHUNK_BYTES;
 use page::Page;
-use pool::{PAGE_BYTES, Pool};
+use pool::{PAGE_BYTES, PageMemory, Pool};
 
 /// Whether chunks ask the system for huge pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,8 @@ pub(crate) struct Magazines {
     objects: [Vec<NonNull<u8>>; CLASSES],
     /// How many there were at the last [`Magazines::give_idle_back`].
     lens_before: [u16; CLASSES],
+    /// Pages without objects. Giving them back to the system takes longer than a command may wait, when there are many.
+    emptied: Vec<PageMemory>,
 }
 
 // SAFETY: the objects in magazines belong to them alone, and to no thread.
@@ -188,24 +190,21 @@ impl Slabs {
         objects.reverse();
     }
 
-    /// Gives objects back to their pages.
+    /// Gives objects back to their pages; those that are empty then are the caller's.
     ///
     /// # Safety
     /// The objects are of this class of these slabs, and nobody uses them any more.
-    unsafe fn give(&self, class: usize, objects: &[NonNull<u8>]) {
+    unsafe fn give(&self, class: usize, objects: &[NonNull<u8>], emptied: &mut Vec<PageMemory>) {
         for object in objects {
             Page::prefetch(*object, SHAPES[class]);
         }
         let mut pages = self.classes[class].0.lock();
         // SAFETY: as the caller promises.
-        let emptied: Vec<_> = objects
-            .iter()
-            .filter_map(|object| unsafe { pages.give(*object) })
-            .collect();
-        drop(pages);
-        for memory in emptied {
-            self.pool.give(memory);
-        }
+        emptied.extend(
+            objects
+                .iter()
+                .filter_map(|object| unsafe { pages.give(*object) }),
+        );
     }
 }
 
@@ -217,6 +216,7 @@ impl Magazines {
                 Vec::with_capacity(SHAPES[class].magazine_objects())
             }),
             lens_before: [0; CLASSES],
+            emptied: Vec::new(),
         }
     }
 
@@ -277,11 +277,20 @@ impl Magazines {
         }
     }
 
+    /// Gives back pages that have been emptied, at most so many; whether there are more.
+    pub fn give_pages_back(&mut self, pages_max: usize) -> bool {
+        let left = self.emptied.len().saturating_sub(pages_max);
+        for memory in self.emptied.drain(left..) {
+            self.slabs.pool.give(memory);
+        }
+        left > 0
+    }
+
     fn flush_class(&mut self, class: usize) {
         let objects = &mut self.objects[class];
         if !objects.is_empty() {
             // SAFETY: what is in a magazine is of its class, and nobody uses it.
-            unsafe { self.slabs.give(class, objects) };
+            unsafe { self.slabs.give(class, objects, &mut self.emptied) };
             objects.clear();
         }
     }
@@ -307,7 +316,7 @@ impl Magazines {
         let objects = &mut self.objects[class];
         let half = objects.len() / 2;
         // SAFETY: what is in a magazine is of its class, and nobody uses it.
-        unsafe { self.slabs.give(class, &objects[..half]) };
+        unsafe { self.slabs.give(class, &objects[..half], &mut self.emptied) };
         objects.drain(..half);
         objects.push(start);
     }
@@ -316,6 +325,7 @@ impl Magazines {
 impl Drop for Magazines {
     fn drop(&mut self) {
         self.flush();
+        self.give_pages_back(usize::MAX);
     }
 }
 

@@ -560,6 +560,7 @@ impl Drop for Tables {
         for table in tables {
             // SAFETY: nobody else has the tables, and they are gone after this.
             unsafe { table.free(&mut magazines) };
+            magazines.give_pages_back(usize::MAX);
         }
         // SAFETY: allocated with this layout, freed once.
         unsafe { dealloc(self.start.cast(), Self::layout(self.count)) };

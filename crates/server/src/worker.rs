@@ -41,6 +41,8 @@ const SWEEP_AGAIN_RATIO: usize = 10;
 const SWEEP_REST_FACTOR: u64 = 3;
 /// The longest sleep of a worker that waits for its last replies to be taken: a lazy send does not end a sleep.
 const STOPPING_SLEEP: Duration = Duration::from_millis(5);
+/// The sleep of a worker that has something to do which can wait for requests.
+const SHORT_SLEEP: Duration = Duration::from_millis(1);
 /// Output buffers that a worker keeps for reuse.
 const KEPT_BUFFERS_MAX: usize = 256;
 
@@ -74,6 +76,7 @@ pub struct Worker<B: Backend> {
     next_tick_ms: u64,
     next_sweep_ms: u64,
     has_deadlines: bool,
+    has_memory_to_give: bool,
     is_stopping: bool,
 }
 
@@ -118,6 +121,7 @@ impl<B: Backend> Worker<B> {
             next_tick_ms: now_ms,
             next_sweep_ms: now_ms,
             has_deadlines: false,
+            has_memory_to_give: false,
             is_stopping: false,
         })
     }
@@ -171,6 +175,9 @@ impl<B: Backend> Worker<B> {
         }
         if self.is_stopping {
             return STOPPING_SLEEP;
+        }
+        if self.has_memory_to_give {
+            return SHORT_SLEEP;
         }
         let mut until_ms = self.next_tick_ms;
         if self.has_deadlines {
@@ -526,6 +533,7 @@ impl<B: Backend> Worker<B> {
         if self.now_ms >= self.next_sweep_ms {
             self.sweep();
         }
+        self.has_memory_to_give = self.keyspace.give_memory_back();
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;
             self.keyspace.collect();

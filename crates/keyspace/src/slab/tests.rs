@@ -164,7 +164,10 @@ fn run(steps: Vec<Step>) {
                     }
                 }
             }
-            Step::Flush { worker } => workers[worker].flush(),
+            Step::Flush { worker } => {
+                workers[worker].flush();
+                workers[worker].give_pages_back(1);
+            }
         }
         check_used(&slabs, &model);
     }
@@ -271,6 +274,7 @@ fn small_objects_cost_little_more_than_their_size() {
         object.free(&mut magazines);
     }
     magazines.flush();
+    magazines.give_pages_back(usize::MAX);
     check_empty(&slabs);
 }
 
@@ -304,6 +308,7 @@ fn free_pages_lose_their_memory_and_serve_other_classes() {
         object.free(&mut magazines);
     }
     magazines.flush();
+    magazines.give_pages_back(usize::MAX);
     let sparse = slabs.stats();
     let resident = sparse.free_page_bytes - sparse.released_bytes;
     assert_eq!(
@@ -323,6 +328,7 @@ fn free_pages_lose_their_memory_and_serve_other_classes() {
         object.free(&mut magazines);
     }
     magazines.flush();
+    magazines.give_pages_back(usize::MAX);
     check_empty(&slabs);
 }
 
@@ -408,5 +414,6 @@ fn idle_magazines_are_given_back() {
     magazines.give_idle_back();
     assert!(slabs.stats().page_bytes > 0, "used since the last call");
     magazines.give_idle_back();
+    assert!(!magazines.give_pages_back(1), "it was the only page");
     assert_eq!(slabs.stats().page_bytes, 0);
 }

@@ -404,6 +404,7 @@ fn workers_free_what_others_have_allocated() {
 }
 
 #[test]
+#[cfg_attr(slab_passthrough, ignore)]
 fn idle_magazines_are_given_back() {
     let slabs = Slabs::new(HugePages::No);
     let mut magazines = Magazines::new(Arc::clone(&slabs));

@@ -56,7 +56,7 @@ fn targets_section(results: &Results) -> String {
     });
     let table = table(
         &[
-            "target (values of 64 bytes; the worse of GET and SET)",
+            "target",
             "at most",
             "measured",
             "met",

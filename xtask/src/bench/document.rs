@@ -54,15 +54,7 @@ fn targets_section(results: &Results) -> String {
             verdict.to_owned(),
         ]
     });
-    let table = table(
-        &[
-            "target",
-            "at most",
-            "measured",
-            "met",
-        ],
-        rows,
-    );
+    let table = table(&["target", "at most", "measured", "met"], rows);
     format!("## Targets\n\n{table}\n")
 }
 

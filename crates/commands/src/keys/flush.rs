@@ -19,6 +19,8 @@ pub const DBSIZE: Command = Command {
     tips: &["request_policy:all_shards", "response_policy:agg_sum"],
     since: "1.0.0",
     summary: "Returns the number of keys in the database",
+    // The counts of the workers add up to what there is only while none of them is in the middle of a command.
+    locks: Locks::Everything,
     run: size,
     ..READING
 };

@@ -162,12 +162,8 @@ fn host() -> Result<String, String> {
     Ok(host.ok_or("cargo does not name its host")?.to_owned())
 }
 
-/// Runs the tests of the crates with unsafe code under the address sanitizer, in a long run.
+/// Runs the tests of the crates with unsafe code under the address sanitizer.
 fn address_sanitizer() -> Result<(), String> {
-    if !is_set("REDISTILL_LONG") {
-        println!("skipped: REDISTILL_LONG is not set");
-        return Ok(());
-    }
     let host = host()?;
     if !matches!(
         host.as_str(),

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use crate::workspace::{cargo, is_set, output, run};
+use crate::workspace::{cargo, output, run};
 use crate::{instructions, redis, tree};
 
 /// How much of the gate is run.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use keyspace::{Busy, Group, Key, Locked, Plan};
+use keyspace::{Busy, Group, Key, Locked, Plan, Room};
 use resp::{Args, Output, OwnedArgs, ReplyWriter};
 
 use crate::command::{Locks, flag};
@@ -21,7 +21,7 @@ use crate::stats::{CommandStats, WorkerStats};
 pub enum Flow {
     /// It is done, its reply is written.
     Done,
-    /// Another worker holds its keys: nothing has happened, try it again soon.
+    /// Another worker holds its keys, or memory is being freed: nothing has happened, try it again soon.
     Busy,
     /// CLIENT PAUSE holds it back: nothing has happened, try it again when the pause has ended.
     Paused,
@@ -211,7 +211,15 @@ impl Dispatcher<'_> {
         if self.shared.pause.is_active(now_ms) && self.waits(session, registered) {
             return Flow::Paused;
         }
-        if session.transaction.is_some() && !registered.command.has(flag::IMMEDIATE) {
+        let is_queued = session.transaction.is_some() && !registered.command.has(flag::IMMEDIATE);
+        match group.room() {
+            Room::Enough => {}
+            _ if !is_queued && !needs_memory(session, registered) => {}
+            Room::None => return self.reject(session, request, &CommandError::OUT_OF_MEMORY, out),
+            Room::Soon if is_queued => {}
+            Room::Soon => return Flow::Busy,
+        }
+        if is_queued {
             return self.queue(session, registered, request.args, out);
         }
         let Ok(mut locked) = lock(self.plan, group, session, registered, request) else {
@@ -319,6 +327,18 @@ impl Dispatcher<'_> {
         transaction.queued.push(Queued { registered, args });
         reply.simple("QUEUED");
         Flow::Done
+    }
+}
+
+/// Whether a command, or one that EXEC would run, may take more memory.
+#[cold]
+fn needs_memory(session: &Session, registered: &Registered) -> bool {
+    match (registered.command.locks, &session.transaction) {
+        (Locks::Transaction, Some(transaction)) => transaction
+            .queued
+            .iter()
+            .any(|queued| queued.registered.command.has(flag::DENYOOM)),
+        _ => registered.command.has(flag::DENYOOM),
     }
 }
 

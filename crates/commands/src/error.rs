@@ -36,6 +36,10 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Memory is short, and nothing can be evicted.
+    pub const OUT_OF_MEMORY: Self =
+        Self::line("OOM command not allowed when used memory > 'maxmemory'.");
+
     /// An error of its own: `ERR ` and this text.
     pub fn other(text: impl std::fmt::Display) -> Self {
         Self::Line(format!("ERR {text}").into())

@@ -6,11 +6,14 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::ahead::Ahead;
+use crate::budget::Room;
 use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
+use crate::policy::bits::{Touch, Use};
 use crate::quiescence::Exclusive;
 use crate::shared::{SharedBytes, StringMut};
 use crate::stats::Counters;
@@ -78,9 +81,19 @@ pub(crate) struct Core<'w> {
     pub counters: &'w Counters,
     pub memory: &'w RefCell<Memory>,
     pub now_ms: u64,
-    /// The coarse access stamp: seconds, modulo 2^24.
-    pub stamp: u32,
+    /// What an access makes of an entry's policy bits.
+    pub touch: Touch,
+    /// How many bytes more than the worker's unreported ones may be added, when the group began.
+    room_bytes: i64,
     ahead: Ahead<'w>,
+}
+
+impl Core<'_> {
+    /// Marks an access.
+    #[inline]
+    pub fn use_entry(&self, entry: &EntryRef<'_>) {
+        entry.update_policy(|bits| self.touch.used(bits, || self.counters.hits.scrambled()));
+    }
 }
 
 impl<'w> Group<'w> {
@@ -99,7 +112,8 @@ impl<'w> Group<'w> {
                 counters: &keyspace.counters[worker],
                 memory,
                 now_ms,
-                stamp: (now_ms / 1000) as u32 & STAMP_MASK,
+                touch: keyspace.budget.touch(now_ms),
+                room_bytes: keyspace.budget.room_bytes(),
                 ahead: Ahead::none(),
             },
         }
@@ -122,6 +136,17 @@ impl<'w> Group<'w> {
     #[inline]
     pub fn advance(&self, place: usize) {
         self.core.ahead.advance(place);
+    }
+
+    /// Whether a command may add something.
+    #[inline]
+    pub fn room(&self) -> Room {
+        let unreported = self.core.counters.unreported_bytes.load(Relaxed);
+        if unreported <= self.core.room_bytes {
+            Room::Enough
+        } else {
+            self.core.keyspace.budget.when_full()
+        }
     }
 
     #[inline]
@@ -414,7 +439,7 @@ impl<'g> Locked<'g> {
             Some(entry) if !entry.has_expired(held.time_ms(self.core.now_ms)) => {
                 self.core.counters.hits.increment();
                 if self.touches {
-                    entry.set_policy(self.core.stamp);
+                    self.core.use_entry(&entry);
                 }
                 Some(entry)
             }
@@ -482,17 +507,98 @@ impl<'g> Locked<'g> {
         is_there
     }
 
-    /// Seconds since the last access, as far as 24 bits tell.
-    pub fn idle_seconds(&self, entry: EntryRef<'_>) -> u64 {
-        u64::from(self.core.stamp.wrapping_sub(entry.policy()) & STAMP_MASK)
+    /// Seconds since the last access, as far as 24 bits tell; None when the policy keeps frequencies instead.
+    pub fn idle_seconds(&self, entry: EntryRef<'_>) -> Option<u64> {
+        let Core {
+            keyspace,
+            touch,
+            now_ms,
+            ..
+        } = self.core;
+        if keyspace.budget.policy().bits() == Use::Frequency {
+            return None;
+        }
+        let ticks = touch.idle_ticks(entry.policy());
+        Some(keyspace.budget.clock.since_ms(ticks, *now_ms) / 1000)
+    }
+
+    /// How often the key is used, on a logarithmic scale from 0 to 255; None when the policy keeps times instead.
+    pub fn frequency(&self, entry: EntryRef<'_>) -> Option<u8> {
+        let is_kept = self.core.keyspace.budget.policy().bits() == Use::Frequency;
+        is_kept.then(|| self.core.touch.counter(entry.policy()) as u8)
+    }
+
+    /// What an access makes of an entry's policy bits.
+    pub(crate) fn touch_bits(&self) -> Touch {
+        self.core.touch
+    }
+
+    /// Whether a shard may have entries that may be evicted.
+    pub(crate) fn has_candidates(&self, database: u8, position: u64, is_volatile: bool) -> bool {
+        let keyspace = self.core.keyspace;
+        let table = keyspace.table(database, keyspace.shard(position));
+        if is_volatile {
+            table.deadlines() > 0
+        } else {
+            table.len() > 0
+        }
+    }
+
+    /// Shows `look` the entries of the segment of `position` with their hashes, from the bucket of `position` on, until
+    /// it says that it has seen enough; the position of the next segment. Passes a shard without candidates.
+    pub(crate) fn sample(
+        &mut self,
+        database: u8,
+        position: u64,
+        is_volatile: bool,
+        look: impl FnMut(u64, EntryRef<'_>) -> bool,
+    ) -> u64 {
+        let shard = self.core.keyspace.shard(position);
+        if !self.has_candidates(database, position, is_volatile) {
+            return self.next_shard(shard);
+        }
+        self.with_table(database, shard, |held, _| held.sample(position, look))
+    }
+
+    /// Removes the key of this hash if `is_wanted` says so of its entry; whether it did.
+    pub(crate) fn evict(
+        &mut self,
+        database: u8,
+        hash: u64,
+        is_wanted: &mut impl FnMut(EntryRef<'_>) -> bool,
+    ) -> bool {
+        let (watches, counters) = (&self.core.keyspace.watches, self.core.counters);
+        let shard = self.core.keyspace.shard(hash);
+        self.with_table(database, shard, |held, memory| {
+            let Some(found) = held
+                .find_hash(hash)
+                .filter(|found| is_wanted(found.entry()))
+            else {
+                return false;
+            };
+            watches.announce(Key {
+                database,
+                bytes: found.entry().key(),
+                hash,
+            });
+            let unbroken = Unbroken;
+            held.remove(found, memory);
+            drop(unbroken);
+            counters.evicted.increment();
+            true
+        })
     }
 
     /// Sets a key to a value, whatever it was before.
     #[inline]
     pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>, deadline: Deadline) {
-        let stamp = self.core.stamp;
+        let touch = self.core.touch;
         let mut held = self.held(key);
         let found = held.find(key.hash, key.bytes);
+        let policy = match &found {
+            Some(found) => touch.overwritten(found.entry().policy()),
+            None => touch.at_first(),
+        };
         let deadline_ms = match (deadline, &found) {
             (Deadline::At(deadline_ms), _) => Some(deadline_ms),
             (Deadline::Keep, Some(found))
@@ -506,7 +612,7 @@ impl<'g> Locked<'g> {
             key.bytes,
             value,
             deadline_ms,
-            stamp,
+            policy,
             &mut self.core.memory.borrow_mut().magazines,
         );
         self.store(&mut held, found, key, entry);
@@ -527,14 +633,13 @@ impl<'g> Locked<'g> {
 
     /// Sets a key to an integer and keeps its deadline; in place when it is an integer already.
     pub fn set_integer(&mut self, key: Key<'_>, integer: i64) {
-        let stamp = self.core.stamp;
         if let Some((_, found)) = self.lookup(key)
             && found.entry().is_integer()
         {
             self.begin_change();
             found.entry().set_integer_in_place(integer);
             if self.touches {
-                found.entry().set_policy(stamp);
+                self.core.use_entry(&found.entry());
             }
             self.announce(key, Change::Written);
             return;
@@ -552,10 +657,10 @@ impl<'g> Locked<'g> {
         let mut bytes = Vec::new();
         let mut change = Some(change);
         let mut change = |string: &mut StringMut<'_>| (change.take().expect("called once"))(string);
-        if let Some((_, found)) = self.lookup(key) {
+        if let Some((mut held, found)) = self.lookup(key) {
             self.begin_change();
             let unbroken = Unbroken;
-            let is_done = found.entry().change_large_in_place(&mut change);
+            let is_done = held.change_large_in_place(&found, &mut change);
             drop(unbroken);
             if is_done {
                 self.announce(key, Change::Written);
@@ -653,8 +758,6 @@ impl Keyspace {
         self.watches.keys()
     }
 }
-
-const STAMP_MASK: u32 = 0xff_ffff;
 
 /// Unlocks a table, after a panic too: whoever panics in the middle of a change aborts before.
 struct Unlock<'t>(&'t Table);

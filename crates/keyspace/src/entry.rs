@@ -496,17 +496,33 @@ impl<'a> EntryRef<'a> {
         ((self.header() >> POLICY_SHIFT) & POLICY_MASK) as u32
     }
 
-    /// Stores a time in the policy bits, only when it is later than what they have (modulo 2^24): a hot key's line stays
-    /// shared, and those who read it on both sides of a second do not write in turns.
+    /// Changes the policy bits to what `change` makes of them, if that is something else: a hot key's line stays shared.
+    /// When somebody else changes the header meanwhile, nothing is changed.
     #[inline]
-    pub(crate) fn set_policy(&self, policy: u32) {
+    pub(crate) fn update_policy(&self, change: impl FnOnce(u32) -> u32) {
         let header = self.word(0).load(Relaxed);
-        let later = u64::from(policy).wrapping_sub(header >> POLICY_SHIFT);
-        if (later & POLICY_MASK).wrapping_sub(1) < POLICY_MASK / 2 {
-            let changed = header & !(POLICY_MASK << POLICY_SHIFT)
-                | (u64::from(policy) & POLICY_MASK) << POLICY_SHIFT;
-            self.word(0).store(changed, Relaxed);
+        let policy = ((header >> POLICY_SHIFT) & POLICY_MASK) as u32;
+        let changed = change(policy);
+        if changed != policy {
+            let new_header = header & !(POLICY_MASK << POLICY_SHIFT)
+                | (u64::from(changed) & POLICY_MASK) << POLICY_SHIFT;
+            let word = self.word(0);
+            // The next access changes it.
+            let _ = word.compare_exchange(header, new_header, Relaxed, Relaxed);
         }
+    }
+
+    /// The memory of the entry and its value, in bytes, as the slabs round it.
+    #[inline]
+    pub(crate) fn memory_bytes(&self) -> i64 {
+        let shape = self.shape();
+        let bytes = shape.layout().size().next_multiple_of(WORD);
+        if shape.header & FORM_MASK == FORM_LARGE {
+            // SAFETY: the entry is alive and of this form.
+            let large = unsafe { self.entry.large(shape) }.allocated_bytes();
+            return (bytes + large) as i64;
+        }
+        bytes as i64
     }
 
     /// Changes the deadline in place; false when the entry has no room for one. For the holder of the lock.
@@ -598,7 +614,7 @@ mod tests {
             NewValue::Shared(shared) => shared.as_ref().to_vec(),
         };
         assert_eq!(view.value().string_bytes(&mut number), expected);
-        view.set_policy(7);
+        view.update_policy(|_| 7);
         assert_eq!(view.policy(), 7);
         assert_eq!(view.key(), key);
         assert_eq!(view.set_deadline_in_place(Some(5)), deadline_ms.is_some());

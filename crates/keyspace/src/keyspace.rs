@@ -3,10 +3,12 @@
 use std::array::from_fn;
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use crate::access::{Group, Key};
 use crate::background::Background;
+use crate::budget::{Budget, Eviction, Limit};
+use crate::evict::Evictor;
 use crate::hash::KeyHasher;
 use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
@@ -43,6 +45,7 @@ pub struct Keyspace {
     pub(crate) background: Arc<Background>,
     pub(crate) counters: Box<[Counters]>,
     pub(crate) watches: Watches,
+    pub(crate) budget: Budget,
     pub(crate) mean_ttl_ms: [AtomicU64; DATABASES],
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
@@ -78,6 +81,7 @@ impl Keyspace {
             background: Arc::default(),
             counters: (0..workers_max).map(|_| Counters::default()).collect(),
             watches: Watches::new(),
+            budget: Budget::new(),
             mean_ttl_ms: from_fn(|_| AtomicU64::new(0)),
             shard_bits: num_shards.ilog2(),
             workers: AtomicUsize::new(0),
@@ -102,6 +106,7 @@ impl Keyspace {
                 Arc::clone(&self.background),
             )),
             sweep: SweepPosition::default(),
+            evictor: Evictor::default(),
         }
     }
 
@@ -140,6 +145,34 @@ impl Keyspace {
     /// Starts the counts of hits, misses and expired keys anew.
     pub fn reset_stats(&self) {
         self.counters.iter().for_each(Counters::reset);
+    }
+
+    /// Sets how keys are chosen for eviction.
+    pub fn set_eviction(&self, eviction: Eviction) {
+        self.budget.set_eviction(eviction);
+    }
+
+    /// How keys are chosen for eviction.
+    pub fn eviction(&self) -> Eviction {
+        self.budget.eviction()
+    }
+
+    /// Sets the most bytes that entries and their values may take, as [`Keyspace::used_bytes`] counts them; None for no
+    /// limit.
+    pub fn set_limit(&self, limit: Option<Limit>) {
+        self.budget.set_limit(limit);
+    }
+
+    /// Memory of all entries and their values, in bytes. What a command that is being executed adds may be missing.
+    pub fn used_bytes(&self) -> u64 {
+        let unreported: i64 = self
+            .counters
+            .iter()
+            .map(|counters| counters.unreported_bytes.load(Relaxed))
+            .sum();
+        (self.budget.used_bytes() + unreported)
+            .max(0)
+            .cast_unsigned()
     }
 
     /// The memory of entries and tables. Costs a lock per size class that is in use.
@@ -184,6 +217,7 @@ pub struct Worker {
     pub(crate) id: usize,
     pub(crate) memory: RefCell<Memory>,
     pub(crate) sweep: SweepPosition,
+    pub(crate) evictor: Evictor,
 }
 
 impl Worker {

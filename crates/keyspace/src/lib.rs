@@ -28,12 +28,15 @@
 mod access;
 mod ahead;
 mod background;
+mod budget;
 mod entry;
+mod evict;
 mod hash;
 mod keyspace;
 mod memory;
 #[cfg(all(test, loom))]
 mod models;
+mod policy;
 mod prefetch;
 mod quiescence;
 mod read;
@@ -48,8 +51,11 @@ mod watch;
 mod whole;
 
 pub use access::{Busy, Group, Key, Locked, Plan};
+pub use budget::{Eviction, Limit, Room};
 pub use entry::EntryRef;
+pub use evict::MadeRoom;
 pub use keyspace::{Keyspace, Options, Worker};
+pub use policy::{EvictionPolicy, Order};
 pub use read::NeedsLock;
 pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};

@@ -72,7 +72,7 @@ impl<'w> Group<'w> {
                 Some(entry) => {
                     core.counters.hits.increment();
                     if touches {
-                        entry.set_policy(core.stamp);
+                        core.use_entry(entry);
                     }
                 }
             }
@@ -100,7 +100,7 @@ impl<'w> Group<'w> {
         }
         core.counters.hits.increment();
         if touches {
-            entry.set_policy(core.stamp);
+            core.use_entry(&entry);
         }
         Ok(Some(entry))
     }

@@ -47,6 +47,7 @@ use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
 use crate::memory::Memory;
 use crate::prefetch::prefetch_line;
+use crate::shared::StringMut;
 use crate::slab::{Magazines, Slabs};
 use crate::stats::Counters;
 
@@ -155,7 +156,7 @@ impl Table {
         // SAFETY: the caller is pinned, so what the word describes is not freed.
         let buckets = unsafe { Buckets::unpack(word) };
         // SAFETY: as above, and the same is true of the entries.
-        let found = unsafe { probe(buckets, hash, key, shard_bits) };
+        let found = unsafe { probe(buckets, hash, |entry| entry.has_key(key), shard_bits) };
         Ok((begun, found.map(|(_, _, entry)| entry)))
     }
 
@@ -326,7 +327,7 @@ pub(crate) struct Held<'t> {
     database: u8,
 }
 
-/// The bucket, slot and entry of a key.
+/// The bucket, slot and entry of the key that `is_key` knows.
 ///
 /// # Safety
 /// For `'t`, the caller is pinned or holds the table's lock.
@@ -334,7 +335,7 @@ pub(crate) struct Held<'t> {
 unsafe fn probe<'t>(
     buckets: Buckets<'t>,
     hash: u64,
-    key: &[u8],
+    mut is_key: impl FnMut(EntryRef<'t>) -> bool,
     shard_bits: u32,
 ) -> Option<(usize, usize, EntryRef<'t>)> {
     let wanted = tag(hash, shard_bits + buckets.depth);
@@ -354,7 +355,7 @@ unsafe fn probe<'t>(
             let entry = unsafe { Entry::from_address(address) };
             // SAFETY: the lock or the pin keeps it alive.
             let entry = unsafe { entry.as_ref() };
-            if entry.has_key(key) {
+            if is_key(entry) {
                 return Some((bucket, at, entry));
             }
         }
@@ -428,7 +429,8 @@ impl<'t> Held<'t> {
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
         // SAFETY: the lock is held for `'t`.
-        let (bucket, slot, entry) = unsafe { probe(buckets, hash, key, self.shard_bits())? };
+        let (bucket, slot, entry) =
+            unsafe { probe(buckets, hash, |entry| entry.has_key(key), self.shard_bits())? };
         Some(Found {
             hash,
             buckets,
@@ -443,7 +445,8 @@ impl<'t> Held<'t> {
     pub fn find_entry(&self, hash: u64, key: &[u8]) -> Option<EntryRef<'t>> {
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
         // SAFETY: the lock is held for `'t`.
-        let (_, _, entry) = unsafe { probe(buckets, hash, key, self.shard_bits())? };
+        let (_, _, entry) =
+            unsafe { probe(buckets, hash, |entry| entry.has_key(key), self.shard_bits())? };
         Some(entry)
     }
 
@@ -454,12 +457,46 @@ impl<'t> Held<'t> {
         }
     }
 
+    #[inline]
+    fn count_bytes(&self, by: i64) {
+        self.counters.add_bytes(self.database.into(), by);
+    }
+
+    /// See [`EntryRef::change_large_in_place`].
+    pub fn change_large_in_place(
+        &mut self,
+        found: &Found<'t>,
+        change: impl FnOnce(&mut StringMut<'_>),
+    ) -> bool {
+        let before = found.entry.memory_bytes();
+        let is_done = found.entry.change_large_in_place(change);
+        self.count_bytes(found.entry.memory_bytes() - before);
+        is_done
+    }
+
+    /// Finds the key of a hash.
+    pub fn find_hash(&self, hash: u64) -> Option<Found<'t>> {
+        let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
+        let is_key = |entry: EntryRef<'t>| self.keyspace.hasher.hash(entry.key()) == hash;
+        // SAFETY: the lock is held for `'t`.
+        let (bucket, slot, entry) = unsafe { probe(buckets, hash, is_key, self.shard_bits())? };
+        Some(Found {
+            hash,
+            buckets,
+            bucket,
+            slot,
+            entry,
+        })
+    }
+
     /// Puts `entry` into the place of the one that was found, which is retired.
     #[inline]
     pub fn replace(&mut self, found: Found<'t>, entry: Entry, memory: &mut Memory) {
         // SAFETY: the new entry is ours until it is in the slot.
-        self.count_deadline(unsafe { entry.as_ref() }, 1);
+        let new = unsafe { entry.as_ref() };
+        self.count_deadline(new, 1);
         self.count_deadline(found.entry(), -1);
+        self.count_bytes(new.memory_bytes() - found.entry().memory_bytes());
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
         // SAFETY: it has left its slot.
@@ -483,7 +520,9 @@ impl<'t> Held<'t> {
         add(&self.table.holder.len, 1);
         self.counters.add_keys(self.database.into(), 1);
         // SAFETY: it is in its slot, under the lock.
-        self.count_deadline(unsafe { entry.as_ref() }, 1);
+        let entry = unsafe { entry.as_ref() };
+        self.count_deadline(entry, 1);
+        self.count_bytes(entry.memory_bytes());
     }
 
     /// Removes and retires the entry that was found.
@@ -496,6 +535,7 @@ impl<'t> Held<'t> {
             entry,
         } = found;
         self.count_deadline(found.entry(), -1);
+        self.count_bytes(-found.entry().memory_bytes());
         let begun = self.table.begin_change();
         let was_full = buckets.buckets[bucket].is_full();
         buckets.buckets[bucket].take(slot);

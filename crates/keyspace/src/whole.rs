@@ -114,7 +114,7 @@ impl Locked<'_> {
         })
     }
 
-    fn next_shard(&self, shard: usize) -> u64 {
+    pub(crate) fn next_shard(&self, shard: usize) -> u64 {
         let keyspace = self.keyspace();
         if shard + 1 == keyspace.num_shards() {
             0
@@ -199,10 +199,10 @@ impl Locked<'_> {
             }
             // SAFETY: the gate is held, and no entry is borrowed here.
             let old = unsafe { keyspace.databases.replace(database) };
-            keyspace
-                .counters
-                .iter()
-                .for_each(|counters| counters.clear_database(database));
+            for counters in &keyspace.counters {
+                keyspace.budget.forget(counters.bytes(database));
+                counters.clear_database(database);
+            }
             match free {
                 Free::Now => drop(old),
                 Free::InBackground => keyspace.background.free(Waste::Tables(old)),

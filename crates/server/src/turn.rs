@@ -12,6 +12,9 @@ use tracing::error;
 use crate::connection::{Connection, Hold};
 use crate::worker::Worker;
 
+/// The most keys that are evicted after one group: some ten microseconds.
+const EVICTED_MAX: usize = 256;
+
 impl<B: Backend> Worker<B> {
     /// Gives each connection that is ready now one turn.
     pub(crate) fn run_round(&mut self, now_ms: u64) {
@@ -29,6 +32,7 @@ impl<B: Backend> Worker<B> {
                 self.end_group(slot as usize, &stop, now_ms);
             }
             self.stops = stops;
+            self.is_evicting = self.keyspace.make_room(now_ms, EVICTED_MAX).is_behind;
         }
     }
 

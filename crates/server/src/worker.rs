@@ -43,6 +43,8 @@ const SWEEP_REST_FACTOR: u64 = 3;
 const STOPPING_SLEEP: Duration = Duration::from_millis(5);
 /// The sleep of a worker that has something to do which can wait for requests.
 const SHORT_SLEEP: Duration = Duration::from_millis(1);
+/// The most keys that are evicted in one wake besides those of its groups.
+const EVICTED_IDLE_MAX: usize = 256;
 /// Output buffers that a worker keeps for reuse.
 const KEPT_BUFFERS_MAX: usize = 256;
 
@@ -77,6 +79,7 @@ pub struct Worker<B: Backend> {
     next_sweep_ms: u64,
     has_deadlines: bool,
     has_memory_to_give: bool,
+    pub(crate) is_evicting: bool,
     is_stopping: bool,
 }
 
@@ -122,6 +125,7 @@ impl<B: Backend> Worker<B> {
             next_sweep_ms: now_ms,
             has_deadlines: false,
             has_memory_to_give: false,
+            is_evicting: false,
             is_stopping: false,
         })
     }
@@ -176,7 +180,7 @@ impl<B: Backend> Worker<B> {
         if self.is_stopping {
             return STOPPING_SLEEP;
         }
-        if self.has_memory_to_give {
+        if self.has_memory_to_give || self.is_evicting {
             return SHORT_SLEEP;
         }
         let mut until_ms = self.next_tick_ms;
@@ -533,6 +537,10 @@ impl<B: Backend> Worker<B> {
         if self.now_ms >= self.next_sweep_ms {
             self.sweep();
         }
+        self.is_evicting = self
+            .keyspace
+            .make_room(self.now_ms, EVICTED_IDLE_MAX)
+            .is_behind;
         self.has_memory_to_give = self.keyspace.give_memory_back();
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;

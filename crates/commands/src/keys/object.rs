@@ -78,26 +78,31 @@ fn encoding(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Command
 
 fn frequency(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 2);
-    if context.keys.inspect(key).is_some() {
-        return Err(CommandError::line(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
-             switching between policies at runtime LRU and LFU data will take some time to adjust.",
-        ));
-    }
-    context.reply.null();
+    context.keys.inspect(key);
+    let Some(entry) = context.keys.peek(key) else {
+        context.reply.null();
+        return Ok(());
+    };
+    let frequency = context.keys.frequency(entry).ok_or(CommandError::line(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
+         switching between policies at runtime LRU and LFU data will take some time to adjust.",
+    ))?;
+    context.reply.integer(frequency.into());
     Ok(())
 }
 
 fn idle_time(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 2);
     context.keys.inspect(key);
-    match context.keys.peek(key) {
-        None => context.reply.null(),
-        Some(entry) => {
-            let idle_seconds = context.keys.idle_seconds(entry);
-            context.reply.integer(idle_seconds.cast_signed());
-        }
-    }
+    let Some(entry) = context.keys.peek(key) else {
+        context.reply.null();
+        return Ok(());
+    };
+    let idle_seconds = context.keys.idle_seconds(entry).ok_or(CommandError::line(
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
+         policies at runtime LRU and LFU data will take some time to adjust.",
+    ))?;
+    context.reply.integer(idle_seconds.cast_signed());
     Ok(())
 }
 

@@ -131,7 +131,7 @@ fn object(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandEr
     let Some(entry) = context.keys.peek(key) else {
         return Err(CommandError::NoSuchKey);
     };
-    let idle_seconds = context.keys.idle_seconds(entry);
+    let idle_seconds = context.keys.idle_seconds(entry).unwrap_or(0);
     let stamp = (context.now_ms() / 1000).saturating_sub(idle_seconds) & 0xff_ffff;
     let text = format!(
         "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{stamp} lru_seconds_idle:{idle_seconds}",

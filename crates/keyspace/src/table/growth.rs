@@ -54,7 +54,7 @@ impl<'t> Held<'t> {
             .load(Relaxed);
         // SAFETY: read under the lock.
         let old = unsafe { Buckets::unpack(old_word) };
-        let (new, word) = Buckets::allocate(count, old.depth, &mut memory.magazines);
+        let (new, word) = self.allocate_buckets(count, old.depth, memory);
         for slot in old.slots() {
             new.place(slot);
         }
@@ -64,10 +64,25 @@ impl<'t> Held<'t> {
         self.retire_buckets(old_word, memory);
     }
 
+    fn count_table_bytes(&self, by: i64) {
+        self.counters.add_table_bytes(self.database.into(), by);
+    }
+
+    fn allocate_buckets(
+        &self,
+        count: usize,
+        depth: u32,
+        memory: &mut Memory,
+    ) -> (Buckets<'t>, u64) {
+        self.count_table_bytes(Buckets::layout(count).size() as i64);
+        Buckets::allocate(count, depth, &mut memory.magazines)
+    }
+
     fn retire_buckets(&self, word: u64, memory: &mut Memory) {
         if word & ALIGNED_MASK != 0 {
             let start = address(word);
             let layout = Buckets::layout((word >> 48) as usize);
+            self.count_table_bytes(-(layout.size() as i64));
             // SAFETY: allocated by `Buckets::allocate` with this layout, and no longer in any segment.
             unsafe { memory.garbage.retire_memory(start, layout) };
         }
@@ -83,8 +98,7 @@ impl<'t> Held<'t> {
         let upper = |hash: u64| (hash << (self.shard_bits() + old.depth)) >> 63 == 1;
         let upper_len = hashes.iter().filter(|(hash, _)| upper(*hash)).count();
         let lens = [hashes.len() - upper_len, upper_len];
-        let halves =
-            lens.map(|len| Buckets::allocate(buckets_for(len), depth, &mut memory.magazines));
+        let halves = lens.map(|len| self.allocate_buckets(buckets_for(len), depth, memory));
         for (hash, entry) in hashes {
             halves[usize::from(upper(hash))]
                 .0
@@ -128,6 +142,7 @@ impl<'t> Held<'t> {
                 return;
             }
             let layout = directory_layout(old_depth + 1);
+            self.count_table_bytes(layout.size() as i64);
             let start = memory.magazines.allocate_zeroed(layout).cast::<Segment>();
             let start = start.as_ptr().cast_const();
             // SAFETY: the array has just been allocated, with this length, and is not yet published.
@@ -144,6 +159,7 @@ impl<'t> Held<'t> {
             if old != 0 {
                 let start = address(old);
                 let layout = directory_layout(old_depth);
+                self.count_table_bytes(-(layout.size() as i64));
                 // SAFETY: allocated here with this layout, and no longer published.
                 unsafe { memory.garbage.retire_memory(start, layout) };
             }

@@ -107,6 +107,31 @@ impl<'t> Held<'t> {
         segment
     }
 
+    /// Shows `look` the entries of the segment of `position` with their hashes, from the bucket of `position` on, until
+    /// it says that it has seen enough; the position of the next segment.
+    pub fn sample(&self, position: u64, mut look: impl FnMut(u64, EntryRef<'t>) -> bool) -> u64 {
+        let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
+        let bits = self.shard_bits() + buckets.depth;
+        let next = next_prefix(position, bits);
+        let count = buckets.buckets.len();
+        if count == 0 {
+            return next;
+        }
+        let home = buckets.home(tag(position, bits));
+        for bucket in (home..count).chain(0..home) {
+            for slot in slots_in_use(buckets, bucket) {
+                prefetch_line(std::ptr::without_provenance((slot & ADDRESS_MASK) as usize));
+            }
+            for slot in slots_in_use(buckets, bucket) {
+                let entry = self.entry(slot);
+                if !look(self.keyspace.hasher.hash(entry.key()), entry) {
+                    return next;
+                }
+            }
+        }
+        next
+    }
+
     /// The entry that `random` falls on, if there is one in that place.
     pub fn entry_at_random(&self, random: u64) -> Option<EntryRef<'t>> {
         let buckets = self.buckets(self.table.segment(random, self.shard_bits()));

@@ -1,0 +1,403 @@
+//! Eviction: workers take out keys as they write, in proportion to what they write, and help when there is much to do.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::access::Locked;
+use crate::budget::Eviction;
+use crate::entry::EntryRef;
+use crate::hash::spread;
+use crate::keyspace::Worker;
+use crate::limits::DATABASES;
+use crate::policy::Order;
+use crate::policy::bits::Touch;
+use crate::policy::sampled::{Candidate, Pool};
+
+/// Random shards that are looked at before the next ones in order are.
+const RANDOM_SHARDS: usize = 32;
+/// Times that nothing was found to evict before it counts as nothing.
+const ATTEMPTS_MAX: usize = 64;
+/// What each worker takes on of what is too much, besides what it has written itself.
+const SHARE_OF_EXCESS: i64 = 8;
+/// The clock ticks as often as one in so many keys was evicted.
+const TICKS_PER_TURNOVER: u64 = 1024;
+
+/// One worker's part of eviction.
+#[derive(Default)]
+pub(crate) struct Evictor {
+    pool: Pool,
+    /// The [`crate::budget::Budget::generation`] that the pool belongs to.
+    generation: u32,
+    random: u64,
+    evicted_since_tick: u64,
+}
+
+/// What one call of [`Worker::make_room`] has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MadeRoom {
+    /// Keys evicted.
+    pub evicted: usize,
+    /// There is more to do.
+    pub is_behind: bool,
+}
+
+impl Worker {
+    /// Evicts keys if memory is short: as much as this worker has added since the last call and a part of what is too
+    /// much, but at most about `keys_max`. Between groups.
+    #[inline]
+    pub fn make_room(&mut self, now_ms: u64, keys_max: usize) -> MadeRoom {
+        let counters = &self.keyspace.counters[self.id];
+        let budget = &self.keyspace.budget;
+        if !budget.has_limit() {
+            budget.report(&counters.unreported_bytes, false);
+            return MadeRoom::default();
+        }
+        let written = counters.unreported_bytes.load(Relaxed);
+        budget.report(&counters.unreported_bytes, true);
+        let excess = budget.excess_bytes();
+        if excess <= 0 {
+            return MadeRoom::default();
+        }
+        let is_full = budget.room_bytes() <= 0;
+        let part = written.max(0) * 2 + excess / SHARE_OF_EXCESS + 1;
+        let wanted = if is_full { excess } else { part.min(excess) };
+        self.evict(now_ms, wanted, keys_max)
+    }
+
+    #[cold]
+    fn evict(&mut self, now_ms: u64, wanted_bytes: i64, keys_max: usize) -> MadeRoom {
+        let eviction = self.keyspace.budget.eviction();
+        let Some(order) = eviction.policy.order() else {
+            return MadeRoom::default();
+        };
+        let mut evictor = std::mem::take(&mut self.evictor);
+        evictor.begin(self.keyspace.budget.generation.load(Relaxed), self.id);
+        let databases = self.databases_with(eviction.policy.is_volatile());
+        let mut made = MadeRoom::default();
+        let mut attempts = 0;
+        let counters_at = self.id;
+        while made.evicted < keys_max && attempts < ATTEMPTS_MAX {
+            let unreported = &self.keyspace.counters[counters_at].unreported_bytes;
+            if -unreported.load(Relaxed) >= wanted_bytes {
+                break;
+            }
+            let mut group = self.group(now_ms);
+            let mut locked = group.lock_nothing();
+            if evictor.evict_one(&mut locked, eviction, order, &databases) {
+                made.evicted += 1;
+                attempts = 0;
+            } else {
+                attempts += 1;
+            }
+        }
+        let is_stuck = made.evicted == 0 && attempts >= ATTEMPTS_MAX;
+        evictor.tick(self, now_ms, made.evicted);
+        self.evictor = evictor;
+        let keyspace = &self.keyspace;
+        keyspace
+            .budget
+            .report(&keyspace.counters[self.id].unreported_bytes, true);
+        keyspace.budget.set_stuck(is_stuck);
+        made.is_behind = keyspace.budget.excess_bytes() > 0 && !is_stuck;
+        made
+    }
+
+    /// The databases that have keys to evict, and how many.
+    fn databases_with(&self, deadlines: bool) -> Vec<(u8, u64)> {
+        let keys = |database| {
+            if deadlines {
+                self.keyspace.deadlines(database)
+            } else {
+                self.keyspace.keys(database)
+            }
+        };
+        (0..DATABASES as u8)
+            .map(|database| (database, keys(database)))
+            .filter(|(_, keys)| *keys > 0)
+            .collect()
+    }
+}
+
+impl Evictor {
+    fn begin(&mut self, generation: u32, worker: usize) {
+        if self.generation != generation {
+            self.pool.clear();
+            self.generation = generation;
+        }
+        if self.random == 0 {
+            self.random = (worker as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    /// Lets the access clock tick as fast as keys go.
+    fn tick(&mut self, worker: &Worker, now_ms: u64, evicted: usize) {
+        self.evicted_since_tick += evicted as u64;
+        let keys: u64 = (0..DATABASES as u8)
+            .map(|database| worker.keyspace.keys(database))
+            .sum();
+        if self.evicted_since_tick > keys / TICKS_PER_TURNOVER {
+            self.evicted_since_tick = 0;
+            worker.keyspace.budget.clock.hurry(now_ms);
+        }
+    }
+
+    /// A random number (Marsaglia, *Xorshift RNGs*, 2003).
+    fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// Evicts one key; false when none was found.
+    fn evict_one(
+        &mut self,
+        locked: &mut Locked<'_>,
+        eviction: Eviction,
+        order: Order,
+        databases: &[(u8, u64)],
+    ) -> bool {
+        if let Some(database) = self.database(databases) {
+            self.sample(locked, eviction, order, database);
+        }
+        while let Some(candidate) = self.pool.take() {
+            let choice = Choice {
+                touch: locked.touch_bits(),
+                order,
+                is_volatile: eviction.policy.is_volatile(),
+            };
+            // Those that have been used since do not go; their turn comes again.
+            let mut is_still_first = |entry: EntryRef<'_>| {
+                choice
+                    .score(entry)
+                    .is_some_and(|score| score >= candidate.score)
+            };
+            if locked.evict(candidate.database, candidate.hash, &mut is_still_first) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A database at random, in proportion to its keys.
+    fn database(&mut self, databases: &[(u8, u64)]) -> Option<u8> {
+        if let [(database, _)] = databases {
+            return Some(*database);
+        }
+        let all: u64 = databases.iter().map(|(_, keys)| keys).sum();
+        let mut at = self.random() % all.max(1);
+        for (database, keys) in databases {
+            if at < *keys {
+                return Some(*database);
+            }
+            at -= keys;
+        }
+        None
+    }
+
+    /// Looks at some entries at a random position, and after it as far as need be.
+    fn sample(&mut self, locked: &mut Locked<'_>, eviction: Eviction, order: Order, database: u8) {
+        let choice = Choice {
+            touch: locked.touch_bits(),
+            order,
+            is_volatile: eviction.policy.is_volatile(),
+        };
+        let wanted = match order {
+            Order::Random => 1,
+            Order::Lru | Order::Lfu | Order::Ttl => usize::from(eviction.samples),
+        };
+        let mut position = spread(self.random());
+        for _ in 0..RANDOM_SHARDS {
+            if locked.has_candidates(database, position, choice.is_volatile) {
+                break;
+            }
+            position = spread(self.random());
+        }
+        let pool = &mut self.pool;
+        let mut offered = 0;
+        // Where there is one key that may go among millions that may not, all of them are gone through.
+        let start = position;
+        loop {
+            position = locked.sample(database, position, choice.is_volatile, |hash, entry| {
+                let Some(score) = choice.score(entry) else {
+                    return true;
+                };
+                offered += 1;
+                pool.offer(Candidate {
+                    hash,
+                    database,
+                    score,
+                });
+                offered < wanted
+            });
+            if offered > 0 || position == start {
+                return;
+            }
+        }
+    }
+}
+
+/// Which entries may go, and when.
+struct Choice {
+    touch: Touch,
+    order: Order,
+    is_volatile: bool,
+}
+
+impl Choice {
+    /// The higher, the sooner it goes; None when it may not go.
+    fn score(&self, entry: EntryRef<'_>) -> Option<u64> {
+        let deadline_ms = entry.deadline_ms();
+        if self.is_volatile && deadline_ms.is_none() {
+            return None;
+        }
+        Some(match self.order {
+            Order::Lru => self.touch.idle_ticks(entry.policy()).into(),
+            Order::Lfu => u64::from(u8::MAX) - u64::from(self.touch.counter(entry.policy())),
+            Order::Ttl => u64::MAX - deadline_ms.unwrap_or(u64::MAX),
+            Order::Random => 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::budget::{Eviction, Limit, Room};
+    use crate::keyspace::{Keyspace, Options, Worker};
+    use crate::policy::{EvictionPolicy, Order};
+    use crate::slab::HugePages;
+    use crate::value::{Deadline, NewValue};
+
+    const NOW_MS: u64 = 1_000_000;
+
+    fn keyspace(policy: EvictionPolicy, limit_bytes: u64) -> (Arc<Keyspace>, Worker) {
+        let keyspace = Keyspace::new(Options {
+            num_shards: 16,
+            workers_max: 1,
+            seed: 3,
+            huge_pages: HugePages::No,
+        });
+        keyspace.set_eviction(Eviction {
+            policy,
+            ..Eviction::default()
+        });
+        keyspace.set_limit(Some(Limit {
+            bytes: limit_bytes,
+            headroom_bytes: 0,
+        }));
+        let worker = keyspace.worker();
+        (keyspace, worker)
+    }
+
+    fn set(worker: &mut Worker, number: u64, deadline: Deadline) -> Room {
+        let bytes = number.to_be_bytes();
+        let key = worker.keyspace().key(0, &bytes);
+        let mut group = worker.group(NOW_MS);
+        let room = group.room();
+        if room == Room::Enough {
+            let mut locked = group.lock_one(0, key.hash).expect("nobody else");
+            locked.set(key, NewValue::Bytes(&[b'v'; 48]), deadline);
+        }
+        room
+    }
+
+    fn get(worker: &mut Worker, number: u64) -> bool {
+        let bytes = number.to_be_bytes();
+        let key = worker.keyspace().key(0, &bytes);
+        let group = worker.group(NOW_MS);
+        group.read(key, true).is_ok_and(|entry| entry.is_some())
+    }
+
+    fn churn(policy: EvictionPolicy, hot: impl Fn(u64) -> bool) -> (u64, u64) {
+        const KEYS: u64 = 1000;
+        let (keyspace, mut worker) = keyspace(policy, KEYS * 64);
+        for number in 0..10 * KEYS {
+            assert_eq!(
+                set(&mut worker, number, Deadline::At(NOW_MS + number)),
+                Room::Enough
+            );
+            worker.make_room(NOW_MS, usize::MAX);
+            assert!(keyspace.used_bytes() <= KEYS * 72);
+            for hot in (0..number).take(50).filter(|number| hot(*number)) {
+                get(&mut worker, hot);
+            }
+        }
+        let there = |from, to| {
+            (from..to)
+                .filter(|number| get(&mut worker, *number))
+                .count() as u64
+        };
+        let mut there = there;
+        (there(0, 50), there(9 * KEYS, 10 * KEYS))
+    }
+
+    #[test]
+    fn what_is_used_stays() {
+        for order in [Order::Lru, Order::Lfu] {
+            let (hot, _) = churn(EvictionPolicy::AllKeys(order), |_| true);
+            assert!(hot >= 49, "{order:?}: {hot} of 50");
+        }
+        let (old, new) = churn(EvictionPolicy::AllKeys(Order::Lru), |_| false);
+        assert!(old == 0 && new > 800, "{old} old, {new} new ones");
+        let (old, new) = churn(EvictionPolicy::Volatile(Order::Ttl), |_| false);
+        assert!(old == 0 && new > 700, "{old} old, {new} new ones");
+    }
+
+    #[test]
+    fn only_keys_with_a_deadline_go_when_it_says_so() {
+        let (keyspace, mut worker) = keyspace(EvictionPolicy::Volatile(Order::Lru), 500 * 72);
+        for number in 0..400 {
+            set(&mut worker, number, Deadline::None);
+        }
+        for number in 1000..3000 {
+            assert_ne!(
+                set(&mut worker, number, Deadline::At(NOW_MS * 2)),
+                Room::None
+            );
+            worker.make_room(NOW_MS, usize::MAX);
+        }
+        assert!((0..400).all(|number| get(&mut worker, number)));
+        assert!(keyspace.used_bytes() <= 501 * 72);
+        let mut number = 10_000;
+        while set(&mut worker, number, Deadline::None) != Room::None {
+            worker.make_room(NOW_MS, usize::MAX);
+            number += 1;
+        }
+        // Nothing is left that may go, but what is there can be read, and taking something out makes room.
+        assert_eq!(keyspace.deadlines(0), 0);
+        assert!(get(&mut worker, 0));
+    }
+
+    #[test]
+    fn without_eviction_writes_are_refused() {
+        let (keyspace, mut worker) = keyspace(EvictionPolicy::NoEviction, 100 * 64);
+        let written = (0..1000)
+            .take_while(|number| set(&mut worker, *number, Deadline::None) == Room::Enough)
+            .count();
+        assert!((100..=102).contains(&written), "{written}");
+        assert_eq!(worker.make_room(NOW_MS, usize::MAX).evicted, 0);
+        assert_eq!(keyspace.keys(0), written as u64);
+    }
+
+    #[test]
+    fn bytes_are_counted_and_a_flush_forgets_them() {
+        let (keyspace, mut worker) = keyspace(EvictionPolicy::NoEviction, u64::MAX / 4);
+        for number in 0..5000 {
+            set(&mut worker, number % 3000, Deadline::None);
+        }
+        assert_eq!(keyspace.used_bytes(), 3000 * 64);
+        assert_eq!(keyspace.stats().databases[0].bytes, 3000 * 64);
+        assert!(keyspace.stats().databases[0].table_bytes > 0);
+        let mut plan = crate::Plan::default();
+        plan.add_everything();
+        let mut group = worker.group(NOW_MS);
+        group
+            .lock(&mut plan)
+            .expect("nobody else")
+            .flush(0..1, crate::Free::Now);
+        drop(group);
+        assert_eq!(keyspace.used_bytes(), 0);
+        assert_eq!(keyspace.stats().databases[0].table_bytes, 0);
+    }
+}

@@ -1,0 +1,152 @@
+//! The 24 policy bits of an entry.
+//!
+//! As a stamp they are the tick of the access clock at the last access. As a frequency they are those of Redis: 16 bits
+//! of minutes, when the counter was last looked at, and a counter of 8 bits that grows with the logarithm of the
+//! accesses and falls with time (Redis, evict.c).
+//!
+//! After a change from one use to the other, old bits mean something else until their key is used again, as in Redis.
+
+use super::clock::TICK_MASK;
+
+const COUNTER_BITS: u32 = 8;
+const COUNTER_MASK: u32 = (1 << COUNTER_BITS) - 1;
+const MINUTES_MASK: u32 = 0xffff;
+/// The counter of a new key, so that it is not the first to go.
+const COUNTER_AT_FIRST: u32 = 5;
+const MS_PER_MINUTE: u64 = 60_000;
+
+/// What the bits are used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    Stamp,
+    Frequency,
+}
+
+/// How a frequency grows and falls: `lfu-log-factor` and `lfu-decay-time`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frequency {
+    pub log_factor: u32,
+    pub decay_minutes: u32,
+}
+
+/// What accesses of this group make of the bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Touch {
+    used_for: Use,
+    tick: u32,
+    minutes: u32,
+    frequency: Frequency,
+}
+
+impl Touch {
+    pub fn new(used_for: Use, tick: u32, now_ms: u64, frequency: Frequency) -> Self {
+        Self {
+            used_for,
+            tick,
+            minutes: (now_ms / MS_PER_MINUTE) as u32 & MINUTES_MASK,
+            frequency,
+        }
+    }
+
+    /// The bits of a new key.
+    #[inline]
+    pub fn at_first(&self) -> u32 {
+        match self.used_for {
+            Use::Stamp => self.tick,
+            Use::Frequency => self.minutes << COUNTER_BITS | COUNTER_AT_FIRST,
+        }
+    }
+
+    /// The bits of a key that gets a new value.
+    #[inline]
+    pub fn overwritten(&self, bits: u32) -> u32 {
+        match self.used_for {
+            Use::Stamp => self.tick,
+            Use::Frequency => bits,
+        }
+    }
+
+    /// The bits after an access. `random` is any number that differs from access to access.
+    #[inline]
+    pub fn used(&self, bits: u32, random: impl FnOnce() -> u64) -> u32 {
+        match self.used_for {
+            // Only forwards: those who read on both sides of a tick do not write in turns.
+            Use::Stamp if later(self.tick, bits) => self.tick,
+            Use::Stamp => bits,
+            Use::Frequency => self.more_frequent(bits, random()),
+        }
+    }
+
+    #[cold]
+    fn more_frequent(&self, bits: u32, random: u64) -> u32 {
+        let counter = self.counter(bits);
+        let above = u64::from(counter.saturating_sub(COUNTER_AT_FIRST));
+        let one_in = above * u64::from(self.frequency.log_factor) + 1;
+        let grows = counter < COUNTER_MASK && random.is_multiple_of(one_in);
+        self.minutes << COUNTER_BITS | (counter + u32::from(grows))
+    }
+
+    /// The counter of a frequency as it is by now.
+    pub fn counter(&self, bits: u32) -> u32 {
+        let minutes = self.minutes.wrapping_sub(bits >> COUNTER_BITS) & MINUTES_MASK;
+        let periods = minutes
+            .checked_div(self.frequency.decay_minutes)
+            .unwrap_or(0);
+        (bits & COUNTER_MASK).saturating_sub(periods)
+    }
+
+    /// Ticks since the last access.
+    #[inline]
+    pub fn idle_ticks(&self, bits: u32) -> u32 {
+        self.tick.wrapping_sub(bits) & TICK_MASK
+    }
+}
+
+/// Whether one tick is later than another, modulo 2^24.
+#[inline]
+fn later(tick: u32, than: u32) -> bool {
+    (tick.wrapping_sub(than) & TICK_MASK).wrapping_sub(1) < TICK_MASK / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Frequency, Touch, Use};
+
+    const FREQUENCY: Frequency = Frequency {
+        log_factor: 10,
+        decay_minutes: 1,
+    };
+
+    #[test]
+    fn stamps_only_go_forwards() {
+        let at = |tick| Touch::new(Use::Stamp, tick, 0, FREQUENCY);
+        let never = || unreachable!();
+        assert_eq!(at(7).used(5, never), 7);
+        assert_eq!(at(7).used(9, never), 9);
+        assert_eq!(at(1).used(0xff_ffff, never), 1);
+        assert_eq!(at(1).idle_ticks(0xff_ffff), 2);
+    }
+
+    #[test]
+    fn frequencies_grow_with_the_logarithm_and_fall_with_time() {
+        let now = Touch::new(Use::Frequency, 0, 0, FREQUENCY);
+        let mut bits = now.at_first();
+        let mut random = 1u64;
+        for _ in 0..1000 {
+            bits = now.used(bits, || {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                random >> 33
+            });
+        }
+        // Redis's table: a factor of 10 gives 18 after 1,000 hits.
+        assert!(
+            (14..24).contains(&now.counter(bits)),
+            "{}",
+            now.counter(bits)
+        );
+        let later = Touch::new(Use::Frequency, 0, 3 * 60_000, FREQUENCY);
+        assert_eq!(later.counter(bits), now.counter(bits) - 3);
+    }
+}

@@ -8,6 +8,7 @@
 mod clock;
 pub mod config;
 mod connection;
+mod limit;
 pub mod logging;
 mod memory;
 mod process;

@@ -139,6 +139,11 @@ static SYSTEM_MEMORY_BYTES: LazyLock<u64> = LazyLock::new(|| {
     kilobytes.unwrap_or(0) * 1024
 });
 
+/// Resident memory of the process; what the allocator and the slabs have where the system does not tell.
+pub fn resident_bytes() -> u64 {
+    process_resident_bytes().unwrap_or_else(|| allocators(SlabStats::default()).resident_bytes)
+}
+
 fn process_resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;

@@ -201,6 +201,11 @@ impl Process {
         Admission::Worker(worker)
     }
 
+    /// What holds the data.
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
     fn is_within_rate(&self, limit: u32, now_ms: u64) -> bool {
         if limit == 0 {
             return true;

@@ -14,6 +14,7 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::config::{BindAddress, Config, IoBackend, Settings};
+use crate::limit;
 use crate::memory;
 use crate::process::{ForCommands, Process, ShutdownStage, Start};
 use crate::worker::Worker;
@@ -57,6 +58,7 @@ pub fn serve(config: &Arc<Config>) -> io::Result<()> {
     let shared = Arc::new(Shared::new(keyspace, workers, for_commands));
     follow_settings(config, &shared);
     end_at_signals(&process)?;
+    limit::keep(Arc::clone(&process))?;
     let threads = match backend {
         #[cfg(target_os = "linux")]
         Chosen::IoUring => start_workers::<net::Uring>(&process, &shared, listeners)?,

@@ -142,17 +142,17 @@ declare_settings! {
         max_memory: u64 = {
             kind: Kind::Bytes { min: 0, max: LONG_MAX }, default: "0",
             redis: "maxmemory", env: "REDIS_MAX_MEMORY", short: Some('m'),
-            runtime: true, landed: false,
+            runtime: true,
         }
         /// Which keys make room when the memory limit is reached.
         eviction_policy: EvictionPolicy = {
             kind: Kind::Words(EvictionPolicy::WORDS), default: "allkeys-lru",
-            redis: "maxmemory-policy", env: "REDIS_EVICTION_POLICY", runtime: true, landed: false,
+            redis: "maxmemory-policy", env: "REDIS_EVICTION_POLICY", runtime: true,
         }
         /// Keys that are looked at to find one to evict.
         eviction_sample_size: u32 = {
             kind: Kind::Integer { min: 1, max: INT_MAX }, default: "5",
-            redis: "maxmemory-samples", runtime: true, landed: false,
+            redis: "maxmemory-samples", runtime: true,
         }
     }
 

@@ -229,7 +229,8 @@ fn stats(report: &mut Report<'_>) {
     report.field("rejected_connections", facts.connections_rejected);
     report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     report.field("expired_keys", report.keyspace.expired);
-    report.zeros(&["evicted_keys", "evicted_clients", "evicted_scripts"]);
+    report.field("evicted_keys", report.keyspace.evicted);
+    report.zeros(&["evicted_clients", "evicted_scripts"]);
     report.field("keyspace_hits", report.keyspace.hits);
     report.field("keyspace_misses", report.keyspace.misses);
     report.zeros(&[

@@ -16,8 +16,9 @@ use crate::memory::Memory;
 use crate::policy::bits::{Touch, Use};
 use crate::quiescence::Exclusive;
 use crate::shared::{SharedBytes, StringMut};
+use crate::slab::PageSet;
 use crate::stats::Counters;
-use crate::table::{ExpiredSegment, Found, Held, Table};
+use crate::table::{ExpiredSegment, Found, Held, MovedSegment, Table};
 use crate::value::{Deadline, NewValue, Number};
 use crate::watch::{WatchedKey, Watcher};
 
@@ -113,7 +114,7 @@ impl<'w> Group<'w> {
                 memory,
                 now_ms,
                 touch: keyspace.budget.touch(now_ms),
-                room_bytes: keyspace.budget.room_bytes(),
+                room_bytes: keyspace.room_bytes(),
                 ahead: Ahead::none(),
             },
         }
@@ -145,7 +146,7 @@ impl<'w> Group<'w> {
         if unreported <= self.core.room_bytes {
             Room::Enough
         } else {
-            self.core.keyspace.budget.when_full()
+            self.core.keyspace.when_full()
         }
     }
 
@@ -558,6 +559,22 @@ impl<'g> Locked<'g> {
             return self.next_shard(shard);
         }
         self.with_table(database, shard, |held, _| held.sample(position, look))
+    }
+
+    /// Moves what a segment of a shard has in these pages elsewhere.
+    pub(crate) fn move_segment(
+        &mut self,
+        database: u8,
+        shard: usize,
+        position: u64,
+        pages: &PageSet,
+    ) -> MovedSegment {
+        self.with_table(database, shard, |held, memory| {
+            let unbroken = Unbroken;
+            let moved = held.move_segment(position, pages, memory);
+            drop(unbroken);
+            moved
+        })
     }
 
     /// Removes the key of this hash if `is_wanted` says so of its entry; whether it did.

@@ -341,6 +341,28 @@ impl<'a> EntryRef<'a> {
         self.entry == other.entry
     }
 
+    /// A copy of the entry in another place. A large value has one owner all the same: one of the two is to be freed as
+    /// plain memory. For the holder of the lock.
+    pub(crate) fn moved(&self, magazines: &mut Magazines) -> Entry {
+        let layout = self.shape.layout();
+        let place = magazines.allocate(layout);
+        let header = self.header();
+        // SAFETY: both have the layout's size and do not overlap. All but the header changes only under the lock.
+        unsafe {
+            place.cast::<u64>().write(header);
+            place.add(WORD).copy_from_nonoverlapping(
+                self.entry.0.cast::<u8>().add(WORD),
+                layout.size() - WORD,
+            );
+        }
+        Entry(place.cast())
+    }
+
+    /// The memory of the entry itself.
+    pub(crate) fn own_memory(&self) -> (NonNull<u8>, Layout) {
+        (self.entry.0.cast(), self.shape.layout())
+    }
+
     /// The owned pointer behind the reference.
     pub(crate) fn owner(&self) -> Entry {
         self.entry
@@ -510,6 +532,14 @@ impl<'a> EntryRef<'a> {
             // The next access changes it.
             let _ = word.compare_exchange(header, new_header, Relaxed, Relaxed);
         }
+    }
+
+    /// Whether both take the same memory, as far as a glance tells.
+    #[inline]
+    pub(crate) fn is_as_large_as(&self, other: &Self) -> bool {
+        let policy = POLICY_MASK << POLICY_SHIFT;
+        let (own, other) = (self.shape.header & !policy, other.shape.header & !policy);
+        own == other && own & (FLAG_WIDE | FORM_LARGE) == 0
     }
 
     /// The memory of the entry and its value, in bytes, as the slabs round it.

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Seq
 
 use crate::access::{Group, Key};
 use crate::background::Background;
-use crate::budget::{Budget, Eviction, Limit};
+use crate::budget::{Budget, Eviction, Limit, Room};
+use crate::compact::{Compaction, Mover};
 use crate::evict::Evictor;
 use crate::hash::KeyHasher;
 use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
@@ -46,6 +47,7 @@ pub struct Keyspace {
     pub(crate) counters: Box<[Counters]>,
     pub(crate) watches: Watches,
     pub(crate) budget: Budget,
+    pub(crate) compaction: Compaction,
     pub(crate) mean_ttl_ms: [AtomicU64; DATABASES],
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
@@ -82,6 +84,7 @@ impl Keyspace {
             counters: (0..workers_max).map(|_| Counters::default()).collect(),
             watches: Watches::new(),
             budget: Budget::new(),
+            compaction: Compaction::default(),
             mean_ttl_ms: from_fn(|_| AtomicU64::new(0)),
             shard_bits: num_shards.ilog2(),
             workers: AtomicUsize::new(0),
@@ -107,6 +110,7 @@ impl Keyspace {
             )),
             sweep: SweepPosition::default(),
             evictor: Evictor::default(),
+            mover: Mover::default(),
         }
     }
 
@@ -200,6 +204,31 @@ impl Keyspace {
         sum_database(&self.counters, usize::from(database)).1
     }
 
+    /// How many bytes may be added: what waits to be freed still takes memory.
+    #[inline]
+    pub(crate) fn room_bytes(&self) -> i64 {
+        let room_bytes = self.budget.room_bytes();
+        room_bytes.saturating_sub_unsigned(self.background.waiting_bytes())
+    }
+
+    /// Whether a write waits for memory or is refused.
+    pub(crate) fn when_full(&self) -> Room {
+        if self.background.waiting_bytes() > 0 {
+            Room::Soon
+        } else {
+            self.budget.when_full()
+        }
+    }
+
+    /// Bytes of what was removed and waits to be freed in the background.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.background.waiting_bytes()
+    }
+
+    pub(crate) fn slabs(&self) -> &Slabs {
+        &self.slabs
+    }
+
     #[inline]
     pub(crate) fn shard(&self, hash: u64) -> usize {
         table::shard(hash, self.shard_bits)
@@ -218,6 +247,7 @@ pub struct Worker {
     pub(crate) memory: RefCell<Memory>,
     pub(crate) sweep: SweepPosition,
     pub(crate) evictor: Evictor,
+    pub(crate) mover: Mover,
 }
 
 impl Worker {

@@ -29,6 +29,7 @@ mod access;
 mod ahead;
 mod background;
 mod budget;
+mod compact;
 mod entry;
 mod evict;
 mod hash;
@@ -52,6 +53,7 @@ mod whole;
 
 pub use access::{Busy, Group, Key, Locked, Plan};
 pub use budget::{Eviction, Limit, Room};
+pub use compact::CompactionStats;
 pub use entry::EntryRef;
 pub use evict::MadeRoom;
 pub use keyspace::{Keyspace, Options, Worker};

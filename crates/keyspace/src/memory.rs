@@ -27,7 +27,11 @@ impl Memory {
     pub fn collect(&mut self, quiescence: &Quiescence, all: bool) {
         let large = self.garbage.collect(quiescence, &mut self.magazines, all);
         if !large.is_empty() {
-            self.background.free(Waste::Large(large));
+            let bytes = large
+                .iter()
+                .map(|value| value.allocated_bytes() as u64)
+                .sum();
+            self.background.free(Waste::Large(large), bytes);
         }
     }
 }

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `class` | size classes: 8 to 1024 bytes in steps of 8, then some counts of cache lines up to 127 |
 //! | `page` | header, bitmap and objects of a page in use |
+//! | `page_set` | pages that are being emptied |
 //! | `class_pages` | the pages of one class |
 //! | `pool` | chunks, and the pages that no class has |
 //! | `memory` | chunks from the system |
@@ -55,6 +56,7 @@ mod class;
 mod class_pages;
 mod memory;
 mod page;
+mod page_set;
 mod pool;
 mod provider;
 #[cfg(test)]
@@ -71,6 +73,7 @@ use class::{CLASSES, SHAPES, class_of};
 use class_pages::ClassPages;
 use memory::CHUNK_BYTES;
 use page::Page;
+pub(crate) use page_set::PageSet;
 use pool::{PAGE_BYTES, PageMemory, Pool};
 
 /// Whether chunks ask the system for huge pages.
@@ -100,6 +103,8 @@ pub(crate) struct Magazines {
     lens_before: [u16; CLASSES],
     /// Pages without objects. Giving them back to the system takes longer than a command may wait, when there are many.
     emptied: Vec<PageMemory>,
+    /// Pages whose objects are not kept here.
+    emptying: Option<Arc<PageSet>>,
 }
 
 // SAFETY: the objects in magazines belong to them alone, and to no thread.
@@ -174,6 +179,22 @@ impl Slabs {
         stats.filter(|class| class.pages > 0)
     }
 
+    /// Chooses sparse pages of each class, whose objects would find room in its other pages. They give out no more
+    /// objects until [`Slabs::end_emptying`]. Their addresses.
+    pub fn begin_emptying(&self) -> Vec<usize> {
+        let mut addresses = Vec::new();
+        for class in &self.classes {
+            class.0.lock().begin_emptying(&mut addresses);
+        }
+        addresses
+    }
+
+    /// Lets the pages that are not empty serve again; how many those are.
+    pub fn end_emptying(&self) -> usize {
+        let end = |class: &Class| class.0.lock().end_emptying();
+        self.classes.iter().map(end).sum()
+    }
+
     /// Fills an empty magazine by half; leaves it empty if the system has no memory.
     fn refill(&self, class: usize, objects: &mut Vec<NonNull<u8>>) {
         let mut pages = self.classes[class].0.lock();
@@ -217,6 +238,7 @@ impl Magazines {
             }),
             lens_before: [0; CLASSES],
             emptied: Vec::new(),
+            emptying: None,
         }
     }
 
@@ -252,13 +274,25 @@ impl Magazines {
             // SAFETY: the same layout went to the global allocator.
             return unsafe { free_globally(start, layout) };
         };
+        let is_emptying = self.emptying.as_ref().is_some_and(|pages| pages.has(start));
         let objects = &mut self.objects[class];
-        if objects.len() < objects.capacity() {
+        if is_emptying {
+            // SAFETY: as the caller promises.
+            unsafe { self.slabs.give(class, &[start], &mut self.emptied) };
+        } else if objects.len() < objects.capacity() {
             objects.push(start);
         } else {
             // SAFETY: as the caller promises.
             unsafe { self.give_half(class, start) };
         }
+    }
+
+    /// Keeps no objects of these pages from now on.
+    pub fn set_emptying(&mut self, pages: Option<Arc<PageSet>>) {
+        if pages.is_some() {
+            self.flush();
+        }
+        self.emptying = pages;
     }
 
     /// Gives every object back to its page.

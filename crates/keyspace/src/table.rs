@@ -40,7 +40,7 @@ use std::sync::atomic::{
 use bucket::{Bucket, Buckets, SLOTS, pack, tag_of};
 use lock::Lock;
 use version::{Begun, Torn, Version};
-pub(crate) use walk::ExpiredSegment;
+pub(crate) use walk::{ExpiredSegment, MovedSegment};
 
 use crate::entry::{Entry, EntryRef};
 use crate::keyspace::Keyspace;
@@ -496,7 +496,9 @@ impl<'t> Held<'t> {
         let new = unsafe { entry.as_ref() };
         self.count_deadline(new, 1);
         self.count_deadline(found.entry(), -1);
-        self.count_bytes(new.memory_bytes() - found.entry().memory_bytes());
+        if !new.is_as_large_as(&found.entry) {
+            self.count_bytes(new.memory_bytes() - found.entry.memory_bytes());
+        }
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
         // SAFETY: it has left its slot.

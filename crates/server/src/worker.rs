@@ -45,6 +45,8 @@ const STOPPING_SLEEP: Duration = Duration::from_millis(5);
 const SHORT_SLEEP: Duration = Duration::from_millis(1);
 /// The most keys that are evicted in one wake besides those of its groups.
 const EVICTED_IDLE_MAX: usize = 256;
+/// Slots that a worker looks at in one wake while sparse memory is being emptied.
+const COMPACTED_SLOTS_MAX: usize = 4096;
 /// Output buffers that a worker keeps for reuse.
 const KEPT_BUFFERS_MAX: usize = 256;
 
@@ -80,6 +82,7 @@ pub struct Worker<B: Backend> {
     has_deadlines: bool,
     has_memory_to_give: bool,
     pub(crate) is_evicting: bool,
+    is_compacting: bool,
     is_stopping: bool,
 }
 
@@ -126,6 +129,7 @@ impl<B: Backend> Worker<B> {
             has_deadlines: false,
             has_memory_to_give: false,
             is_evicting: false,
+            is_compacting: false,
             is_stopping: false,
         })
     }
@@ -180,7 +184,7 @@ impl<B: Backend> Worker<B> {
         if self.is_stopping {
             return STOPPING_SLEEP;
         }
-        if self.has_memory_to_give || self.is_evicting {
+        if self.has_memory_to_give || self.is_evicting || self.is_compacting {
             return SHORT_SLEEP;
         }
         let mut until_ms = self.next_tick_ms;
@@ -541,6 +545,7 @@ impl<B: Backend> Worker<B> {
             .keyspace
             .make_room(self.now_ms, EVICTED_IDLE_MAX)
             .is_behind;
+        self.is_compacting = self.keyspace.compact(self.now_ms, COMPACTED_SLOTS_MAX);
         self.has_memory_to_give = self.keyspace.give_memory_back();
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;

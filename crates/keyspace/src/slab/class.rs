@@ -123,7 +123,7 @@ pub(super) fn class_of(layout: Layout) -> Option<usize> {
         None
     } else if layout.align() <= WORD_BYTES && layout.size() <= WORDS_BYTES_MAX {
         Some(layout.size().div_ceil(WORD_BYTES))
-    } else if layout.align() == LINE_BYTES && layout.size() <= LINES_MAX * LINE_BYTES {
+    } else if layout.align() <= LINE_BYTES && layout.size() <= LINES_MAX * LINE_BYTES {
         Some(usize::from(
             CLASS_OF_LINES[layout.size().div_ceil(LINE_BYTES)],
         ))

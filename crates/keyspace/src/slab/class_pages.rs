@@ -14,10 +14,15 @@ use super::class::{SHAPES, Shape};
 use super::page::Page;
 use super::pool::PageMemory;
 
+/// The most pages that are looked at under the lock for those that are to be emptied: some hundred microseconds.
+const LOOKED_AT_MAX: usize = 4096;
+
 /// The pages of a class.
 pub(super) struct ClassPages {
     class: usize,
     partly_used: Option<Page>,
+    /// Pages that give out no more objects.
+    emptying: Option<Page>,
     pages: usize,
     /// Objects that are in use or in a magazine.
     used: usize,
@@ -31,6 +36,7 @@ impl ClassPages {
         Self {
             class,
             partly_used: None,
+            emptying: None,
             pages: 0,
             used: 0,
         }
@@ -101,26 +107,81 @@ impl ClassPages {
         None
     }
 
+    /// Chooses the sparsest pages that have no more objects in use than the others have room for, and adds their
+    /// addresses to `addresses`. Looks at no more than [`LOOKED_AT_MAX`] pages: the lock is held meanwhile.
+    pub fn begin_emptying(&mut self, addresses: &mut Vec<usize>) {
+        let mut pages = Vec::new();
+        let mut next = self.partly_used;
+        while let Some(page) = next
+            && pages.len() < LOOKED_AT_MAX
+        {
+            // SAFETY: a page of our list, and its only parts.
+            let parts = unsafe { page.parts() };
+            pages.push((parts.header.free, page));
+            next = parts.header.next;
+        }
+        pages.sort_unstable_by_key(|(free, _)| std::cmp::Reverse(*free));
+        let objects = self.shape().objects;
+        let mut room: usize = pages.iter().map(|(free, _)| usize::from(*free)).sum();
+        for (free, page) in pages {
+            let (free, in_use) = (usize::from(free), objects - usize::from(free));
+            if free + in_use > room {
+                break;
+            }
+            room -= free + in_use;
+            self.unlink(page);
+            // SAFETY: a page of this class, and its only parts.
+            unsafe { page.parts() }.header.is_emptying = true;
+            self.link(page);
+            addresses.push(page.address());
+        }
+    }
+
+    /// Lets the pages that are being emptied serve again; how many those are.
+    pub fn end_emptying(&mut self) -> usize {
+        let mut left = 0;
+        while let Some(page) = self.emptying {
+            self.unlink(page);
+            // SAFETY: a page of this class, and its only parts.
+            unsafe { page.parts() }.header.is_emptying = false;
+            self.link(page);
+            left += 1;
+        }
+        left
+    }
+
+    /// The list that a page belongs to.
+    fn list(&mut self, is_emptying: bool) -> &mut Option<Page> {
+        if is_emptying {
+            &mut self.emptying
+        } else {
+            &mut self.partly_used
+        }
+    }
+
     fn link(&mut self, page: Page) {
-        if let Some(next) = self.partly_used {
+        // SAFETY: a page of this class, and its only parts.
+        let is_emptying = unsafe { page.parts() }.header.is_emptying;
+        let first = self.list(is_emptying).replace(page);
+        if let Some(next) = first {
             // SAFETY: a page of our list, and its only parts.
             unsafe { next.parts() }.header.previous = Some(page);
         }
         // SAFETY: a page of this class, and its only parts.
         let parts = unsafe { page.parts() };
-        parts.header.next = self.partly_used;
+        parts.header.next = first;
         parts.header.previous = None;
-        self.partly_used = Some(page);
     }
 
     fn unlink(&mut self, page: Page) {
         // SAFETY: a page of our list, and its only parts.
         let parts = unsafe { page.parts() };
+        let is_emptying = parts.header.is_emptying;
         let (next, previous) = (parts.header.next.take(), parts.header.previous.take());
         match previous {
             // SAFETY: a page of our list, and its only parts.
             Some(previous) => unsafe { previous.parts() }.header.next = next,
-            None => self.partly_used = next,
+            None => *self.list(is_emptying) = next,
         }
         if let Some(next) = next {
             // SAFETY: a page of our list, and its only parts.

@@ -2,7 +2,7 @@
 //! One page in use: a header, a bitmap of its free objects, and the objects at its end.
 //!
 //! ```text
-//! magic 4 | class 2 | free objects 2 | next 8 | previous 8 | bitmap, 1 bit an object | unused | objects
+//! magic 3 | emptying 1 | class 2 | free objects 2 | next 8 | previous 8 | bitmap, 1 bit an object | unused | objects
 //! ```
 //!
 //! Soundness: header and bitmap are touched only through [`Page::parts`], whose callers hold the lock of the page's
@@ -15,7 +15,7 @@ use super::class::{SHAPES, Shape};
 use super::pool::{PAGE_BYTES, PageMemory};
 use crate::prefetch::prefetch_line;
 
-const MAGIC: u32 = u32::from_be_bytes(*b"slab");
+const MAGIC: [u8; 3] = *b"sla";
 const WORD_BITS: usize = u64::BITS as usize;
 
 /// What a page has before its bitmap.
@@ -24,7 +24,9 @@ pub(super) const HEADER_BYTES: usize = size_of::<Header>();
 /// The beginning of a page.
 #[repr(C)]
 pub(super) struct Header {
-    magic: u32,
+    magic: [u8; 3],
+    /// Whether it gives out no more objects.
+    pub is_emptying: bool,
     class: u16,
     /// How many objects are free: those that are neither in use nor in a magazine.
     pub free: u16,
@@ -56,6 +58,7 @@ impl Page {
         unsafe {
             header.write(Header {
                 magic: MAGIC,
+                is_emptying: false,
                 class: class as u16,
                 free: shape.objects as u16,
                 next: None,
@@ -75,6 +78,11 @@ impl Page {
         let start = object.as_ptr().map_addr(|at| at & !(PAGE_BYTES - 1));
         // An object never lies at the beginning of memory, and neither does its page.
         Self(NonNull::new(start).unwrap_or(object).cast())
+    }
+
+    /// Where it begins.
+    pub fn address(self) -> usize {
+        self.0.addr().get()
     }
 
     /// Starts to load what [`Parts::give`] needs to take back an object of this shape.
@@ -108,7 +116,7 @@ impl Page {
     pub unsafe fn retire(self) -> PageMemory {
         // SAFETY: nobody else has the page any more, which came from a `PageMemory`.
         unsafe {
-            (*self.0.as_ptr()).magic = 0;
+            (*self.0.as_ptr()).magic = [0; 3];
             PageMemory::new(self.0.cast())
         }
     }

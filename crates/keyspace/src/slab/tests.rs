@@ -250,7 +250,8 @@ fn layouts_get_classes_of_their_size() {
         assert!(shape.object_bytes >= count * 64);
         assert_eq!(shape.object_bytes % 64, 0);
     }
-    for layout in [words(1025), lines(128), Layout::new::<u128>()] {
+    let aligned = Layout::from_size_align(64, 128).expect("a layout");
+    for layout in [words(8129), lines(128), aligned] {
         assert_eq!(class_of(layout), None, "{layout:?}");
     }
 }

@@ -64,6 +64,12 @@ impl<'t> Held<'t> {
         self.retire_buckets(old_word, memory);
     }
 
+    /// Moves the buckets of a segment to another place.
+    pub(super) fn move_buckets(&mut self, hash: u64, memory: &mut Memory) {
+        let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
+        self.resize(hash, buckets.buckets.len(), memory);
+    }
+
     fn count_table_bytes(&self, by: i64) {
         self.counters.add_table_bytes(self.database.into(), by);
     }

@@ -7,15 +7,15 @@
 
 use std::num::NonZero;
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::bucket::{Buckets, SLOTS, tag_of};
+use super::bucket::{Buckets, SLOTS, pack, tag_of};
 use super::growth::directory_layout;
 use super::{ADDRESS_MASK, ALIGNED_MASK, DEPTH_MASK, Held, TAG_BITS, Table, tag};
 use crate::entry::{Entry, EntryRef};
 use crate::memory::Memory;
 use crate::prefetch::prefetch_line;
-use crate::slab::Magazines;
+use crate::slab::{Magazines, PageSet};
 
 /// What [`Held::expire_segment`] has done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +30,17 @@ pub(crate) struct ExpiredSegment {
     pub ttl_ms_sum: u64,
     /// How many those are.
     pub ttls: u64,
+}
+
+/// What [`Held::move_segment`] has done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MovedSegment {
+    /// The position of the next segment; 0 after the last one of all shards.
+    pub next: u64,
+    /// Slots looked at.
+    pub slots: usize,
+    /// Entries and arrays of buckets moved.
+    pub moved: u64,
 }
 
 impl<'t> Held<'t> {
@@ -105,6 +116,43 @@ impl<'t> Held<'t> {
             self.remove(found, memory);
         }
         segment
+    }
+
+    /// Moves what the segment of `position` has in these pages elsewhere: entries, and the buckets.
+    pub fn move_segment(
+        &mut self,
+        position: u64,
+        pages: &PageSet,
+        memory: &mut Memory,
+    ) -> MovedSegment {
+        let segment = self.table.segment(position, self.shard_bits());
+        let buckets = self.buckets(segment);
+        let mut moved = MovedSegment {
+            next: next_prefix(position, self.shard_bits() + buckets.depth),
+            slots: buckets.buckets.len() * SLOTS,
+            moved: 0,
+        };
+        for slot in buckets.buckets.iter().flat_map(|bucket| &bucket.0) {
+            let word = slot.load(Relaxed);
+            if word == 0 || !pages.has(object(word & ADDRESS_MASK)) {
+                continue;
+            }
+            let entry = self.entry(word);
+            slot.store(
+                pack(entry.moved(&mut memory.magazines), tag_of(word)),
+                Release,
+            );
+            let (start, layout) = entry.own_memory();
+            // SAFETY: it has left its slot, and its value, if it has one of its own, is the new one's.
+            unsafe { memory.garbage.retire_memory(start, layout) };
+            moved.moved += 1;
+        }
+        let word = segment.word.load(Relaxed);
+        if word & ALIGNED_MASK != 0 && pages.has(object(word & ALIGNED_MASK)) {
+            self.move_buckets(position, memory);
+            moved.moved += 1;
+        }
+        moved
     }
 
     /// Shows `look` the entries of the segment of `position` with their hashes, from the bucket of `position` on, until
@@ -206,6 +254,12 @@ impl Table {
 pub(super) fn address(word: u64) -> NonNull<u8> {
     let address = NonZero::new((word & ALIGNED_MASK) as usize).expect("asked for before");
     NonNull::with_exposed_provenance(address)
+}
+
+/// The place in a word, to ask where it lies.
+fn object(address: u64) -> NonNull<u8> {
+    let address = NonZero::new(address as usize).expect("asked for before");
+    NonNull::without_provenance(address)
 }
 
 fn slots_in_use(buckets: Buckets<'_>, bucket: usize) -> impl Iterator<Item = u64> {

@@ -11,6 +11,7 @@
 //! | `categories` | the categories of commands |
 //! | `documentation` | docs/commands.md |
 //! | `help` | HELP of containers |
+//! | `jitter` | deadlines that are spread |
 //! | `glob` | patterns of keys and names |
 //! | `testing` | runs commands in process, for unit tests |
 //! | `strings`, `keys`, `connection`, `transactions`, `server` | the families of commands |
@@ -27,6 +28,7 @@ mod error;
 pub mod glob;
 mod heads;
 mod help;
+mod jitter;
 mod keys;
 pub mod limits;
 mod parse;

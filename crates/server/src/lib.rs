@@ -3,8 +3,9 @@
 //! - `config`, `logging`: settings and the log.
 //! - `serve`: the start and the end: listeners, workers, signals.
 //! - `worker`, `turn`, `connection`: a worker thread, its execution, its connections.
-//! - `process`, `clock`, `memory`: what the workers share: admission, mailboxes, time, counters.
+//! - `process`, `clock`, `memory`, `available_memory`: what the workers share: admission, mailboxes, time, counters.
 
+mod available_memory;
 mod clock;
 pub mod config;
 mod connection;

@@ -16,6 +16,7 @@ use net::{Peer, Socket, Waker};
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
+use crate::available_memory::AvailableMemory;
 use crate::clock::Clock;
 use crate::config::{Config, EvictionPolicy};
 use crate::memory;
@@ -51,6 +52,7 @@ pub struct Process {
     samples: Mutex<Samples>,
     keyspace: Arc<Keyspace>,
     ready: OnceLock<memory::AtStart>,
+    available_memory: AvailableMemory,
 }
 
 /// What is decided at the start.
@@ -151,6 +153,7 @@ impl Process {
             keyspace,
             samples: Mutex::default(),
             ready: OnceLock::new(),
+            available_memory: AvailableMemory::find(),
         }
     }
 
@@ -257,9 +260,11 @@ impl Process {
         }
     }
 
-    /// About once a second, from one worker: the clock, rates and peaks.
+    /// About once a second, from one worker: the clock, the memory that there is, rates and peaks.
     pub fn tick(&self, shared: &Shared) {
         self.clock.slew();
+        self.config
+            .set_available_memory(self.available_memory.bytes());
         let at_ms = self.clock.now_ms();
         let totals = PerSecond {
             commands: shared.stats.iter().map(|stats| stats.executed()).sum(),
@@ -422,9 +427,9 @@ impl commands::shared::Process for ForCommands {
                 .path()
                 .map_or_else(String::new, |path| path.display().to_string()),
             max_clients: settings.server.max_connections.into(),
-            max_memory: settings.memory.max_memory,
+            max_memory: settings.memory_limits().max_memory_bytes,
             max_memory_policy: EvictionPolicy::WORDS[settings.memory.eviction_policy as usize]
-                .redis
+                .shown()
                 .to_owned(),
             connections_received: process.received.load(Relaxed),
             connections_rejected: process.rejected.load(Relaxed),

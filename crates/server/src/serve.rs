@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -202,10 +203,12 @@ fn listen_tcp(address: SocketAddr, options: &ListenerOptions) -> io::Result<List
 /// Lets what commands need of the settings follow them.
 fn follow_settings(config: &Config, shared: &Arc<Shared>) {
     let apply = |shared: &Shared, settings: &Settings| {
-        shared.string_bytes_max.store(
-            settings.server.proto_max_bulk_bytes,
-            std::sync::atomic::Ordering::Relaxed,
-        );
+        shared
+            .string_bytes_max
+            .store(settings.server.proto_max_bulk_bytes, Relaxed);
+        shared
+            .ttl_jitter_percent
+            .store(settings.memory.ttl_jitter_percent, Relaxed);
     };
     apply(shared, &config.settings());
     let shared = Arc::clone(shared);

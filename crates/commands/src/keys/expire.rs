@@ -133,6 +133,12 @@ fn expire(
     let deadline_ms = deadline_ms(integer(args.get(2))?, unit, start, now_ms)
         .ok_or_else(|| CommandError::InvalidExpireTime(context.command.to_owned()))?;
     let key = context.key(args, 1);
+    let deadline_ms = match start {
+        Start::Now if deadline_ms > now_ms => context
+            .with_jitter(deadline_ms.cast_unsigned(), key)
+            .cast_signed(),
+        Start::Now | Start::Epoch => deadline_ms,
+    };
     let is_set = match context.keys.find(key) {
         None => false,
         Some(entry) => {

@@ -78,7 +78,8 @@ pub fn getex(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comman
         return Ok(());
     };
     let has_deadline = entry.deadline_ms().is_some();
-    match lifetime.deadline(context, Deadline::Keep)? {
+    let deadline = lifetime.deadline(context, Deadline::Keep)?;
+    match lifetime.spread(context, deadline, key) {
         Deadline::Keep => {}
         Deadline::None if !has_deadline => {}
         Deadline::None => {

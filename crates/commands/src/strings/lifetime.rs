@@ -1,6 +1,6 @@
 //! Options that say how long a key lives: EX, PX, EXAT, PXAT, KEEPTTL, PERSIST.
 
-use keyspace::Deadline;
+use keyspace::{Deadline, Key};
 use resp::ArgsIter;
 
 use crate::context::Context;
@@ -76,6 +76,17 @@ impl<'a> Lifetime<'a> {
             Self::Until(unit, number) => Deadline::At(unit.deadline_ms(context, number)?),
         })
     }
+
+    /// The deadline of one key, spread as the settings say, if it was given relative to now.
+    #[inline]
+    pub fn spread(self, context: &Context<'_, '_>, deadline: Deadline, key: Key<'_>) -> Deadline {
+        match (self, deadline) {
+            (Self::Until(unit, _), Deadline::At(deadline_ms)) => {
+                Deadline::At(unit.spread_ms(context, deadline_ms, key))
+            }
+            _ => deadline,
+        }
+    }
 }
 
 impl TimeUnit {
@@ -88,6 +99,15 @@ impl TimeUnit {
         ];
         let named = units.into_iter().find(|(name, _)| is(option, name))?;
         Some(named.1)
+    }
+
+    /// A point in time of this unit, spread as the settings say, if it is relative to now.
+    #[inline]
+    pub fn spread_ms(self, context: &Context<'_, '_>, deadline_ms: u64, key: Key<'_>) -> u64 {
+        match self {
+            Self::Seconds | Self::Milliseconds => context.with_jitter(deadline_ms, key),
+            Self::UnixSeconds | Self::UnixMilliseconds => deadline_ms,
+        }
     }
 
     /// The point in time that `number` is, in milliseconds of the Unix epoch.

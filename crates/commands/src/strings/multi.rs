@@ -62,7 +62,13 @@ fn write_one(
 
 pub fn mset(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     check_pairs(context, args)?;
-    set_pairs(context, args, 1..args.len(), Deadline::None);
+    set_pairs(
+        context,
+        args,
+        1..args.len(),
+        Lifetime::Unsaid,
+        Deadline::None,
+    );
     context.reply.ok();
     Ok(())
 }
@@ -72,7 +78,7 @@ pub fn msetnx(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
     let pairs = 1..args.len();
     let is_met = is_met_by_all(context, args, pairs.clone(), Condition::Missing)?;
     if is_met {
-        set_pairs(context, args, pairs, Deadline::None);
+        set_pairs(context, args, pairs, Lifetime::Unsaid, Deadline::None);
     }
     context.reply.integer(i64::from(is_met));
     Ok(())
@@ -84,7 +90,7 @@ pub fn msetex(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
     let deadline = lifetime.deadline(context, Deadline::None)?;
     let is_met = is_met_by_all(context, args, pairs.clone(), condition)?;
     if is_met {
-        set_pairs(context, args, pairs, deadline);
+        set_pairs(context, args, pairs, lifetime, deadline);
     }
     context.reply.integer(i64::from(is_met));
     Ok(())
@@ -147,10 +153,12 @@ fn set_pairs(
     context: &mut Context<'_, '_>,
     args: Args<'_>,
     pairs: std::ops::Range<usize>,
+    lifetime: Lifetime<'_>,
     deadline: Deadline,
 ) {
     for at in pairs.step_by(2) {
         let key = context.key(args, at);
+        let deadline = lifetime.spread(context, deadline, key);
         context.set(key, args.get(at + 1), deadline);
     }
 }

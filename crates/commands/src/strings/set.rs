@@ -75,6 +75,7 @@ fn set_with_options(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(),
     }
     let is_met = condition == Condition::Always || condition.is_met(context.keys.find(key))?;
     if is_met {
+        let deadline = lifetime.spread(context, deadline, key);
         context.set(key, args.get(2), deadline);
     }
     match reply {
@@ -110,6 +111,7 @@ fn set_until(
 ) -> Result<(), CommandError> {
     let deadline_ms = unit.deadline_ms(context, args.get(2))?;
     let key = context.key(args, 1);
+    let deadline_ms = unit.spread_ms(context, deadline_ms, key);
     context.set(key, args.get(3), Deadline::At(deadline_ms));
     context.reply.ok();
     Ok(())

@@ -101,14 +101,17 @@ macro_rules! declare_settings {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Settings {
             $( $(#[doc = $section_text])+ pub $section: $struct, )*
+            /// The memory that this process may use, in bytes: what percentages of it are of. It is no setting.
+            pub available_memory_bytes: u64,
         }
 
         impl Settings {
-            /// The settings of one value for each row, in the order of the rows.
-            pub(super) fn from_values(values: &[Value]) -> Settings {
+            /// The settings of one value for each row, in the order of the rows, where there is so much memory.
+            pub(super) fn from_values(values: &[Value], available_memory_bytes: u64) -> Settings {
                 let mut values = values.iter();
                 Settings {
                     $( $section: $struct { $( $field: next_field(&mut values), )* }, )*
+                    available_memory_bytes,
                 }
             }
         }

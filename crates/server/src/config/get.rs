@@ -26,7 +26,7 @@ impl Config {
         for pattern in patterns {
             let lower = pattern.to_ascii_lowercase();
             let is_glob = pattern.iter().any(|byte| b"[*?".contains(byte));
-            for (name, value) in names(&state.values) {
+            for (name, value) in names(&state.values, state.available_memory_bytes) {
                 if is_glob && glob(&lower, name.as_bytes()) {
                     add(name, &value);
                 } else if !is_glob && lower == name.as_bytes() {
@@ -39,11 +39,14 @@ impl Config {
 }
 
 /// Every name of CONFIG GET with its value: Redis's names, the fixed ones, then the paths.
-fn names(values: &[Value]) -> impl Iterator<Item = (&'static str, String)> {
+fn names(
+    values: &[Value],
+    available_memory_bytes: u64,
+) -> impl Iterator<Item = (&'static str, String)> {
     let rows = || ROWS.iter().zip(values);
     let redis = rows()
         .filter(|(row, _)| !row.redis.is_empty())
-        .map(|(row, value)| (row.redis, value.redis(&row.kind)));
+        .map(move |(row, value)| (row.redis, value.redis(&row.kind, available_memory_bytes)));
     let constants = CONSTANTS
         .iter()
         .map(|constant| (constant.name, constant.value.to_owned()));

@@ -70,7 +70,7 @@ impl Layers {
             Ok(value) => match row.refusal(&value) {
                 Some(reason) => self.errors.push(format!("{source}: {} {reason}", row.path)),
                 None => {
-                    self.values[index] = value;
+                    self.values[index] = value.over(&self.values[index]);
                     self.sources[index] = source;
                 }
             },

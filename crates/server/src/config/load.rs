@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{self, Arguments};
 use super::layers::{Errors, Layers};
+use super::portion::Portion;
 use super::store::Config;
 use super::table::Settings;
 use super::{environment, file, help};
+use crate::available_memory::AvailableMemory;
 
 /// The file that is read when no flag names one.
 const DEFAULT_FILE: &str = "redistill.toml";
@@ -22,6 +24,8 @@ pub struct Inputs<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<OsString>,
     /// The working directory.
     pub directory: PathBuf,
+    /// The memory that this process may use, in bytes; 0 when that is not known.
+    pub available_memory_bytes: u64,
 }
 
 /// What the command line asks the program to do.
@@ -46,6 +50,7 @@ pub fn from_process() -> Result<Start, Errors> {
         arguments: std::env::args_os().skip(1).collect(),
         environment: &|name| std::env::var_os(name),
         directory,
+        available_memory_bytes: AvailableMemory::find().bytes(),
     })
 }
 
@@ -62,7 +67,7 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
     let path = read_file(&mut layers, &arguments, &inputs.directory);
     environment::read(&mut layers, inputs.environment);
     arguments.read(&mut layers);
-    check_together(&mut layers);
+    check_together(&mut layers, inputs.available_memory_bytes);
     if !layers.errors.is_empty() {
         return Err(Errors(layers.errors));
     }
@@ -70,7 +75,12 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
         return Ok(Start::Print(help::effective(&layers, path.as_deref())));
     }
     Ok(Start::Serve {
-        config: Config::new(layers.values, layers.sources, path),
+        config: Config::new(
+            layers.values,
+            layers.sources,
+            path,
+            inputs.available_memory_bytes,
+        ),
         notes: layers.notes,
     })
 }
@@ -90,14 +100,21 @@ fn read_file(layers: &mut Layers, arguments: &Arguments, directory: &Path) -> Op
 }
 
 /// Checks what no setting shows alone.
-fn check_together(layers: &mut Layers) {
+fn check_together(layers: &mut Layers, available_memory_bytes: u64) {
     if !layers.errors.is_empty() {
         return;
     }
-    let settings = Settings::from_values(&layers.values);
+    let settings = Settings::from_values(&layers.values, available_memory_bytes);
     if settings.server.port == 0 && settings.server.unix_socket.is_none() {
         layers.errors.push(
             "server.port is 0 and server.unix_socket is empty: nothing to listen on".to_owned(),
         );
+    }
+    let max_memory = settings.memory.max_memory;
+    if available_memory_bytes == 0 && !matches!(max_memory, Portion::Bytes(_)) {
+        layers.errors.push(format!(
+            "memory.max_memory is '{}', but how much memory there is cannot be found out: give it in bytes",
+            max_memory.plain()
+        ));
     }
 }

@@ -1,7 +1,8 @@
 //! Configuration: one table of settings (`table`), and everything that derives from it.
 //!
 //! - `table`, `declare`: the settings, and the macro that makes rows and typed structs of them.
-//! - `value`, `size`: the types a setting can have, and byte sizes as people write them.
+//! - `value`, `size`, `portion`, `output_limits`: the types a setting can have, and byte sizes as people write them.
+//! - `memory_limits`: what the settings say about memory, in plain numbers.
 //! - `load`: the start: `layers` puts together what `file`, `environment` and `arguments` say;
 //!   `source` names where each value came from, `nearest` finds what a wrong name was meant to be.
 //! - `help`: `--help`, `--version`, `--check-config` and the page of the documents.
@@ -16,7 +17,10 @@ mod get;
 mod help;
 mod layers;
 mod load;
+mod memory_limits;
 mod nearest;
+mod output_limits;
+mod portion;
 mod rewrite;
 mod set;
 mod size;
@@ -32,6 +36,9 @@ pub use declare::Row;
 pub use help::documentation;
 pub use layers::Errors;
 pub use load::{Inputs, Start, from_process, start};
+pub use memory_limits::MemoryLimits;
+pub use output_limits::{GivenLimits, LimitsFault, OutputLimit, OutputLimits};
+pub use portion::{Portion, Whole};
 pub use source::Source;
 pub use store::{Config, Hook, Refusal, Watch};
 pub use table::{

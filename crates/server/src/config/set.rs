@@ -35,12 +35,12 @@ impl Config {
                 .check(bytes)
                 .map_err(|reason| failed(named.name, &reason))?;
             if let (Target::Row(index), Some(value)) = (named.target, value) {
-                values[index] = value;
+                values[index] = value.over(&state.values[index]);
             }
         }
         if values != state.values {
-            let before = Settings::from_values(&state.values);
-            let after = Settings::from_values(&values);
+            let before = Settings::from_values(&state.values, state.available_memory_bytes);
+            let after = Settings::from_values(&values, state.available_memory_bytes);
             ask(&state.hooks, &before, &after).map_err(|refusal| {
                 let name = named.iter().find(|named| named.path() == refusal.path);
                 failed(
@@ -141,7 +141,7 @@ impl Named {
 }
 
 /// Asks every hook. When one refuses, those before it are told to go back, the last first.
-fn ask(hooks: &[Hook], before: &Settings, after: &Settings) -> Result<(), Refusal> {
+pub(super) fn ask(hooks: &[Hook], before: &Settings, after: &Settings) -> Result<(), Refusal> {
     for (index, hook) in hooks.iter().enumerate() {
         if let Err(refusal) = hook(before, after) {
             for earlier in hooks[..index].iter().rev() {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use tracing::warn;
 
+use super::set::ask;
 use super::source::Source;
 use super::table::Settings;
 use super::value::Value;
@@ -32,6 +34,8 @@ pub(super) struct State {
     pub(super) values: Vec<Value>,
     pub(super) sources: Vec<Source>,
     pub(super) hooks: Vec<Hook>,
+    /// See [`Settings::available_memory_bytes`].
+    pub(super) available_memory_bytes: u64,
 }
 
 /// Is told the settings before and after a change, before the change is made, and acts on it or
@@ -49,14 +53,20 @@ pub struct Refusal {
 
 impl Config {
     /// One value and source for each row, in the order of the rows; the absolute path of the file
-    /// that was read, if one was.
-    pub(super) fn new(values: Vec<Value>, sources: Vec<Source>, path: Option<PathBuf>) -> Config {
-        let settings = Settings::from_values(&values);
+    /// that was read, if one was; the memory that this process may use.
+    pub(super) fn new(
+        values: Vec<Value>,
+        sources: Vec<Source>,
+        path: Option<PathBuf>,
+        available_memory_bytes: u64,
+    ) -> Config {
+        let settings = Settings::from_values(&values, available_memory_bytes);
         Config {
             state: Mutex::new(State {
                 values,
                 sources,
                 hooks: Vec::new(),
+                available_memory_bytes,
             }),
             rewriting: Mutex::new(()),
             path,
@@ -88,6 +98,25 @@ impl Config {
         hook: impl Fn(&Settings, &Settings) -> Result<(), Refusal> + Send + 'static,
     ) {
         self.state.lock().hooks.push(Box::new(hook));
+    }
+
+    /// Follows the memory that this process may use, which its control group can change.
+    pub fn set_available_memory(&self, bytes: u64) {
+        let mut state = self.state.lock();
+        if state.available_memory_bytes == bytes {
+            return;
+        }
+        let before = Settings::from_values(&state.values, state.available_memory_bytes);
+        let after = Settings::from_values(&state.values, bytes);
+        state.available_memory_bytes = bytes;
+        if let Err(Refusal { path, reason }) = ask(&state.hooks, &before, &after) {
+            warn!(
+                path,
+                reason, "a change of the memory that there is has no effect"
+            );
+            return;
+        }
+        self.publish(after);
     }
 
     /// The absolute path of the configuration file, if there is one.

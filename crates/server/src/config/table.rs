@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 
 use super::declare::{Row, declare_settings};
+use super::output_limits::OutputLimits;
+use super::portion::{Portion, Whole};
 use super::value::{BindAddress, FileMode, FromValue, Kind, Secret, Value, words};
 
 /// Redis's largest `int`, the limit of many of its settings.
@@ -109,6 +111,16 @@ declare_settings! {
         output_buffer_pause_bytes: usize = {
             kind: Kind::Bytes { min: 16 * KB, max: LONG_MAX }, default: "1mb", runtime: true,
         }
+        /// How much may wait for a client that does not read its replies, by class of client (`normal`, `replica`,
+        /// `pubsub`): hard limit, soft limit, seconds. A client is closed when more than the hard limit waits for it,
+        /// or more than the soft limit for longer than so many seconds; 0 sets no limit. Classes that are not named
+        /// stay as they are. In TOML also an array with one string for each class. Whatever the limits are, a normal
+        /// client for which server.output_buffer_pause_bytes wait has no more commands executed until it reads.
+        output_buffer_limits: OutputLimits = {
+            kind: Kind::OutputLimits,
+            default: "normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
+            redis: "client-output-buffer-limit", runtime: true,
+        }
         /// Port of the HTTP endpoints for health checks and metrics.
         health_check_port: u16 = {
             kind: Kind::Integer { min: 0, max: 65535 }, default: "8080",
@@ -138,11 +150,23 @@ declare_settings! {
 
     /// The memory limit and what happens at it.
     memory: MemorySettings {
-        /// Most memory that the data may take; 0 sets no limit.
-        max_memory: u64 = {
-            kind: Kind::Bytes { min: 0, max: LONG_MAX }, default: "0",
+        /// Most resident memory of the process; 0 sets no limit. A percentage is one of the memory that there is: the
+        /// smallest limit of the control groups that the process is in, else the machine's memory. `auto` is 75 % of
+        /// it. A control group's limit that changes is followed within about a second. CONFIG GET answers the bytes
+        /// under Redis's name, and what was written under the path.
+        max_memory: Portion = {
+            kind: Kind::Portion(Whole::AvailableMemory), default: "0",
             redis: "maxmemory", env: "REDIS_MAX_MEMORY", short: Some('m'),
             runtime: true,
+        }
+        /// Most memory that all clients together may take for what they have sent and not yet read, out of
+        /// memory.max_memory; 0 reserves 5 % of memory.max_memory, at least 8mb, and sets no limit when there is none
+        /// for the process. A limit below 128kb counts as 128kb. The clients that take most are closed until the
+        /// others fit; those that have said CLIENT NO-EVICT are not. A large value that is sent from where it is
+        /// stored counts only when the client has not read it within about a second, and once for several clients.
+        max_memory_clients: Portion = {
+            kind: Kind::Portion(Whole::MaxMemory), default: "0",
+            redis: "maxmemory-clients", runtime: true,
         }
         /// Which keys make room when the memory limit is reached.
         eviction_policy: EvictionPolicy = {
@@ -153,6 +177,23 @@ declare_settings! {
         eviction_sample_size: u32 = {
             kind: Kind::Integer { min: 1, max: INT_MAX }, default: "5",
             redis: "maxmemory-samples", runtime: true,
+        }
+        /// How slowly the count of accesses of a key grows under the lfu policies: with 0 each access counts, with 10 a
+        /// count of 255 takes about a million.
+        lfu_log_factor: u32 = {
+            kind: Kind::Integer { min: 0, max: INT_MAX }, default: "10",
+            redis: "lfu-log-factor", runtime: true, landed: false,
+        }
+        /// Minutes after which the count of accesses of a key goes down by one under the lfu policies; 0 keeps it.
+        lfu_decay_time: u32 = {
+            kind: Kind::Integer { min: 0, max: INT_MAX }, default: "1",
+            redis: "lfu-decay-time", runtime: true, landed: false,
+        }
+        /// Shortens each relative time to live by a random part of it, at most so many hundredths, so that keys that
+        /// were written together do not expire together. It holds for EX and PX of SET, GETEX and MSETEX, for SETEX,
+        /// PSETEX, EXPIRE and PEXPIRE; TTL shows what is left of the shortened time. Absolute times are kept.
+        ttl_jitter_percent: u32 = {
+            kind: Kind::Integer { min: 0, max: 100 }, default: "0", runtime: true,
         }
     }
 
@@ -205,7 +246,6 @@ pub static CONSTANTS: &[Constant] = &[
     settable("appendonly", "no"),
     settable("protected-mode", "no"),
     settable("notify-keyspace-events", ""),
-    settable("maxmemory-clients", "0"),
     settable("tls-port", "0"),
     fixed("cluster-enabled", "no"),
     fixed("daemonize", "no"),
@@ -264,6 +304,10 @@ words! {
         AllkeysRandom = "allkeys-random",
         /// None: writes that need memory fail.
         NoEviction = "noeviction",
+        /// The oldest that was not used again, of all keys: small and main queue (S3-FIFO).
+        AllkeysS3Fifo = "allkeys-s3fifo" / "",
+        /// The same, of the keys with a deadline.
+        VolatileS3Fifo = "volatile-s3fifo" / "",
     }
 }
 

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use toml_edit::{Array, Item, Value as Toml};
 
+use super::output_limits::{GivenLimits, LimitsFault, OutputLimits};
+use super::portion::{Portion, Whole};
 use super::size;
 
 /// A value that has passed the checks of its [`Kind`].
@@ -17,6 +19,10 @@ pub enum Value {
     Integer(u64),
     /// A size in bytes.
     Bytes(u64),
+    /// An amount of memory that may depend on another.
+    Portion(Portion),
+    /// Limits of what waits for clients.
+    OutputLimits(GivenLimits),
     /// On or off.
     Bool(bool),
     /// Text, a path, or a file mode in octal digits.
@@ -33,7 +39,7 @@ pub struct Word {
     /// Its name in the TOML file.
     pub name: &'static str,
     /// The nearest name that Redis has for it, which CONFIG GET answers under Redis's name of the
-    /// setting, and which is accepted everywhere.
+    /// setting, and which is accepted everywhere; empty if Redis has nothing like it.
     pub redis: &'static str,
 }
 
@@ -61,6 +67,10 @@ pub enum Kind {
         /// The largest allowed, in bytes.
         max: u64,
     },
+    /// A size in bytes, or a percentage of another, see [`Portion`].
+    Portion(Whole),
+    /// Limits of what waits for clients, see [`OutputLimits`].
+    OutputLimits,
     /// `true` or `false`; `yes` and `no` outside TOML.
     Bool,
     /// Free text, a path for instance. Empty means none.
@@ -84,6 +94,12 @@ pub enum Fault {
     NotInteger,
     /// Text that is no size in bytes.
     NotBytes,
+    /// Text that is neither a size in bytes nor a percentage.
+    NotAPortion(Whole),
+    /// More than 100 %.
+    PercentTooLarge,
+    /// Limits of what waits for clients that are not well-formed.
+    OutputLimits(LimitsFault),
     /// Text that is neither yes nor no.
     NotBool,
     /// A number outside the limits.
@@ -110,6 +126,10 @@ impl Kind {
                 self.checked_integer(parse_integer(text)?)
             }
             Kind::Bytes { .. } => self.checked_bytes(size::parse(text).ok_or(Fault::NotBytes)?),
+            Kind::Portion(whole) => checked_portion(text, whole),
+            Kind::OutputLimits => GivenLimits::parse(text)
+                .map(Value::OutputLimits)
+                .map_err(Fault::OutputLimits),
             Kind::Bool => match text.to_ascii_lowercase().as_str() {
                 "yes" | "true" => Ok(Value::Bool(true)),
                 "no" | "false" => Ok(Value::Bool(false)),
@@ -130,6 +150,7 @@ impl Kind {
                 own.or_else(|| {
                     words
                         .iter()
+                        .filter(|word| !word.redis.is_empty())
                         .find(|word| word.redis.eq_ignore_ascii_case(text))
                 })
                 .map(|word| Value::Word(word.name))
@@ -151,16 +172,25 @@ impl Kind {
                 (None, Some(text)) => self.parse(text),
                 (None, None) => Err(wrong_type()),
             },
+            Kind::Portion(whole) => match (item.as_integer(), item.as_str()) {
+                (Some(bytes), _) => checked_portion(&bytes.to_string(), whole),
+                (None, Some(text)) => self.parse(text),
+                (None, None) => Err(wrong_type()),
+            },
+            Kind::OutputLimits if item.is_array() => {
+                let texts = texts(item).ok_or_else(wrong_type)?;
+                self.parse(&texts.join(" "))
+            }
             Kind::Bool => item.as_bool().map(Value::Bool).ok_or_else(wrong_type),
             Kind::Addresses if item.is_array() => {
-                let texts: Option<Vec<&str>> = item
-                    .as_array()
-                    .and_then(|array| array.iter().map(Toml::as_str).collect());
-                checked_addresses(texts.ok_or_else(wrong_type)?.into_iter())
+                checked_addresses(texts(item).ok_or_else(wrong_type)?.into_iter())
             }
-            Kind::Text | Kind::Secret | Kind::Addresses | Kind::FileMode | Kind::Words(_) => {
-                self.parse(item.as_str().ok_or_else(wrong_type)?)
-            }
+            Kind::Text
+            | Kind::Secret
+            | Kind::Addresses
+            | Kind::OutputLimits
+            | Kind::FileMode
+            | Kind::Words(_) => self.parse(item.as_str().ok_or_else(wrong_type)?),
         }
     }
 
@@ -175,6 +205,15 @@ impl Kind {
             }
             Kind::Bytes { min, max } => {
                 format!("bytes, {} to {}", size::format(min), size::format(max))
+            }
+            Kind::Portion(Whole::AvailableMemory) => {
+                "bytes, a percentage of the memory that there is, or `auto`".to_owned()
+            }
+            Kind::Portion(Whole::MaxMemory) => {
+                "bytes, or a percentage of memory.max_memory".to_owned()
+            }
+            Kind::OutputLimits => {
+                "class, hard limit, soft limit and seconds, for each class".to_owned()
             }
             Kind::Bool => "boolean".to_owned(),
             Kind::Text => "text".to_owned(),
@@ -218,6 +257,8 @@ impl Kind {
         match self {
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => "an integer",
             Kind::Bytes { .. } => "an integer or a string such as \"512mb\"",
+            Kind::Portion(_) => "an integer or a string such as \"512mb\" or \"75%\"",
+            Kind::OutputLimits => "a string such as \"normal 0 0 0\" or an array of such strings",
             Kind::Bool => "true or false",
             Kind::Addresses => "a string or an array of strings",
             Kind::FileMode => "a string of octal digits such as \"770\"",
@@ -232,6 +273,8 @@ impl Value {
     pub fn plain(&self) -> String {
         match self {
             Value::Integer(number) | Value::Bytes(number) => number.to_string(),
+            Value::Portion(portion) => portion.plain(),
+            Value::OutputLimits(limits) => limits.plain(),
             Value::Bool(on) => on.to_string(),
             Value::Text(text) => text.clone(),
             Value::List(texts) => texts.join(" "),
@@ -239,14 +282,17 @@ impl Value {
         }
     }
 
-    /// The value as CONFIG GET answers it under Redis's name of the setting.
-    pub fn redis(&self, kind: &Kind) -> String {
+    /// The value as CONFIG GET answers it under Redis's name of the setting, where there is so much memory.
+    pub fn redis(&self, kind: &Kind, available_memory_bytes: u64) -> String {
         match (self, kind) {
+            (Value::Portion(portion), Kind::Portion(Whole::AvailableMemory)) => {
+                portion.of(available_memory_bytes).to_string()
+            }
             (Value::Bool(on), _) => if *on { "yes" } else { "no" }.to_owned(),
             (Value::Word(name), Kind::Words(words)) => words
                 .iter()
                 .find(|word| word.name == *name)
-                .map_or(*name, |word| word.redis)
+                .map_or(*name, Word::shown)
                 .to_owned(),
             _ => self.plain(),
         }
@@ -256,10 +302,9 @@ impl Value {
     pub fn toml(&self) -> Toml {
         match self {
             Value::Integer(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
-            Value::Bytes(bytes) => match i64::try_from(*bytes) {
-                Ok(number) if size::format(*bytes) == number.to_string() => number.into(),
-                _ => size::format(*bytes).into(),
-            },
+            Value::Bytes(bytes) | Value::Portion(Portion::Bytes(bytes)) => bytes_to_toml(*bytes),
+            Value::Portion(portion) => portion.plain().into(),
+            Value::OutputLimits(limits) => limits.readable().into(),
             Value::Bool(on) => (*on).into(),
             Value::Text(text) => text.as_str().into(),
             Value::List(texts) if texts.len() == 1 => texts[0].as_str().into(),
@@ -269,13 +314,42 @@ impl Value {
     }
 }
 
+impl Value {
+    /// This value, and what it leaves open as it was before.
+    pub fn over(self, before: &Value) -> Value {
+        match (self, before) {
+            (Value::OutputLimits(given), Value::OutputLimits(before)) => {
+                Value::OutputLimits(given.over(*before))
+            }
+            (value, _) => value,
+        }
+    }
+}
+
+impl Word {
+    /// Redis's name for it, or its own where Redis has none.
+    pub fn shown(&self) -> &'static str {
+        if self.redis.is_empty() {
+            self.name
+        } else {
+            self.redis
+        }
+    }
+}
+
 impl Fault {
     /// The text that Redis's CONFIG SET answers for this fault.
     pub fn redis(&self) -> String {
-        let Fault::NotAWord(words) = self else {
-            return format!("argument {self}");
+        let words = match self {
+            Fault::NotAWord(words) => words,
+            Fault::PercentTooLarge | Fault::OutputLimits(_) => return self.to_string(),
+            Fault::NotAPortion(Whole::AvailableMemory) => {
+                return "argument must be a memory value".to_owned();
+            }
+            _ => return format!("argument {self}"),
         };
         let mut names: Vec<&str> = words.iter().map(|word| word.redis).collect();
+        names.retain(|name| !name.is_empty());
         // Redis has fewer words than we have for some settings; equal ones are neighbours.
         names.dedup();
         let names = names.join(", ");
@@ -289,6 +363,16 @@ impl fmt::Display for Fault {
             Fault::WrongType(expected, found) => write!(f, "must be {expected}, not {found}"),
             Fault::NotInteger => f.write_str("couldn't be parsed into an integer"),
             Fault::NotBytes => f.write_str("must be a memory value"),
+            Fault::NotAPortion(Whole::AvailableMemory) => {
+                f.write_str("must be a memory value, a percentage or 'auto'")
+            }
+            Fault::NotAPortion(Whole::MaxMemory) => {
+                f.write_str("must be a memory or percent value")
+            }
+            Fault::PercentTooLarge => {
+                f.write_str("percentage argument must be less or equal to 100")
+            }
+            Fault::OutputLimits(fault) => f.write_str(fault.text()),
             Fault::NotBool => f.write_str("must be 'yes' or 'no'"),
             Fault::OutOfRange(min, max) => {
                 write!(f, "must be between {min} and {max} inclusive")
@@ -304,7 +388,7 @@ impl fmt::Display for Fault {
                 for (index, word) in words.iter().enumerate() {
                     let separator = if index == 0 { "" } else { ", " };
                     write!(f, "{separator}{}", word.name)?;
-                    if word.redis != word.name {
+                    if word.shown() != word.name {
                         write!(f, " ({})", word.redis)?;
                     }
                 }
@@ -402,6 +486,24 @@ macro_rules! integer_from_value {
 
 integer_from_value!(u16, u32, u64, usize);
 
+impl FromValue for Portion {
+    fn from_value(value: &Value) -> Portion {
+        match value {
+            Value::Portion(portion) => *portion,
+            other => panic!("a portion got {other:?}"),
+        }
+    }
+}
+
+impl FromValue for OutputLimits {
+    fn from_value(value: &Value) -> OutputLimits {
+        match value {
+            Value::OutputLimits(limits) => limits.whole().expect("the default names every class"),
+            other => panic!("a field of output limits got {other:?}"),
+        }
+    }
+}
+
 impl FromValue for bool {
     fn from_value(value: &Value) -> bool {
         match value {
@@ -457,7 +559,7 @@ impl FromValue for FileMode {
 }
 
 /// Declares an enum with the words that stand for its variants in a setting, `"name"` or
-/// `"name" / "redis's name"`.
+/// `"name" / "redis's name"`, which is empty if Redis has nothing like it.
 macro_rules! words {
     ($(#[$doc:meta])* $enum:ident { $( $(#[$variant_doc:meta])* $variant:ident = $name:literal $(/ $redis:literal)? ),* $(,)? }) => {
         $(#[$doc])*
@@ -489,6 +591,28 @@ pub(super) use words;
 /// The last of a word's names: Redis's, where it has its own.
 pub const fn redis_word(names: &[&'static str]) -> &'static str {
     names[names.len() - 1]
+}
+
+fn checked_portion(text: &str, whole: Whole) -> Result<Value, Fault> {
+    match Portion::parse(text, whole).ok_or(Fault::NotAPortion(whole))? {
+        Portion::Bytes(bytes) if bytes > i64::MAX as u64 => {
+            Err(Fault::OutOfRange(0, i64::MAX as u64))
+        }
+        Portion::Percent(percent) if percent > 100 => Err(Fault::PercentTooLarge),
+        portion => Ok(Value::Portion(portion)),
+    }
+}
+
+/// The strings of an array, if it has nothing else.
+fn texts(item: &Item) -> Option<Vec<&str>> {
+    item.as_array()?.iter().map(Toml::as_str).collect()
+}
+
+fn bytes_to_toml(bytes: u64) -> Toml {
+    match i64::try_from(bytes) {
+        Ok(number) if size::format(bytes) == number.to_string() => number.into(),
+        _ => size::format(bytes).into(),
+    }
 }
 
 /// A whole number as Redis reads one: no sign but a minus, no leading zero, no space.

@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole, by what they go through: the table itself, the start, and
 //! the running server's CONFIG commands.
 
+mod memory;
 mod running;
 mod starting;
 mod table;
@@ -59,6 +60,7 @@ fn start_in(
         arguments: arguments.iter().map(OsString::from).collect(),
         environment: &variable,
         directory: directory.0.clone(),
+        available_memory_bytes: 1000 << 20,
     })
 }
 

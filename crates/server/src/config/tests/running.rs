@@ -179,7 +179,7 @@ fn set_refuses_with_the_lines_of_redis() {
             "argument must be between 1048576 and 9223372036854775807 inclusive",
         ),
     );
-    for size in ["x", "-5", "5%"] {
+    for size in ["x", "-5", "%5"] {
         check_refused(
             &[("maxmemory", size)],
             &failed("maxmemory", "argument must be a memory value"),

@@ -27,8 +27,8 @@ fn the_limits_of_a_row_fit_its_field() {
             })
             .collect()
     };
-    Settings::from_values(&limit(|min, _| min));
-    Settings::from_values(&limit(|_, max| max));
+    Settings::from_values(&limit(|min, _| min), 0);
+    Settings::from_values(&limit(|_, max| max), 0);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn every_word_has_its_variant() {
         for word in words {
             let mut values: Vec<Value> = ROWS.iter().map(|row| row.default_value()).collect();
             values[index] = Value::Word(word.name);
-            Settings::from_values(&values);
+            Settings::from_values(&values, 0);
         }
     }
 }

@@ -156,6 +156,7 @@ fn process_with(arguments: &[&str], keyspace: Arc<Keyspace>) -> Process {
         arguments: arguments.iter().map(OsString::from).collect(),
         environment: &|_| None,
         directory: PathBuf::from("/nonexistent"),
+        available_memory_bytes: 1 << 30,
     });
     let Ok(Start::Serve { config, .. }) = start else {
         panic!("not settings: {arguments:?}");

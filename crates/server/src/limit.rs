@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use keyspace::{Eviction, EvictionPolicy as Policy, Limit, Order};
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::config::{EvictionPolicy, Settings};
+use crate::config::{EvictionPolicy, MemoryLimits};
 use crate::memory;
 use crate::process::{Process, ShutdownStage};
 
@@ -28,9 +28,6 @@ const MARGIN_BYTES_MIN: u64 = 1 << 20;
 const HEADROOM_RATIO: u64 = 128;
 /// What entries cost besides their own bytes while there are few, as 1 in so many: their part of the table.
 const TABLE_RATIO: u64 = 8;
-/// The part of the limit that clients may take, and the least.
-const CLIENTS_RATIO: u64 = 20;
-const CLIENTS_BYTES_MIN: u64 = 8 << 20;
 /// What a limit should leave for data beyond what the empty server takes.
 const DATA_BYTES_MIN: u64 = 8 << 20;
 
@@ -42,20 +39,21 @@ struct Memory {
     used: u64,
     /// Of clients' buffers.
     clients: u64,
+    /// What is reserved for those.
+    clients_max: u64,
 }
 
 /// What entries may take under this limit.
 fn budget(max_memory: u64, memory: Memory) -> Limit {
     let margin = (max_memory / MARGIN_RATIO).max(MARGIN_BYTES_MIN);
-    let reserve = (max_memory / CLIENTS_RATIO).max(CLIENTS_BYTES_MIN);
-    let for_clients = reserve.saturating_sub(memory.clients);
+    let for_clients = memory.clients_max.saturating_sub(memory.clients);
     let usable = max_memory.saturating_sub(margin);
     let taken = memory.resident + for_clients;
     let bytes = if taken <= usable {
         let left = usable - taken;
         memory.used + left - left / TABLE_RATIO
     } else {
-        let floor = usable.saturating_sub(reserve) / 2;
+        let floor = usable.saturating_sub(memory.clients_max) / 2;
         memory.used.saturating_sub(taken - usable).max(floor)
     };
     Limit {
@@ -69,35 +67,47 @@ fn budget(max_memory: u64, memory: Memory) -> Limit {
 /// # Errors
 /// When it cannot be started.
 pub fn keep(process: Arc<Process>) -> std::io::Result<()> {
-    let settings = process.config.settings();
-    apply_policy(&process, &settings);
+    let limits = process.config.settings().memory_limits();
+    apply(&process, &limits);
+    warn_if_small(limits.max_memory_bytes);
     let watched = Arc::clone(&process);
     process.config.on_change(move |_, settings| {
-        apply_policy(&watched, settings);
-        look(&watched, settings.memory.max_memory);
+        apply(&watched, &settings.memory_limits());
         Ok(())
     });
-    look(&process, settings.memory.max_memory);
-    warn_if_small(settings.memory.max_memory);
     let work = move || {
         while process.shutdown_stage() == ShutdownStage::Running {
-            let max_memory = process.config.settings().memory.max_memory;
-            look(&process, max_memory);
-            thread::park_timeout(if max_memory == 0 { IDLE_PERIOD } else { PERIOD });
+            let limits = process.config.settings().memory_limits();
+            look(&process, &limits);
+            let has_limit = limits.max_memory_bytes > 0;
+            thread::park_timeout(if has_limit { PERIOD } else { IDLE_PERIOD });
         }
     };
     thread::Builder::new().name("limit".into()).spawn(work)?;
     Ok(())
 }
 
+/// Sets what is evicted, and how much entries may take.
+fn apply(process: &Process, limits: &MemoryLimits) {
+    process.keyspace().set_eviction(Eviction {
+        policy: policy(limits.policy),
+        samples: u8::try_from(limits.samples).unwrap_or(u8::MAX),
+        lfu_log_factor: u16::try_from(limits.lfu_log_factor).unwrap_or(u16::MAX),
+        lfu_decay_minutes: u16::try_from(limits.lfu_decay_minutes).unwrap_or(u16::MAX),
+    });
+    look(process, limits);
+}
+
 /// Takes a look at the memory, and sets what entries may take.
-fn look(process: &Process, max_memory: u64) {
+fn look(process: &Process, limits: &MemoryLimits) {
     let keyspace = process.keyspace();
+    let max_memory = limits.max_memory_bytes;
     let limit = (max_memory > 0).then(|| {
         let memory = Memory {
             resident: memory::resident_bytes(),
             used: keyspace.used_bytes(),
             clients: 0,
+            clients_max: limits.clients_bytes_max,
         };
         if memory.resident > max_memory - max_memory / MARGIN_RATIO {
             // What the allocator keeps for later is needed now.
@@ -110,25 +120,13 @@ fn look(process: &Process, max_memory: u64) {
 }
 
 fn warn_if_small(max_memory: u64) {
-    let least = memory::resident_bytes() + CLIENTS_BYTES_MIN + DATA_BYTES_MIN;
-    if max_memory > 0 && max_memory < least {
+    let resident = memory::resident_bytes();
+    if max_memory > 0 && max_memory < resident + DATA_BYTES_MIN {
         warn!(
             max_memory,
-            "memory.max_memory leaves little for data: the empty server and the budget of its clients take {} bytes",
-            least - DATA_BYTES_MIN
+            resident, "memory.max_memory leaves less than 8 MB for data"
         );
-    } else if max_memory > 0 {
-        info!(max_memory, "resident memory is limited");
     }
-}
-
-fn apply_policy(process: &Process, settings: &Settings) {
-    let memory = &settings.memory;
-    process.keyspace().set_eviction(Eviction {
-        policy: policy(memory.eviction_policy),
-        samples: u8::try_from(memory.eviction_sample_size).unwrap_or(u8::MAX),
-        ..Eviction::default()
-    });
 }
 
 fn policy(setting: EvictionPolicy) -> Policy {
@@ -155,6 +153,7 @@ mod tests {
             resident: resident * MB,
             used: used * MB,
             clients: clients * MB,
+            clients_max: 25 * MB + MB / 2 + MB / 10,
         };
         budget(512 * MB, memory).bytes / MB
     }

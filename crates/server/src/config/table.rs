@@ -182,12 +182,12 @@ declare_settings! {
         /// count of 255 takes about a million.
         lfu_log_factor: u32 = {
             kind: Kind::Integer { min: 0, max: INT_MAX }, default: "10",
-            redis: "lfu-log-factor", runtime: true, landed: false,
+            redis: "lfu-log-factor", runtime: true,
         }
         /// Minutes after which the count of accesses of a key goes down by one under the lfu policies; 0 keeps it.
         lfu_decay_time: u32 = {
             kind: Kind::Integer { min: 0, max: INT_MAX }, default: "1",
-            redis: "lfu-decay-time", runtime: true, landed: false,
+            redis: "lfu-decay-time", runtime: true,
         }
         /// Shortens each relative time to live by a random part of it, at most so many hundredths, so that keys that
         /// were written together do not expire together. It holds for EX and PX of SET, GETEX and MSETEX, for SETEX,
@@ -304,10 +304,6 @@ words! {
         AllkeysRandom = "allkeys-random",
         /// None: writes that need memory fail.
         NoEviction = "noeviction",
-        /// The oldest that was not used again, of all keys: small and main queue (S3-FIFO).
-        AllkeysS3Fifo = "allkeys-s3fifo" / "",
-        /// The same, of the keys with a deadline.
-        VolatileS3Fifo = "volatile-s3fifo" / "",
     }
 }
 

@@ -142,7 +142,8 @@ fn memory(report: &mut Report<'_>) {
     report.field("mem_clients_normal", report.usage.clients);
     report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     report.field("mem_allocator", facts.allocator);
-    report.zeros(&["active_defrag_running"]);
+    let is_compacting = report.shared.keyspace.compaction_stats().is_running;
+    report.field("active_defrag_running", u8::from(is_compacting));
 }
 
 fn fragmentation(report: &mut Report<'_>) {
@@ -241,7 +242,6 @@ fn stats(report: &mut Report<'_>) {
         "total_forks",
         "migrate_cached_sockets",
         "slave_expires_tracked_keys",
-        "active_defrag_hits",
         "active_defrag_misses",
         "active_defrag_key_hits",
         "active_defrag_key_misses",

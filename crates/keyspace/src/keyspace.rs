@@ -1,19 +1,18 @@
 //! The keyspace as a whole: databases, workers, statistics.
 
-use std::array::from_fn;
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use crate::access::{Group, Key};
 use crate::background::Background;
+use crate::expiry::SweepPosition;
 use crate::hash::KeyHasher;
-use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
+use crate::limits::{SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::quiescence::Quiescence;
 use crate::slab::{HugePages, SlabStats, Slabs};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
-use crate::sweep::SweepPosition;
 use crate::table::{self, Databases, Table};
 use crate::watch::Watches;
 
@@ -43,7 +42,6 @@ pub struct Keyspace {
     pub(crate) background: Arc<Background>,
     pub(crate) counters: Box<[Counters]>,
     pub(crate) watches: Watches,
-    pub(crate) mean_ttl_ms: [AtomicU64; DATABASES],
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
 }
@@ -78,7 +76,6 @@ impl Keyspace {
             background: Arc::default(),
             counters: (0..workers_max).map(|_| Counters::default()).collect(),
             watches: Watches::new(),
-            mean_ttl_ms: from_fn(|_| AtomicU64::new(0)),
             shard_bits: num_shards.ilog2(),
             workers: AtomicUsize::new(0),
         })
@@ -132,9 +129,9 @@ impl Keyspace {
         }
     }
 
-    /// Statistics, summed now. Costs a few hundred nanoseconds per worker.
-    pub fn stats(&self) -> KeyspaceStats {
-        sum(&self.counters, &self.mean_ttl_ms)
+    /// Statistics, summed at `now_ms`. Costs a few hundred nanoseconds per worker.
+    pub fn stats(&self, now_ms: u64) -> KeyspaceStats {
+        sum(&self.counters, now_ms)
     }
 
     /// Starts the counts of hits, misses and expired keys anew.

@@ -20,7 +20,8 @@
 //! | `shared` | large strings, shared instead of copied |
 //! | `watch` | WATCH: who wants to know that a key has changed |
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
-//! | `sweep` | active expiry |
+//! | `deadline` | the word that has an entry's deadline |
+//! | `expiry` | the index of deadlines, and active expiry |
 //! | `stats` | counters |
 //! | `sync` | the atomics and locks that loom can replace |
 //! | `models` | every interleaving of the protocols of `quiescence` and `table`, with loom |
@@ -28,7 +29,9 @@
 mod access;
 mod ahead;
 mod background;
+mod deadline;
 mod entry;
+mod expiry;
 mod hash;
 mod keyspace;
 mod memory;
@@ -40,7 +43,6 @@ mod read;
 mod shared;
 mod slab;
 mod stats;
-mod sweep;
 mod sync;
 mod table;
 mod value;
@@ -49,12 +51,13 @@ mod whole;
 
 pub use access::{Busy, Group, Key, Locked, Plan};
 pub use entry::EntryRef;
+pub use expiry::Swept;
+pub use expiry::lag::ExpiryLag;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use read::NeedsLock;
 pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
 pub use stats::{DatabaseStats, KeyspaceStats};
-pub use sweep::Swept;
 pub use value::{Deadline, Encoding, NewValue, Number, ValueKind, ValueRef};
 pub use watch::{WatchedKey, Watcher};
 pub use whole::{Free, ScanCursor};

@@ -21,6 +21,10 @@ pub struct WorkerStats {
     pub wakes: Counter,
     /// The longest that it was busy after one of them, in microseconds.
     pub busy_us_max: Counter,
+    /// Sweeps for expired keys that had to stop before they were done.
+    pub sweeps_cut: Counter,
+    /// Nanoseconds that all sweeps have taken.
+    pub sweep_ns: Counter,
     error_codes: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -89,6 +93,8 @@ impl WorkerStats {
             errors: Counter::default(),
             wakes: Counter::default(),
             busy_us_max: Counter::default(),
+            sweeps_cut: Counter::default(),
+            sweep_ns: Counter::default(),
             error_codes: Mutex::default(),
         }
     }
@@ -138,6 +144,8 @@ impl WorkerStats {
         self.errors.reset();
         self.wakes.reset();
         self.busy_us_max.reset();
+        self.sweeps_cut.reset();
+        self.sweep_ns.reset();
         self.error_codes.lock().clear();
     }
 }

@@ -18,7 +18,7 @@ use crate::quiescence::Exclusive;
 use crate::shared::{SharedBytes, StringMut};
 use crate::slab::PageSet;
 use crate::stats::Counters;
-use crate::table::{ExpiredSegment, Found, Held, MovedSegment, Table};
+use crate::table::{Fired, Found, Held, MovedSegment, Table};
 use crate::value::{Deadline, NewValue, Number};
 use crate::watch::{WatchedKey, Watcher};
 
@@ -475,28 +475,24 @@ impl<'g> Locked<'g> {
         (!entry.has_expired(held.time_ms(self.core.now_ms))).then_some(entry)
     }
 
-    /// Removes what has expired from one segment of a shard.
-    pub(crate) fn expire_segment(
-        &mut self,
-        database: u8,
-        shard: usize,
-        position: u64,
-    ) -> ExpiredSegment {
+    /// Removes what has expired from a shard; looks at no more records than about `records_max`.
+    pub(crate) fn expire_due(&mut self, database: u8, shard: usize, records_max: usize) -> Fired {
         let now_ms = self.core.now_ms;
-        let (watches, expired) = (&self.core.keyspace.watches, &self.core.counters.expired);
+        let (watches, counters) = (&self.core.keyspace.watches, self.core.counters);
         self.with_table(database, shard, |held, memory| {
             let unbroken = Unbroken;
             let now_ms = held.time_ms(now_ms);
-            let segment = held.expire_segment(position, now_ms, memory, |hash, bytes| {
-                expired.increment();
+            let fired = held.expire_due(shard, now_ms, records_max, memory, |expiring| {
+                counters.expired.increment();
+                counters.lag.add(now_ms, expiring.lag_ms);
                 watches.announce(Key {
                     database,
-                    bytes,
-                    hash,
+                    bytes: expiring.key,
+                    hash: expiring.hash,
                 });
             });
             drop(unbroken);
-            segment
+            fired
         })
     }
 
@@ -617,7 +613,10 @@ impl<'g> Locked<'g> {
             None => touch.at_first(),
         };
         let deadline_ms = match (deadline, &found) {
-            (Deadline::At(deadline_ms), _) => Some(deadline_ms),
+            (Deadline::At(deadline_ms), _) => {
+                held.time_ms(self.core.now_ms);
+                Some(deadline_ms)
+            }
             (Deadline::Keep, Some(found))
                 if !found.entry().has_expired(held.time_ms(self.core.now_ms)) =>
             {
@@ -713,13 +712,12 @@ impl<'g> Locked<'g> {
         };
         self.begin_change();
         let unbroken = Unbroken;
-        if !held.set_deadline_in_place(found, deadline_ms) {
-            let entry = found.entry().duplicate(
-                key.bytes,
-                deadline_ms,
-                &mut self.core.memory.borrow_mut().magazines,
-            );
-            held.replace(found, entry, &mut self.core.memory.borrow_mut());
+        let memory = &mut self.core.memory.borrow_mut();
+        if !held.set_deadline_in_place(found, deadline_ms, memory) {
+            let entry = found
+                .entry()
+                .duplicate(key.bytes, deadline_ms, &mut memory.magazines);
+            held.replace(found, entry, memory);
         }
         drop(unbroken);
         self.announce(key, Change::Written);

@@ -2,7 +2,7 @@
 //! One key with its value and deadline, in one allocation.
 //!
 //! ```text
-//! header 8 | deadline 8, if any | lengths 8, if wide | integer 8, or address 8 and range 8 if large | key | value, if inline
+//! header 8 | deadline 8 (`DeadlineWord`), if any | lengths 8, if wide | integer 8, or address 8 and range 8 if large | key | value, if inline
 //! ```
 //!
 //! The header, from the lowest bit: 4 bits of form, 4 flags, 24 bits that belong to the eviction policy (now: the
@@ -21,6 +21,8 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::deadline::DeadlineWord;
+use crate::expiry::Place;
 use crate::shared::{SharedBytes, StringMut};
 use crate::slab::Magazines;
 use crate::value::{Encoding, NewValue, ValueRef};
@@ -40,8 +42,6 @@ const KEY_SHIFT: u32 = 32;
 const VALUE_SHIFT: u32 = 48;
 const NARROW_MAX: usize = u16::MAX as usize;
 const WORD: usize = 8;
-/// A deadline word that says "none": PERSIST changes the word, not the allocation.
-const NO_DEADLINE: u64 = u64::MAX;
 /// Values from this size on live in an allocation of their own that can grow in place and be shared.
 pub(crate) const LARGE_BYTES_MIN: usize = 16 << 10;
 /// The longest string that Redis calls `embstr`.
@@ -186,8 +186,8 @@ impl Entry {
             let start = pointer.as_ptr().cast::<u8>();
             let words = start.cast::<u64>();
             words.write(header);
-            if let (Some(at), Some(deadline_ms)) = (shape.deadline_at(), deadline_ms) {
-                words.add(at).write(deadline_ms.min(NO_DEADLINE - 1));
+            if let Some(at) = shape.deadline_at() {
+                words.add(at).write(DeadlineWord::new(deadline_ms).0);
             }
             if header & FLAG_WIDE != 0 {
                 words
@@ -429,16 +429,28 @@ impl<'a> EntryRef<'a> {
     /// When the key expires, in milliseconds of the Unix epoch.
     #[inline]
     pub fn deadline_ms(&self) -> Option<u64> {
+        self.deadline_word()?.deadline_ms()
+    }
+
+    /// The word with the deadline, if the entry has room for one: PERSIST changes the word, not the allocation.
+    #[inline]
+    pub(crate) fn deadline_word(&self) -> Option<DeadlineWord> {
         let at = self.shape().deadline_at()?;
-        let deadline_ms = self.word(at).load(Relaxed);
-        (deadline_ms != NO_DEADLINE).then_some(deadline_ms)
+        Some(DeadlineWord(self.word(at).load(Relaxed)))
+    }
+
+    /// Notes where the record of the deadline is filed. For the holder of the lock.
+    pub(crate) fn set_place(&self, place: Place) {
+        if let (Some(at), Some(word)) = (self.shape().deadline_at(), self.deadline_word()) {
+            self.word(at).store(word.with_place(place).0, Relaxed);
+        }
     }
 
     /// Whether its time is up at `now_ms`.
     #[inline]
     pub fn has_expired(&self, now_ms: u64) -> bool {
-        self.deadline_ms()
-            .is_some_and(|deadline_ms| now_ms > deadline_ms)
+        self.deadline_word()
+            .is_some_and(|word| word.has_expired(now_ms))
     }
 
     /// A new entry with this value under another key. A large value is shared.
@@ -557,14 +569,13 @@ impl<'a> EntryRef<'a> {
 
     /// Changes the deadline in place; false when the entry has no room for one. For the holder of the lock.
     pub(crate) fn set_deadline_in_place(&self, deadline_ms: Option<u64>) -> bool {
-        match self.shape().deadline_at() {
-            Some(at) => {
-                let deadline_ms =
-                    deadline_ms.map_or(NO_DEADLINE, |deadline_ms| deadline_ms.min(NO_DEADLINE - 1));
-                self.word(at).store(deadline_ms, Relaxed);
+        match (self.shape().deadline_at(), self.deadline_word()) {
+            (Some(at), Some(word)) => {
+                let word = DeadlineWord::new(deadline_ms).with_place(word.place());
+                self.word(at).store(word.0, Relaxed);
                 true
             }
-            None => deadline_ms.is_none(),
+            _ => deadline_ms.is_none(),
         }
     }
 

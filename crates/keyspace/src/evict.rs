@@ -387,8 +387,8 @@ mod tests {
             set(&mut worker, number % 3000, Deadline::None);
         }
         assert_eq!(keyspace.used_bytes(), 3000 * 64);
-        assert_eq!(keyspace.stats().databases[0].bytes, 3000 * 64);
-        assert!(keyspace.stats().databases[0].table_bytes > 0);
+        assert_eq!(keyspace.stats(NOW_MS).databases[0].bytes, 3000 * 64);
+        assert!(keyspace.stats(NOW_MS).databases[0].table_bytes > 0);
         let mut plan = crate::Plan::default();
         plan.add_everything();
         let mut group = worker.group(NOW_MS);
@@ -398,6 +398,6 @@ mod tests {
             .flush(0..1, crate::Free::Now);
         drop(group);
         assert_eq!(keyspace.used_bytes(), 0);
-        assert_eq!(keyspace.stats().databases[0].table_bytes, 0);
+        assert_eq!(keyspace.stats(NOW_MS).databases[0].table_bytes, 0);
     }
 }

@@ -1,22 +1,21 @@
 //! The keyspace as a whole: databases, workers, statistics.
 
-use std::array::from_fn;
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use crate::access::{Group, Key};
 use crate::background::Background;
 use crate::budget::{Budget, Eviction, Limit, Room};
 use crate::compact::{Compaction, Mover};
 use crate::evict::Evictor;
+use crate::expiry::SweepPosition;
 use crate::hash::KeyHasher;
-use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
+use crate::limits::{SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::quiescence::Quiescence;
 use crate::slab::{HugePages, SlabStats, Slabs};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
-use crate::sweep::SweepPosition;
 use crate::table::{self, Databases, Table};
 use crate::watch::Watches;
 
@@ -48,7 +47,6 @@ pub struct Keyspace {
     pub(crate) watches: Watches,
     pub(crate) budget: Budget,
     pub(crate) compaction: Compaction,
-    pub(crate) mean_ttl_ms: [AtomicU64; DATABASES],
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
 }
@@ -85,7 +83,6 @@ impl Keyspace {
             watches: Watches::new(),
             budget: Budget::new(),
             compaction: Compaction::default(),
-            mean_ttl_ms: from_fn(|_| AtomicU64::new(0)),
             shard_bits: num_shards.ilog2(),
             workers: AtomicUsize::new(0),
         })
@@ -141,9 +138,9 @@ impl Keyspace {
         }
     }
 
-    /// Statistics, summed now. Costs a few hundred nanoseconds per worker.
-    pub fn stats(&self) -> KeyspaceStats {
-        sum(&self.counters, &self.mean_ttl_ms)
+    /// Statistics, summed at `now_ms`. Costs a few hundred nanoseconds per worker.
+    pub fn stats(&self, now_ms: u64) -> KeyspaceStats {
+        sum(&self.counters, now_ms)
     }
 
     /// Starts the counts of hits, misses and expired keys anew.

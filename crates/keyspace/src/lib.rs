@@ -20,7 +20,8 @@
 //! | `shared` | large strings, shared instead of copied |
 //! | `watch` | WATCH: who wants to know that a key has changed |
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
-//! | `sweep` | active expiry |
+//! | `deadline` | the word that has an entry's deadline |
+//! | `expiry` | the index of deadlines, and active expiry |
 //! | `stats` | counters |
 //! | `sync` | the atomics and locks that loom can replace |
 //! | `models` | every interleaving of the protocols of `quiescence` and `table`, with loom |
@@ -30,8 +31,10 @@ mod ahead;
 mod background;
 mod budget;
 mod compact;
+mod deadline;
 mod entry;
 mod evict;
+mod expiry;
 mod hash;
 mod keyspace;
 mod memory;
@@ -44,7 +47,6 @@ mod read;
 mod shared;
 mod slab;
 mod stats;
-mod sweep;
 mod sync;
 mod table;
 mod value;
@@ -56,13 +58,14 @@ pub use budget::{Eviction, Limit, Room};
 pub use compact::CompactionStats;
 pub use entry::EntryRef;
 pub use evict::MadeRoom;
+pub use expiry::Swept;
+pub use expiry::lag::ExpiryLag;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use policy::{EvictionPolicy, Order};
 pub use read::NeedsLock;
 pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
 pub use stats::{DatabaseStats, KeyspaceStats};
-pub use sweep::Swept;
 pub use value::{Deadline, Encoding, NewValue, Number, ValueKind, ValueRef};
 pub use watch::{WatchedKey, Watcher};
 pub use whole::{Free, ScanCursor};

@@ -3,6 +3,7 @@
 use std::array::from_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
+use crate::expiry::lag::{ExpiryLag, LagCounts};
 use crate::limits::DATABASES;
 
 /// What one worker has counted. Only that worker writes, except while one worker has the whole keyspace to itself.
@@ -11,6 +12,10 @@ use crate::limits::DATABASES;
 pub(crate) struct Counters {
     keys: [AtomicI64; DATABASES],
     deadlines: [AtomicI64; DATABASES],
+    /// All deadlines, summed, modulo 2^64: less their number times now, that is all that is left to live.
+    deadline_ms_sums: [AtomicI64; DATABASES],
+    /// Memory of the index of deadlines.
+    index_bytes: [AtomicI64; DATABASES],
     /// Memory of entries and their values.
     bytes: [AtomicI64; DATABASES],
     /// Memory of buckets and directories.
@@ -21,6 +26,7 @@ pub(crate) struct Counters {
     pub misses: Counter,
     pub expired: Counter,
     pub evicted: Counter,
+    pub lag: LagCounts,
 }
 
 /// A counter with one writer.
@@ -50,9 +56,27 @@ impl Counters {
     }
 
     #[inline]
-    pub fn add_deadlines(&self, database: usize, by: i64) {
+    pub fn add_deadlines(&self, database: usize, by: i64, ms: i64) {
         let counter = &self.deadlines[database];
         counter.store(counter.load(Relaxed) + by, Relaxed);
+        let sum = &self.deadline_ms_sums[database];
+        sum.store(sum.load(Relaxed).wrapping_add(ms), Relaxed);
+    }
+
+    pub fn add_index_bytes(&self, database: usize, by: i64) {
+        let counter = &self.index_bytes[database];
+        counter.store(counter.load(Relaxed) + by, Relaxed);
+    }
+
+    fn of_databases(&self) -> [&[AtomicI64; DATABASES]; 6] {
+        [
+            &self.keys,
+            &self.deadlines,
+            &self.deadline_ms_sums,
+            &self.index_bytes,
+            &self.bytes,
+            &self.table_bytes,
+        ]
     }
 
     #[inline]
@@ -77,10 +101,6 @@ impl Counters {
         self.keys[database].load(Relaxed) != 0
     }
 
-    fn of_databases(&self) -> [&[AtomicI64; DATABASES]; 4] {
-        [&self.keys, &self.deadlines, &self.bytes, &self.table_bytes]
-    }
-
     /// Forgets a database that has been emptied. While the keyspace is locked as a whole.
     pub fn clear_database(&self, database: usize) {
         for counters in self.of_databases() {
@@ -101,6 +121,7 @@ impl Counters {
         for counter in [&self.hits, &self.misses, &self.expired, &self.evicted] {
             counter.0.store(0, Relaxed);
         }
+        self.lag.reset();
     }
 }
 
@@ -111,16 +132,18 @@ pub struct DatabaseStats {
     pub keys: u64,
     /// Keys that have a deadline.
     pub deadlines: u64,
-    /// Mean time to live of the keys with a deadline that were last looked at, in milliseconds; 0 when unknown.
+    /// Mean time to live of the keys with a deadline, in milliseconds; 0 when there are none.
     pub mean_ttl_ms: u64,
     /// Memory of entries and their values, in bytes.
     pub bytes: u64,
     /// Memory of the table, in bytes.
     pub table_bytes: u64,
+    /// Memory of the index of deadlines, in bytes.
+    pub index_bytes: u64,
 }
 
 /// Statistics of the whole keyspace.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct KeyspaceStats {
     /// Each database.
     pub databases: [DatabaseStats; DATABASES],
@@ -132,22 +155,36 @@ pub struct KeyspaceStats {
     pub expired: u64,
     /// Keys that were removed because memory was short.
     pub evicted: u64,
+    /// How late they were.
+    pub lag: ExpiryLag,
 }
 
 /// Sums the workers' counters.
-pub(crate) fn sum(workers: &[Counters], mean_ttl_ms: &[AtomicU64; DATABASES]) -> KeyspaceStats {
+pub(crate) fn sum(workers: &[Counters], now_ms: u64) -> KeyspaceStats {
     let total = |counter: fn(&Counters) -> &Counter| {
         workers
             .iter()
             .map(|worker| counter(worker).0.load(Relaxed))
             .sum()
     };
-    let database = |at: usize| DatabaseStats {
-        keys: sum_signed(workers, |worker| &worker.keys[at]),
-        deadlines: sum_signed(workers, |worker| &worker.deadlines[at]),
-        mean_ttl_ms: mean_ttl_ms[at].load(Relaxed),
-        bytes: sum_signed(workers, |worker| &worker.bytes[at]),
-        table_bytes: sum_signed(workers, |worker| &worker.table_bytes[at]),
+    let database = |at: usize| {
+        let (keys, deadlines) = sum_database(workers, at);
+        let deadline_ms_sum = workers.iter().fold(0_i64, |sum, worker| {
+            sum.wrapping_add(worker.deadline_ms_sums[at].load(Relaxed))
+        });
+        let now_ms_sum = now_ms.wrapping_mul(deadlines).cast_signed();
+        let ttl_ms_sum = deadline_ms_sum.wrapping_sub(now_ms_sum).max(0);
+        DatabaseStats {
+            keys,
+            deadlines,
+            mean_ttl_ms: ttl_ms_sum
+                .cast_unsigned()
+                .checked_div(deadlines)
+                .unwrap_or(0),
+            index_bytes: sum_signed(workers, |worker| &worker.index_bytes[at]),
+            bytes: sum_signed(workers, |worker| &worker.bytes[at]),
+            table_bytes: sum_signed(workers, |worker| &worker.table_bytes[at]),
+        }
     };
     KeyspaceStats {
         databases: from_fn(database),
@@ -155,6 +192,7 @@ pub(crate) fn sum(workers: &[Counters], mean_ttl_ms: &[AtomicU64; DATABASES]) ->
         misses: total(|counters| &counters.misses),
         expired: total(|counters| &counters.expired),
         evicted: total(|counters| &counters.evicted),
+        lag: ExpiryLag::sum(workers.iter().map(|worker| &worker.lag), now_ms),
     }
 }
 

@@ -25,6 +25,7 @@
 //! Everything is changed only through [`Held`], which exists only under the table's lock.
 
 mod bucket;
+mod deadlines;
 mod growth;
 pub(crate) mod lock;
 pub(crate) mod version;
@@ -38,11 +39,14 @@ use std::sync::atomic::{
 };
 
 use bucket::{Bucket, Buckets, SLOTS, pack, tag_of};
+pub(crate) use deadlines::Fired;
+use deadlines::WheelCell;
 use lock::Lock;
 use version::{Begun, Torn, Version};
-pub(crate) use walk::{ExpiredSegment, MovedSegment};
+pub(crate) use walk::MovedSegment;
 
 use crate::entry::{Entry, EntryRef};
+use crate::expiry::dues::Dues;
 use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
 use crate::memory::Memory;
@@ -89,6 +93,9 @@ struct HolderLine {
     deadlines: AtomicU64,
     /// The latest time that a holder of the lock has used, so that time never goes back here.
     latest_ms: AtomicU64,
+    /// The index of the deadlines, and how many records it has.
+    wheel: WheelCell,
+    records: AtomicU64,
 }
 
 impl Table {
@@ -450,13 +457,6 @@ impl<'t> Held<'t> {
         Some(entry)
     }
 
-    fn count_deadline(&self, entry: EntryRef<'_>, by: i64) {
-        if entry.deadline_ms().is_some() {
-            add(&self.table.holder.deadlines, by);
-            self.counters.add_deadlines(self.database.into(), by);
-        }
-    }
-
     #[inline]
     fn count_bytes(&self, by: i64) {
         self.counters.add_bytes(self.database.into(), by);
@@ -494,22 +494,30 @@ impl<'t> Held<'t> {
     pub fn replace(&mut self, found: Found<'t>, entry: Entry, memory: &mut Memory) {
         // SAFETY: the new entry is ours until it is in the slot.
         let new = unsafe { entry.as_ref() };
-        self.count_deadline(new, 1);
-        self.count_deadline(found.entry(), -1);
         if !new.is_as_large_as(&found.entry) {
             self.count_bytes(new.memory_bytes() - found.entry.memory_bytes());
         }
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
+        let old = found.entry().deadline_word();
+        // SAFETY: it is in its slot, under the lock.
+        self.deadline_came(found.hash, old, unsafe { entry.as_ref() }, memory);
         // SAFETY: it has left its slot.
         unsafe { memory.garbage.retire_entry(found.entry) };
     }
 
     /// Sets or clears the deadline of an entry that has room for it; false when it has none.
-    pub fn set_deadline_in_place(&mut self, found: Found<'t>, deadline_ms: Option<u64>) -> bool {
-        self.count_deadline(found.entry(), -1);
+    pub fn set_deadline_in_place(
+        &mut self,
+        found: Found<'t>,
+        deadline_ms: Option<u64>,
+        memory: &mut Memory,
+    ) -> bool {
+        let old = found.entry().deadline_word();
         let done = found.entry().set_deadline_in_place(deadline_ms);
-        self.count_deadline(found.entry(), 1);
+        if done {
+            self.deadline_came(found.hash, old, found.entry(), memory);
+        }
         done
     }
 
@@ -523,8 +531,8 @@ impl<'t> Held<'t> {
         self.counters.add_keys(self.database.into(), 1);
         // SAFETY: it is in its slot, under the lock.
         let entry = unsafe { entry.as_ref() };
-        self.count_deadline(entry, 1);
         self.count_bytes(entry.memory_bytes());
+        self.deadline_came(hash, None, entry, memory);
     }
 
     /// Removes and retires the entry that was found.
@@ -536,8 +544,7 @@ impl<'t> Held<'t> {
             slot,
             entry,
         } = found;
-        self.count_deadline(found.entry(), -1);
-        self.count_bytes(-found.entry().memory_bytes());
+        self.count_bytes(-entry.memory_bytes());
         let begun = self.table.begin_change();
         let was_full = buckets.buckets[bucket].is_full();
         buckets.buckets[bucket].take(slot);
@@ -550,13 +557,14 @@ impl<'t> Held<'t> {
         add(&self.counting_segment(hash, buckets.depth).len, -1);
         add(&self.table.holder.len, -1);
         self.counters.add_keys(self.database.into(), -1);
+        self.deadline_went(hash, entry.deadline_word(), memory);
         // SAFETY: it has left its slot.
         unsafe { memory.garbage.retire_entry(entry) };
         self.give_room_back(hash, memory);
     }
 }
 
-/// The tables of one database, one for each shard. Untouched ones cost no memory.
+/// The tables of one database, one for each shard, and behind them the [`Dues`]. Untouched ones cost no memory.
 pub(crate) struct Tables {
     start: *mut Table,
     count: usize,
@@ -590,7 +598,9 @@ impl Tables {
     }
 
     fn layout(count: usize) -> Layout {
-        Layout::array::<Table>(count).expect("the number of shards is limited")
+        let dues = Layout::array::<AtomicU64>(Dues::words(count));
+        let layout = dues.and_then(|dues| Layout::array::<Table>(count)?.extend(dues));
+        layout.expect("the number of shards is limited").0
     }
 }
 
@@ -615,7 +625,13 @@ pub(crate) struct Databases {
     tables: [AtomicPtr<Table>; DATABASES],
     shards: usize,
     slabs: Arc<Slabs>,
+    wheels: WheelCount,
 }
+
+/// How many indexes of deadlines there are, in all databases. On a line of its own: everybody needs what is beside it.
+#[repr(align(128))]
+#[derive(Default)]
+struct WheelCount(AtomicU64);
 
 impl Databases {
     pub fn new(shards: usize, slabs: Arc<Slabs>) -> Self {
@@ -623,6 +639,7 @@ impl Databases {
             tables: from_fn(|_| AtomicPtr::new(Tables::new(shards, Arc::clone(&slabs)).into_raw())),
             shards,
             slabs,
+            wheels: WheelCount::default(),
         }
     }
 
@@ -643,12 +660,43 @@ impl Databases {
         unsafe { std::slice::from_raw_parts(start, self.shards) }
     }
 
+    /// When each of a database's shards has something to expire. For pinned workers.
+    #[inline]
+    pub fn dues(&self, database: usize) -> Dues<'_> {
+        let start = self.tables[database].load(Acquire);
+        // SAFETY: the words lie behind the tables, where the alignment leaves no gap; as for `tables`.
+        let words = unsafe {
+            let words = start.add(self.shards).cast::<AtomicU64>();
+            std::slice::from_raw_parts(words, Dues::words(self.shards))
+        };
+        Dues::new(words)
+    }
+
+    /// Whether there is an index of deadlines anywhere.
+    #[inline]
+    pub fn has_wheels(&self) -> bool {
+        self.wheels.0.load(Relaxed) > 0
+    }
+
+    pub fn add_wheel(&self, database: usize) {
+        self.wheels.0.fetch_add(1, Relaxed);
+        self.dues(database).add_wheel();
+    }
+
+    pub fn remove_wheel(&self, database: usize) {
+        self.wheels.0.fetch_sub(1, Relaxed);
+        self.dues(database).remove_wheel();
+    }
+
     /// Gives a database empty tables; the old ones.
     ///
     /// # Safety
     /// The caller has the whole keyspace to itself and uses no reference into the old tables any more.
     pub unsafe fn replace(&self, database: usize) -> Tables {
         let empty = Tables::new(self.shards, Arc::clone(&self.slabs));
+        self.wheels
+            .0
+            .fetch_sub(self.dues(database).wheels(), Relaxed);
         self.own(self.tables[database].swap(empty.into_raw(), Release))
     }
 

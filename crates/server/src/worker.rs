@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use commands::batch::{Batch, Stop};
 use commands::session::Session;
 use commands::shared::Shared;
-use keyspace::{Plan, Swept};
+use keyspace::Plan;
 use net::{Backend, Buffer, ConnectionId, Event, Listener, Outgoing, Socket};
 use tracing::{debug, warn};
 
@@ -27,18 +27,12 @@ mod tests;
 
 /// The longest that a worker sleeps: statistics, timeouts and the clock are looked after about once a second.
 const TICK_MS: u64 = 1000;
-/// How often expired keys are looked for while there are keys with a deadline.
-const SWEEP_MS: u64 = 100;
+/// How long a worker sleeps at most while there are keys with a deadline: others may have set an earlier one.
+const SWEEP_MS: u64 = 50;
 /// How long one sweep takes at most, but for its last step, ...
 const SWEEP_BUDGET: Duration = Duration::from_micros(500);
-/// ... and about how many entries one step looks at.
-const SWEEP_STEP_ENTRIES: usize = 500;
-/// The most entries that one sweep looks at.
-const SWEEP_ENTRIES: usize = 4_000;
-/// Sweeps go on at once while more than one in so many entries had expired, ...
-const SWEEP_AGAIN_RATIO: usize = 10;
-/// ... for at most one part in so many of the time.
-const SWEEP_REST_FACTOR: u64 = 3;
+/// ... and about how many deadlines one step looks at.
+const SWEEP_STEP_RECORDS: usize = 128;
 /// The longest sleep of a worker that waits for its last replies to be taken: a lazy send does not end a sleep.
 const STOPPING_SLEEP: Duration = Duration::from_millis(5);
 /// The sleep of a worker that has something to do which can wait for requests.
@@ -79,7 +73,6 @@ pub struct Worker<B: Backend> {
     now_ms: u64,
     next_tick_ms: u64,
     next_sweep_ms: u64,
-    has_deadlines: bool,
     has_memory_to_give: bool,
     pub(crate) is_evicting: bool,
     is_compacting: bool,
@@ -126,7 +119,6 @@ impl<B: Backend> Worker<B> {
             now_ms,
             next_tick_ms: now_ms,
             next_sweep_ms: now_ms,
-            has_deadlines: false,
             has_memory_to_give: false,
             is_evicting: false,
             is_compacting: false,
@@ -188,7 +180,10 @@ impl<B: Backend> Worker<B> {
             return SHORT_SLEEP;
         }
         let mut until_ms = self.next_tick_ms;
-        if self.has_deadlines {
+        if self.keyspace.keyspace().has_deadlines() {
+            if self.next_sweep_ms <= self.now_ms {
+                return Duration::ZERO;
+            }
             until_ms = until_ms.min(self.next_sweep_ms);
         }
         if !self.paused.is_empty() {
@@ -561,33 +556,32 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    /// Removes some of the keys whose time is up.
+    /// Removes keys whose time is up, for as long as a wake may take. What is left then comes with the next one, at once.
     fn sweep(&mut self) {
-        let keyspace = self.keyspace.keyspace();
-        let databases = 0..keyspace::limits::DATABASES as u8;
-        self.has_deadlines = databases
-            .map(|database| keyspace.deadlines(database))
-            .any(|keys| keys > 0);
         self.next_sweep_ms = self.now_ms + SWEEP_MS;
-        if !self.has_deadlines || !self.shared.active_expire.load(Relaxed) {
+        let has_deadlines = self.keyspace.keyspace().has_deadlines();
+        if !has_deadlines || !self.shared.active_expire.load(Relaxed) {
             return;
         }
         let started = Instant::now();
         let workers = self.process.workers;
-        let mut swept = Swept::default();
-        while !swept.round_ended
-            && swept.looked_at < SWEEP_ENTRIES
-            && started.elapsed() < SWEEP_BUDGET
-        {
-            swept += self
+        let stats = &self.shared.stats[self.index];
+        loop {
+            let swept = self
                 .keyspace
-                .sweep(self.now_ms, self.index, workers, SWEEP_STEP_ENTRIES);
+                .sweep(self.now_ms, self.index, workers, SWEEP_STEP_RECORDS);
+            if swept.next_ms > self.now_ms {
+                self.next_sweep_ms = self.next_sweep_ms.min(swept.next_ms);
+                break;
+            }
+            if started.elapsed() >= SWEEP_BUDGET {
+                stats.sweeps_cut.add(1);
+                self.next_sweep_ms = self.now_ms;
+                break;
+            }
         }
-        if swept.removed * SWEEP_AGAIN_RATIO > swept.looked_at && !swept.round_ended {
-            let spent_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(SWEEP_MS);
-            self.next_sweep_ms =
-                self.now_ms + (spent_ms * (SWEEP_REST_FACTOR + 1)).clamp(1, SWEEP_MS);
-        }
+        let spent_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        stats.sweep_ns.add(spent_ns);
     }
 
     /// Closes connections that have sent nothing for `connection_timeout`.

@@ -206,10 +206,10 @@ mod tests {
     fn hits_and_misses_are_counted_for_reads_alone() {
         let mut server = TestServer::new();
         server.run("SET k v\nSET k w NX\nINCR n\nAPPEND k x\nMSETNX k 1\nDELIFEQ missing x");
-        let stats = server.shared.keyspace.stats();
+        let stats = server.shared.keyspace.stats(0);
         assert_eq!((stats.hits, stats.misses), (0, 0));
         server.run("GET k\nGET a\nSET k w GET\nGETEX k\nSTRLEN b\nMGET k c\nLCS k d\nGETDEL k");
-        let stats = server.shared.keyspace.stats();
+        let stats = server.shared.keyspace.stats(0);
         assert_eq!((stats.hits, stats.misses), (6, 4));
     }
 }

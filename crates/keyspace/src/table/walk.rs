@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! Going through a table: in hash order for SCAN, segment by segment for expiry, at random, and for the last time.
+//! Going through a table: in hash order for SCAN, at random, and for the last time.
 //!
 //! A position is a hash: it names the home bucket that the hash falls into, whatever the table looks like then.
 //! Entries lie in the order of their homes, so a walk that goes on at the first hash of the next home meets every
@@ -16,21 +16,6 @@ use crate::entry::{Entry, EntryRef};
 use crate::memory::Memory;
 use crate::prefetch::prefetch_line;
 use crate::slab::{Magazines, PageSet};
-
-/// What [`Held::expire_segment`] has done.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ExpiredSegment {
-    /// The position of the next segment; 0 after the last one of all shards.
-    pub next: u64,
-    /// Entries looked at.
-    pub looked_at: usize,
-    /// Entries removed.
-    pub removed: usize,
-    /// Time to live of those that stay, summed, in milliseconds.
-    pub ttl_ms_sum: u64,
-    /// How many those are.
-    pub ttls: u64,
-}
 
 /// What [`Held::move_segment`] has done.
 #[derive(Clone, Copy, Debug)]
@@ -72,50 +57,6 @@ impl<'t> Held<'t> {
         }
         let first_tag = ((home as u64 + 1) << TAG_BITS).div_ceil(count as u64);
         prefix(position, bits) | first_tag << (64 - bits - TAG_BITS)
-    }
-
-    /// Removes what has expired at `now_ms` from the segment of `position`; calls `removed` with each hash and key
-    /// before.
-    pub fn expire_segment(
-        &mut self,
-        position: u64,
-        now_ms: u64,
-        memory: &mut Memory,
-        mut removed: impl FnMut(u64, &[u8]),
-    ) -> ExpiredSegment {
-        const AHEAD: usize = 12;
-        let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
-        let slots: Vec<u64> = buckets.slots().collect();
-        let mut segment = ExpiredSegment {
-            next: next_prefix(position, self.shard_bits() + buckets.depth),
-            looked_at: slots.len(),
-            ..ExpiredSegment::default()
-        };
-        let mut expired = Vec::new();
-        for (at, slot) in slots.iter().enumerate() {
-            if let Some(later) = slots.get(at + AHEAD) {
-                prefetch_line(std::ptr::without_provenance(
-                    (later & ADDRESS_MASK) as usize,
-                ));
-            }
-            let entry = self.entry(*slot);
-            match entry.deadline_ms() {
-                Some(_) if entry.has_expired(now_ms) => expired.push(entry.key()),
-                Some(deadline_ms) => {
-                    segment.ttl_ms_sum += deadline_ms - now_ms;
-                    segment.ttls += 1;
-                }
-                None => {}
-            }
-        }
-        segment.removed = expired.len();
-        for key in expired {
-            let hash = self.keyspace.hasher.hash(key);
-            removed(hash, key);
-            let found = self.find(hash, key).expect("it is there, the lock is held");
-            self.remove(found, memory);
-        }
-        segment
     }
 
     /// Moves what the segment of `position` has in these pages elsewhere: entries, and the buckets.
@@ -231,6 +172,8 @@ impl Table {
     /// # Safety
     /// Nobody uses the table any more.
     pub unsafe fn free(&self, magazines: &mut Magazines) {
+        // SAFETY: by the contract.
+        unsafe { self.free_wheel(magazines) };
         for word in self.distinct_words() {
             // SAFETY: nobody else has the table, so its words describe live arrays, whose slots hold live entries.
             let buckets = unsafe { Buckets::unpack(word) };

@@ -38,7 +38,7 @@ fn info(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErro
     let mut report = Report {
         shared: context.shared,
         usage: Usage::of(context),
-        keyspace: context.shared.keyspace.stats(),
+        keyspace: context.shared.keyspace.stats(context.now_ms()),
         now_ms: context.now_ms(),
         text: String::new(),
     };

@@ -229,7 +229,7 @@ fn stats(report: &mut Report<'_>) {
     report.field("instantaneous_output_repl_kbps", kilobytes(0));
     report.field("rejected_connections", facts.connections_rejected);
     report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
-    report.field("expired_keys", report.keyspace.expired);
+    expiry(report);
     report.field("evicted_keys", report.keyspace.evicted);
     report.zeros(&["evicted_clients", "evicted_scripts"]);
     report.field("keyspace_hits", report.keyspace.hits);
@@ -251,6 +251,27 @@ fn stats(report: &mut Report<'_>) {
         "unexpected_error_replies",
     ]);
     report.field("total_error_replies", errors);
+}
+
+/// What has expired, and how late it went.
+fn expiry(report: &mut Report<'_>) {
+    let workers = &report.shared.stats;
+    let sum = |count: fn(&WorkerStats) -> u64| -> u64 { workers.iter().map(count).sum() };
+    let (sweeps_cut, sweep_ns) = (
+        sum(|worker| worker.sweeps_cut.get()),
+        sum(|worker| worker.sweep_ns.get()),
+    );
+    let (lag, expired) = (report.keyspace.lag, report.keyspace.expired);
+    let databases = &report.keyspace.databases;
+    let deadlines: u64 = databases.iter().map(|database| database.deadlines).sum();
+    let stale = 100.0 * lag.overdue_keys / (lag.overdue_keys + deadlines as f64).max(1.0);
+    report.field("expired_keys", expired);
+    report.field("expired_stale_perc", format_args!("{stale:.2}"));
+    report.field("expired_time_cap_reached_count", sweeps_cut);
+    report.field("expire_cycle_cpu_milliseconds", sweep_ns / 1_000_000);
+    report.field("expired_lag_p50_msec", lag.p50_ms);
+    report.field("expired_lag_p99_msec", lag.p99_ms);
+    report.field("expired_lag_max_msec", lag.max_ms);
 }
 
 fn kilobytes(bytes: u64) -> String {

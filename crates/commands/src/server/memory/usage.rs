@@ -19,7 +19,7 @@ pub struct Usage {
 
 impl Usage {
     pub fn of(context: &Context<'_, '_>) -> Self {
-        let stats = context.keys.keyspace().stats();
+        let stats = context.keys.keyspace().stats(context.now_ms());
         let clients = context.shared.clients.all();
         let tables = std::array::from_fn(|database| match stats.databases[database].keys {
             0 => 0,

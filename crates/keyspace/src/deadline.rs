@@ -1,0 +1,118 @@
+//! The word of an entry that has its deadline, and where the index has filed it.
+//!
+//! ```text
+//! far 1 | place 8 | deadline 55 bits, in milliseconds of the Unix epoch; all ones: none
+//! ```
+//!
+//! A deadline that needs more bits (after the year 1,140,000) has `far` set and all the others for itself. It is not
+//! filed. One mask makes a number of the word that tells whether the time is up, whatever is in it.
+
+use crate::expiry::Place;
+
+const PLACE_SHIFT: u32 = 55;
+const DEADLINE_MASK: u64 = (1 << PLACE_SHIFT) - 1;
+const PLACE_MASK: u64 = 0xff << PLACE_SHIFT;
+const FAR: u64 = 1 << 63;
+
+/// See above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DeadlineWord(pub u64);
+
+impl DeadlineWord {
+    /// No deadline, filed nowhere.
+    pub const NONE: Self = Self(DEADLINE_MASK);
+
+    /// A deadline that is filed nowhere.
+    #[inline]
+    pub fn new(deadline_ms: Option<u64>) -> Self {
+        match deadline_ms {
+            None => Self::NONE,
+            Some(deadline_ms) if deadline_ms < DEADLINE_MASK => Self(deadline_ms),
+            Some(deadline_ms) => Self(deadline_ms | FAR),
+        }
+    }
+
+    #[inline]
+    fn is_far(self) -> bool {
+        self.0 & FAR != 0
+    }
+
+    /// The deadline, in milliseconds of the Unix epoch.
+    #[inline]
+    pub fn deadline_ms(self) -> Option<u64> {
+        if self.is_far() {
+            return Some(self.0 & !FAR);
+        }
+        let deadline_ms = self.0 & DEADLINE_MASK;
+        (deadline_ms != DEADLINE_MASK).then_some(deadline_ms)
+    }
+
+    /// The deadline, if it is one that can be filed.
+    pub fn near_ms(self) -> Option<u64> {
+        self.deadline_ms().filter(|_| !self.is_far())
+    }
+
+    /// Whether the time is up.
+    #[inline]
+    pub fn has_expired(self, now_ms: u64) -> bool {
+        now_ms > self.0 & !PLACE_MASK
+    }
+
+    /// Where it is filed.
+    #[inline]
+    pub fn place(self) -> Place {
+        if self.is_far() {
+            Place::NONE
+        } else {
+            Place((self.0 >> PLACE_SHIFT) as u8)
+        }
+    }
+
+    /// The same deadline, filed elsewhere; a far one is filed nowhere.
+    #[inline]
+    pub fn with_place(self, place: Place) -> Self {
+        if self.is_far() {
+            self
+        } else {
+            Self(self.0 & DEADLINE_MASK | u64::from(place.0) << PLACE_SHIFT)
+        }
+    }
+
+    /// Whether this deadline is not before that one; none is after all others.
+    #[inline]
+    pub fn is_not_before(self, other: Self) -> bool {
+        self.0 & !PLACE_MASK >= other.0 & !PLACE_MASK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEADLINE_MASK, DeadlineWord};
+    use crate::expiry::Place;
+
+    #[test]
+    fn every_deadline_survives_being_filed() {
+        let numbers = [0, 1, 1 << 41, DEADLINE_MASK - 1, DEADLINE_MASK, 1 << 60];
+        let last = i64::MAX.cast_unsigned();
+        for deadline_ms in numbers.into_iter().chain([last - 1, last]) {
+            let word = DeadlineWord::new(Some(deadline_ms));
+            for place in [Place::NONE, Place(1), Place(0xff)] {
+                let filed = word.with_place(place);
+                assert_eq!(filed.deadline_ms(), Some(deadline_ms));
+                assert!(!filed.has_expired(deadline_ms.min(1 << 62)));
+                let near = word.near_ms().is_some();
+                assert_eq!(filed.place(), if near { place } else { Place::NONE });
+                assert!(!near || filed.has_expired(deadline_ms + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn none_keeps_its_place_and_never_expires() {
+        let word = DeadlineWord::new(None).with_place(Place(9));
+        assert_eq!((word.deadline_ms(), word.place()), (None, Place(9)));
+        assert!(!word.has_expired(1 << 50));
+        assert!(word.is_not_before(DeadlineWord::new(Some(1 << 54))));
+        assert!(!DeadlineWord::new(Some(5)).is_not_before(word));
+    }
+}

@@ -1,0 +1,415 @@
+#![allow(unsafe_code)]
+//! How a table and the index of its deadlines work together (`expiry` tells what the index is).
+//!
+//! A record is the 32 bits of a hash after those of the shard. They lead to a home and, as long as a table has fewer than
+//! 2^16 segments, to a tag, in any state of its growth. Of the entries there, the one whose deadline word says that it is
+//! filed in the drawer from which the record comes is the one; if there is none, the record is of an entry that is gone.
+//!
+//! Soundness: the wheel belongs to the table, and is touched by the holder of the lock only.
+
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use super::bucket::SLOTS;
+use super::{ADDRESS_MASK, Found, Held, Home, TAG_BITS, Table, add, tag};
+use crate::deadline::DeadlineWord;
+use crate::entry::{Entry, EntryRef};
+use crate::expiry::dues::Dues;
+use crate::expiry::{Batch, Place, Ticks, Wheel, WhichWheel};
+use crate::memory::Memory;
+use crate::slab::Magazines;
+
+const RECORD_BITS: u32 = 32;
+/// Records of entries that are gone which a table may have, beside as many as it has deadlines.
+const GONE_MAX: u64 = 16;
+/// How far ahead of its turn a record's bucket is asked for, and its entry.
+const HOMES_AHEAD: usize = 16;
+const ENTRIES_AHEAD: usize = 8;
+/// What is added to the sum of deadlines at most, so that it cannot overflow: the year 2527.
+const SUMMED_MS_MAX: u64 = 1 << 44;
+
+/// A table's wheel, if it has one.
+#[derive(Default)]
+pub(super) struct WheelCell(AtomicPtr<Wheel>);
+
+impl WheelCell {
+    /// # Safety
+    /// The caller holds the table's lock, or has it to itself, and has no other reference to the wheel.
+    #[expect(clippy::mut_from_ref, reason = "the lock makes it exclusive")]
+    unsafe fn get(&self) -> Option<&mut Wheel> {
+        // SAFETY: the cell owns the wheel; by the contract nobody else uses it.
+        unsafe { self.0.load(Relaxed).as_mut() }
+    }
+
+    fn put(&self, wheel: Wheel) {
+        debug_assert!(self.0.load(Relaxed).is_null(), "there is one wheel");
+        self.0.store(Box::into_raw(Box::new(wheel)), Relaxed);
+    }
+
+    /// # Safety
+    /// As [`WheelCell::get`].
+    unsafe fn take(&self) -> Option<Box<Wheel>> {
+        let wheel = self.0.swap(null_mut(), Relaxed);
+        // SAFETY: it came from `put`, and the cell has forgotten it.
+        (!wheel.is_null()).then(|| unsafe { Box::from_raw(wheel) })
+    }
+}
+
+impl Table {
+    /// Frees the wheel, for the last time.
+    ///
+    /// # Safety
+    /// Nobody uses the table any more.
+    pub(super) unsafe fn free_wheel(&self, magazines: &mut Magazines) {
+        // SAFETY: by the contract.
+        if let Some(mut wheel) = unsafe { self.holder.wheel.take() } {
+            wheel.clear(magazines);
+        }
+    }
+}
+
+/// What [`Held::expire_due`] has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fired {
+    /// Records looked at.
+    pub looked_at: usize,
+    /// Entries removed.
+    pub removed: usize,
+    /// When there is more to do; None when there is nothing.
+    pub next_ms: Option<u64>,
+}
+
+/// An entry whose time is up, before it is removed.
+pub(crate) struct Expiring<'t> {
+    pub hash: u64,
+    pub key: &'t [u8],
+    /// How long its time has been up.
+    pub lag_ms: u64,
+}
+
+impl<'t> Held<'t> {
+    /// After an entry has come into the table, or got another deadline: in place of what had the word `old`, if any.
+    #[inline]
+    pub(super) fn deadline_came(
+        &mut self,
+        hash: u64,
+        old: Option<DeadlineWord>,
+        entry: EntryRef<'_>,
+        memory: &mut Memory,
+    ) {
+        if old.is_some() || entry.deadline_word().is_some() {
+            self.follow_deadline(hash, old, Some(entry), memory);
+        }
+    }
+
+    /// After an entry with this word has gone.
+    #[inline]
+    pub(super) fn deadline_went(
+        &mut self,
+        hash: u64,
+        old: Option<DeadlineWord>,
+        memory: &mut Memory,
+    ) {
+        if old.is_some() {
+            self.follow_deadline(hash, old, None, memory);
+        }
+    }
+
+    #[inline(never)]
+    fn follow_deadline(
+        &mut self,
+        hash: u64,
+        old: Option<DeadlineWord>,
+        entry: Option<EntryRef<'_>>,
+        memory: &mut Memory,
+    ) {
+        let old = old.unwrap_or(DeadlineWord::NONE);
+        let new = entry.and_then(|entry| entry.deadline_word());
+        self.count_deadline(old, -1);
+        self.count_deadline(new.unwrap_or(DeadlineWord::NONE), 1);
+        if let (Some(entry), Some(new)) = (entry, new) {
+            match new.near_ms() {
+                Some(deadline_ms) if !self.is_in_time(hash, old, new, deadline_ms) => {
+                    self.file(hash, entry, deadline_ms, memory);
+                }
+                _ => entry.set_place(old.place()),
+            }
+        }
+        if self.has_too_many_records() {
+            self.dues().bring_forward(self.keyspace.shard(hash), 1);
+        }
+    }
+
+    /// Whether the record of the old deadline will do for the new one.
+    #[inline]
+    fn is_in_time(
+        &self,
+        hash: u64,
+        old: DeadlineWord,
+        new: DeadlineWord,
+        deadline_ms: u64,
+    ) -> bool {
+        if old.place() == Place::NONE {
+            return false;
+        }
+        // A record comes up in time for its own deadline, so for each later one.
+        new.is_not_before(old) || {
+            let ticks = Ticks::of_shard(self.keyspace.shard(hash));
+            // SAFETY: the lock is held, and this is the only reference.
+            let wheel = unsafe { self.table.holder.wheel.get() };
+            wheel.is_some_and(|wheel| wheel.is_in_time(old.place(), ticks.tick(deadline_ms)))
+        }
+    }
+
+    #[inline]
+    fn count_deadline(&self, word: DeadlineWord, by: i64) {
+        if let Some(deadline_ms) = word.deadline_ms() {
+            add(&self.table.holder.deadlines, by);
+            let summed_ms = deadline_ms.min(SUMMED_MS_MAX).cast_signed() * by;
+            self.counters
+                .add_deadlines(self.database.into(), by, summed_ms);
+        }
+    }
+
+    fn has_too_many_records(&self) -> bool {
+        let holder = &self.table.holder;
+        holder.records.load(Relaxed) > 2 * holder.deadlines.load(Relaxed) + GONE_MAX
+    }
+
+    fn dues(&self) -> Dues<'t> {
+        self.keyspace.databases.dues(self.database.into())
+    }
+
+    fn count_index_bytes(&self, by: i64) {
+        self.counters.add_index_bytes(self.database.into(), by);
+    }
+
+    /// Files a record of an entry that has none.
+    fn file(&mut self, hash: u64, entry: EntryRef<'_>, deadline_ms: u64, memory: &mut Memory) {
+        let shard = self.keyspace.shard(hash);
+        let ticks = Ticks::of_shard(shard);
+        let holder = &self.table.holder;
+        // SAFETY: the lock is held, and this is the only reference.
+        if unsafe { holder.wheel.get() }.is_none() {
+            let wheel = Wheel::new(WhichWheel::First);
+            self.count_index_bytes(wheel.own_bytes() as i64);
+            holder.wheel.put(wheel);
+            self.keyspace.databases.add_wheel(self.database.into());
+        }
+        // SAFETY: as above.
+        let wheel = unsafe { holder.wheel.get() }.expect("there is one now");
+        let record = (hash << self.shard_bits() >> RECORD_BITS) as u32;
+        let before = wheel.own_bytes();
+        let (place, taken) = wheel.file(
+            record,
+            ticks.tick(deadline_ms),
+            ticks.tick(holder.latest_ms.load(Relaxed)),
+            &mut memory.magazines,
+        );
+        let taken = taken + wheel.own_bytes() - before;
+        if taken > 0 {
+            self.count_index_bytes(taken as i64);
+        }
+        add(&holder.records, 1);
+        entry.set_place(place);
+        let due_tick = wheel.due_tick().expect("it has a record");
+        self.dues().bring_forward(shard, ticks.ms(due_tick));
+    }
+
+    /// Removes what has expired at `now_ms` from this shard, until at least `records_max` records have been looked at;
+    /// calls `removed` with each before.
+    pub fn expire_due(
+        &mut self,
+        shard: usize,
+        now_ms: u64,
+        records_max: usize,
+        memory: &mut Memory,
+        mut removed: impl FnMut(&Expiring<'_>),
+    ) -> Fired {
+        let ticks = Ticks::of_shard(shard);
+        let mut batch = Batch::new();
+        let mut fired = Fired::default();
+        self.renew_wheel();
+        while fired.looked_at < records_max {
+            // SAFETY: the lock is held, and this is the only reference.
+            let wheel = unsafe { self.table.holder.wheel.get() };
+            let now_tick = ticks.tick(now_ms);
+            let taken =
+                wheel.and_then(|wheel| wheel.take_due(now_tick, &mut batch, &mut memory.magazines));
+            let Some((place, given)) = taken else {
+                break;
+            };
+            self.count_index_bytes(-(given as i64));
+            add(&self.table.holder.records, -(batch.records().len() as i64));
+            fired.looked_at += batch.records().len();
+            fired.removed += self.settle(shard, &batch, place, now_ms, memory, &mut removed);
+        }
+        fired.next_ms = self.next_due(ticks);
+        self.dues().set(shard, fired.next_ms);
+        fired
+    }
+
+    /// When there are too many records of entries that are gone, lets them go.
+    fn renew_wheel(&mut self) {
+        let holder = &self.table.holder;
+        // SAFETY: the lock is held, and this is the only reference.
+        let Some(wheel) = (unsafe { holder.wheel.get() }) else {
+            return;
+        };
+        if !self.has_too_many_records() || wheel.is_being_renewed() {
+            return;
+        }
+        let before = wheel.own_bytes();
+        wheel.renew();
+        self.count_index_bytes((wheel.own_bytes() - before) as i64);
+    }
+
+    /// When the next record comes up. A wheel without records is freed.
+    fn next_due(&mut self, ticks: Ticks) -> Option<u64> {
+        let cell = &self.table.holder.wheel;
+        // SAFETY: the lock is held, and this is the only reference.
+        let wheel = unsafe { cell.get() }?;
+        if wheel.is_done() {
+            self.count_index_bytes(-(wheel.own_bytes() as i64));
+            // SAFETY: as above.
+            unsafe { cell.take() };
+            self.keyspace.databases.remove_wheel(self.database.into());
+            return None;
+        }
+        if self.has_too_many_records() {
+            return Some(1);
+        }
+        Some(ticks.ms(wheel.due_tick()?))
+    }
+
+    /// Does with each record what is to be done; how many entries have been removed.
+    fn settle(
+        &mut self,
+        shard: usize,
+        batch: &Batch,
+        place: Place,
+        now_ms: u64,
+        memory: &mut Memory,
+        removed: &mut impl FnMut(&Expiring<'_>),
+    ) -> usize {
+        let records = batch.records();
+        let shard_bits = self.shard_bits();
+        let start = (shard as u64).checked_shl(64 - shard_bits).unwrap_or(0);
+        let position = |at: usize| start | (u64::from(records[at]) << RECORD_BITS) >> shard_bits;
+        let mut homes = [Home::NONE; HOMES_AHEAD];
+        let mut count = 0;
+        for step in 0..records.len() + HOMES_AHEAD {
+            if let Some(at) = step.checked_sub(HOMES_AHEAD) {
+                count += self.settle_one(position(at), place, now_ms, memory, removed);
+            }
+            if let Some(at) = step.checked_sub(ENTRIES_AHEAD) {
+                // SAFETY: the worker has not left its group, nor has it been asked for outside of it.
+                unsafe { homes[at % HOMES_AHEAD].prefetch_entry() };
+            }
+            homes[step % HOMES_AHEAD] = if step < records.len() {
+                self.table.prefetch_home(position(step), shard_bits)
+            } else {
+                Home::NONE
+            };
+        }
+        count
+    }
+
+    /// What is to be done with the entries that are filed in `place` under this record.
+    fn settle_one(
+        &mut self,
+        position: u64,
+        place: Place,
+        now_ms: u64,
+        memory: &mut Memory,
+        removed: &mut impl FnMut(&Expiring<'_>),
+    ) -> usize {
+        let mut count = 0;
+        while let Some(found) = self.find_filed(position, place) {
+            let entry = found.entry();
+            let word = entry.deadline_word().unwrap_or(DeadlineWord::NONE);
+            match word.near_ms() {
+                None => entry.set_place(Place::NONE),
+                Some(deadline_ms) if word.has_expired(now_ms) => {
+                    removed(&Expiring {
+                        hash: found.hash,
+                        key: entry.key(),
+                        lag_ms: now_ms - deadline_ms,
+                    });
+                    self.remove(found, memory);
+                    count += 1;
+                }
+                Some(deadline_ms) => self.file(found.hash, entry, deadline_ms, memory),
+            }
+        }
+        count
+    }
+
+    /// An entry whose hash begins as `position`, and which is filed in `place`.
+    fn find_filed(&self, position: u64, place: Place) -> Option<Found<'t>> {
+        let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
+        if buckets.depth + TAG_BITS > RECORD_BITS {
+            return self.find_filed_by_walk(position, place);
+        }
+        let wanted = tag(position, self.shard_bits() + buckets.depth);
+        let home = buckets.home(wanted);
+        let mut bucket = home;
+        loop {
+            let slots = buckets.buckets.get(bucket)?;
+            let mut matches = slots.matches(wanted);
+            while matches != 0 {
+                let slot = matches.trailing_zeros() as usize % SLOTS;
+                matches &= matches - 1;
+                let address = slots.0[slot].load(Relaxed) & ADDRESS_MASK;
+                if address == 0 {
+                    break;
+                }
+                // SAFETY: a slot in use holds a live entry, and the lock is held for `'t`.
+                let entry = unsafe { Entry::from_address(address).as_ref() };
+                if let Some(hash) = self.hash_if_filed(entry, position, place) {
+                    return Some(Found {
+                        hash,
+                        buckets,
+                        bucket,
+                        slot,
+                        entry,
+                    });
+                }
+            }
+            bucket = buckets.next(bucket);
+            if !slots.is_full() || bucket == home {
+                return None;
+            }
+        }
+    }
+
+    /// As [`Held::find_filed`], where a record does not tell the whole tag.
+    fn find_filed_by_walk(&self, position: u64, place: Place) -> Option<Found<'t>> {
+        let last = position | u64::MAX >> (self.shard_bits() + RECORD_BITS);
+        let mut at = position;
+        loop {
+            let mut filed = None;
+            let next = self.scan_home(at, |entry| {
+                let hash = self.hash_if_filed(entry, position, place);
+                filed = filed.or(hash.map(|hash| (hash, entry.key())));
+            });
+            if let Some((hash, key)) = filed {
+                return self.find(hash, key);
+            }
+            if next == 0 || next > last {
+                return None;
+            }
+            at = next;
+        }
+    }
+
+    /// The hash of an entry, if it is filed in `place` and has a hash that begins as `position`.
+    fn hash_if_filed(&self, entry: EntryRef<'_>, position: u64, place: Place) -> Option<u64> {
+        if entry.deadline_word()?.place() != place {
+            return None;
+        }
+        let hash = self.keyspace.hasher.hash(entry.key());
+        let differs = (hash ^ position) >> (64 - RECORD_BITS - self.shard_bits());
+        (differs == 0).then_some(hash)
+    }
+}

@@ -128,6 +128,8 @@ pub struct Facts {
     pub allocated_bytes_peak: u64,
     /// That at the start.
     pub allocated_bytes_at_start: u64,
+    /// Resident memory at the start that the allocator knows nothing of: the program, stacks, rings.
+    pub program_bytes: u64,
     /// Bytes in pages that have allocations.
     pub active_bytes: u64,
     /// Resident bytes that the allocator holds.

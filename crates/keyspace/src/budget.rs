@@ -44,8 +44,8 @@ impl Default for Eviction {
 pub struct Limit {
     /// Writes that need memory wait or are refused above this.
     pub bytes: u64,
-    /// Eviction begins so far below it.
-    pub headroom_bytes: u64,
+    /// Eviction takes place above this.
+    pub low_bytes: u64,
 }
 
 /// Whether a command may add something.
@@ -122,12 +122,8 @@ impl Budget {
     }
 
     pub fn set_limit(&self, limit: Option<Limit>) {
-        let (bytes, low) = limit.map_or((u64::MAX, u64::MAX), |limit| {
-            (
-                limit.bytes,
-                limit.bytes.saturating_sub(limit.headroom_bytes),
-            )
-        });
+        let (bytes, low) =
+            limit.map_or((u64::MAX, u64::MAX), |limit| (limit.bytes, limit.low_bytes));
         if bytes > self.limit.swap(bytes, Relaxed) {
             self.is_stuck.store(false, Relaxed);
         }

@@ -24,7 +24,7 @@ const WASTE_RATIO: usize = 8;
 const POOR_RATIO: usize = 4;
 
 /// How long a round waits for its last pages, in milliseconds.
-const END_AFTER_MS: u64 = 200;
+const END_AFTER_MS: u64 = 20;
 
 /// The current round, if there is one.
 #[derive(Default)]

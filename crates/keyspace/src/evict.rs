@@ -36,8 +36,12 @@ pub(crate) struct Evictor {
 pub struct MadeRoom {
     /// Keys evicted.
     pub evicted: usize,
+    /// What this worker has added since the last call, in bytes; 0 without a limit.
+    pub written_bytes: u64,
     /// There is more to do.
     pub is_behind: bool,
+    /// Writes wait.
+    pub is_full: bool,
 }
 
 impl Worker {
@@ -53,14 +57,23 @@ impl Worker {
         }
         let written = counters.unreported_bytes.load(Relaxed);
         budget.report(&counters.unreported_bytes, true);
+        let written_bytes = written.max(0).cast_unsigned();
         let excess = budget.excess_bytes();
+        let is_full = self.keyspace.room_bytes() <= 0;
         if excess <= 0 {
-            return MadeRoom::default();
+            return MadeRoom {
+                written_bytes,
+                is_full,
+                ..MadeRoom::default()
+            };
         }
-        let is_full = budget.room_bytes() <= 0;
         let part = written.max(0) * 2 + excess / SHARE_OF_EXCESS + 1;
         let wanted = if is_full { excess } else { part.min(excess) };
-        self.evict(now_ms, wanted, keys_max)
+        MadeRoom {
+            written_bytes,
+            is_full,
+            ..self.evict(now_ms, wanted, keys_max)
+        }
     }
 
     #[cold]
@@ -216,8 +229,9 @@ impl Evictor {
         let mut offered = 0;
         // Where there is one key that may go among millions that may not, all of them are gone through.
         let start = position;
+        let mut is_second_half = false;
         loop {
-            position = locked.sample(database, position, choice.is_volatile, |hash, entry| {
+            let next = locked.sample(database, position, choice.is_volatile, |hash, entry| {
                 let Some(score) = choice.score(entry) else {
                     return true;
                 };
@@ -229,7 +243,9 @@ impl Evictor {
                 });
                 offered < wanted
             });
-            if offered > 0 || position == start {
+            is_second_half |= next <= position;
+            position = next;
+            if offered > 0 || is_second_half && position >= start {
                 return;
             }
         }
@@ -284,7 +300,7 @@ mod tests {
         });
         keyspace.set_limit(Some(Limit {
             bytes: limit_bytes,
-            headroom_bytes: 0,
+            low_bytes: limit_bytes,
         }));
         let worker = keyspace.worker();
         (keyspace, worker)

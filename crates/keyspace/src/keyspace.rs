@@ -217,6 +217,12 @@ impl Keyspace {
         }
     }
 
+    /// Memory that the workers keep for what comes next, in bytes, as of about a second ago.
+    pub fn kept_bytes(&self) -> u64 {
+        let kept = |counters: &Counters| counters.kept_bytes.load(Relaxed);
+        self.counters.iter().map(kept).sum()
+    }
+
     /// Bytes of what was removed and waits to be freed in the background.
     pub fn waiting_bytes(&self) -> u64 {
         self.background.waiting_bytes()
@@ -277,6 +283,8 @@ impl Worker {
         let memory = self.memory.get_mut();
         memory.collect(&self.keyspace.quiescence, true);
         memory.magazines.give_idle_back();
+        let kept_bytes = &self.keyspace.counters[self.id].kept_bytes;
+        kept_bytes.store(memory.magazines.kept_bytes() as u64, Relaxed);
     }
 }
 

@@ -311,6 +311,14 @@ impl Magazines {
         }
     }
 
+    /// Memory of the free objects that are kept here.
+    pub fn kept_bytes(&self) -> usize {
+        let objects = self.objects.iter().zip(&SHAPES);
+        objects
+            .map(|(objects, shape)| objects.len() * shape.object_bytes)
+            .sum()
+    }
+
     /// Gives back pages that have been emptied, at most so many; whether there are more.
     pub fn give_pages_back(&mut self, pages_max: usize) -> bool {
         let left = self.emptied.len().saturating_sub(pages_max);

@@ -22,6 +22,8 @@ pub(crate) struct Counters {
     table_bytes: [AtomicI64; DATABASES],
     /// What of `bytes` the budget has not been told yet.
     pub unreported_bytes: AtomicI64,
+    /// Free objects that the worker keeps, as of its last [`crate::Worker::collect`].
+    pub kept_bytes: AtomicU64,
     pub hits: Counter,
     pub misses: Counter,
     pub expired: Counter,

@@ -1,10 +1,13 @@
 //! `max_memory`: how much of it is left for entries.
 //!
-//! The limit is for the resident memory of the process. A thread looks at that some times a second: what is left of the
-//! limit, less what clients may still take and a margin, may be added to what entries use now. What entries cost besides
-//! their own bytes (the table, headers of pages, fragmentation, buffers) so counts as soon as it is there. If too much is
-//! resident, entries must go; as many as that, or, when their memory does not follow, no more than half of what the limit
-//! would allow if nothing else took memory.
+//! The limit is for the resident memory of the process. A thread looks at that some times a second, and workers do as
+//! they write: what is left of the limit, less what clients may still take and a margin, may be added to what entries
+//! use now. What entries cost besides their own bytes (the table, headers of pages, fragmentation, buffers) so counts as
+//! soon as it is there.
+//!
+//! If too much is resident, entries must go, and writes wait until there is room. The memory of entries that have gone
+//! comes back only when their pages are empty, which compaction sees to; so no more than a small part of the entries goes
+//! with each look.
 
 use std::sync::Arc;
 use std::thread;
@@ -26,8 +29,12 @@ const MARGIN_RATIO: u64 = 64;
 const MARGIN_BYTES_MIN: u64 = 1 << 20;
 /// Eviction begins one part in so many of the limit below it.
 const HEADROOM_RATIO: u64 = 128;
+/// The most that goes with one look: one part in so many of what entries use.
+const EVICTED_RATIO: u64 = 32;
 /// What entries cost besides their own bytes while there are few, as 1 in so many: their part of the table.
 const TABLE_RATIO: u64 = 8;
+/// The allocator gives back what it holds when less than one part in so many of the limit is left.
+const HELD_RATIO: u64 = 32;
 /// What a limit should leave for data beyond what the empty server takes.
 const DATA_BYTES_MIN: u64 = 8 << 20;
 
@@ -43,9 +50,14 @@ struct Memory {
     clients_max: u64,
 }
 
+/// What is kept free.
+fn margin(max_memory: u64) -> u64 {
+    (max_memory / MARGIN_RATIO).max(MARGIN_BYTES_MIN)
+}
+
 /// What entries may take under this limit.
 fn budget(max_memory: u64, memory: Memory) -> Limit {
-    let margin = (max_memory / MARGIN_RATIO).max(MARGIN_BYTES_MIN);
+    let margin = margin(max_memory);
     let for_clients = memory.clients_max.saturating_sub(memory.clients);
     let usable = max_memory.saturating_sub(margin);
     let taken = memory.resident + for_clients;
@@ -53,12 +65,13 @@ fn budget(max_memory: u64, memory: Memory) -> Limit {
         let left = usable - taken;
         memory.used + left - left / TABLE_RATIO
     } else {
-        let floor = usable.saturating_sub(memory.clients_max) / 2;
-        memory.used.saturating_sub(taken - usable).max(floor)
+        memory.used.saturating_sub(taken - usable)
     };
     Limit {
         bytes,
-        headroom_bytes: max_memory / HEADROOM_RATIO,
+        low_bytes: bytes
+            .saturating_sub(max_memory / HEADROOM_RATIO)
+            .max(memory.used - memory.used / EVICTED_RATIO),
     }
 }
 
@@ -98,25 +111,48 @@ fn apply(process: &Process, limits: &MemoryLimits) {
     look(process, limits);
 }
 
-/// Takes a look at the memory, and sets what entries may take.
+/// Takes a look at the memory, sets what entries may take, and gives back what is not needed.
 fn look(process: &Process, limits: &MemoryLimits) {
+    let resident = set_limit(process, limits);
+    if limits.max_memory_bytes > 0
+        && resident > limits.max_memory_bytes / HELD_RATIO * (HELD_RATIO - 1)
+    {
+        // What the allocator keeps for later is needed now.
+        memory::purge();
+    }
+    process
+        .keyspace()
+        .compact_if_worth_it(process.clock.now_ms());
+}
+
+/// What a worker does after it has written much: the thread may come late.
+pub fn look_while_writing(process: &Process, limits: &MemoryLimits) {
+    let resident = set_limit(process, limits);
+    let margin = margin(limits.max_memory_bytes);
+    if limits.max_memory_bytes > 0 && resident + margin / 2 > limits.max_memory_bytes {
+        memory::purge();
+        process
+            .keyspace()
+            .compact_if_worth_it(process.clock.now_ms());
+    }
+}
+
+/// Sets what entries may take by what is resident now, which is returned. Takes some microseconds when there is a limit.
+fn set_limit(process: &Process, limits: &MemoryLimits) -> u64 {
     let keyspace = process.keyspace();
     let max_memory = limits.max_memory_bytes;
-    let limit = (max_memory > 0).then(|| {
-        let memory = Memory {
-            resident: memory::resident_bytes(),
-            used: keyspace.used_bytes(),
-            clients: 0,
-            clients_max: limits.clients_bytes_max,
-        };
-        if memory.resident > max_memory - max_memory / MARGIN_RATIO {
-            // What the allocator keeps for later is needed now.
-            memory::purge();
-        }
-        budget(max_memory, memory)
-    });
-    keyspace.set_limit(limit);
-    keyspace.compact_if_worth_it(process.clock.now_ms());
+    if max_memory == 0 {
+        keyspace.set_limit(None);
+        return 0;
+    }
+    let memory = Memory {
+        resident: memory::resident_bytes(),
+        used: keyspace.used_bytes(),
+        clients: 0,
+        clients_max: limits.clients_bytes_max,
+    };
+    keyspace.set_limit(Some(budget(max_memory, memory)));
+    memory.resident
 }
 
 fn warn_if_small(max_memory: u64) {
@@ -168,10 +204,17 @@ mod tests {
 
     #[test]
     fn what_is_too_much_goes() {
-        let full = bytes(478, 420, 0);
-        assert_eq!(full, 420);
+        assert_eq!(bytes(478, 420, 0), 420);
         assert_eq!(bytes(498, 420, 0), 400);
-        // Fragmentation alone does not take everything.
-        assert_eq!(bytes(600, 300, 0), 239);
+        // Writes wait, but not everything goes at once.
+        let memory = Memory {
+            resident: 600 * MB,
+            used: 320 * MB,
+            clients: 0,
+            clients_max: 0,
+        };
+        let limit = budget(512 * MB, memory);
+        assert_eq!(limit.bytes, 224 * MB);
+        assert_eq!(limit.low_bytes, 310 * MB);
     }
 }

@@ -76,6 +76,8 @@ pub fn huge_pages() -> HugePages {
 /// What was true when the process was ready to serve.
 pub struct AtStart {
     allocated_bytes: u64,
+    /// Resident memory that the allocators know nothing of.
+    program_bytes: u64,
 }
 
 impl AtStart {
@@ -83,6 +85,7 @@ impl AtStart {
     pub fn new(allocators: &Allocators) -> Self {
         Self {
             allocated_bytes: allocators.allocated_bytes,
+            program_bytes: resident_bytes().saturating_sub(allocators.resident_bytes),
         }
     }
 }
@@ -99,6 +102,7 @@ pub fn fill(facts: &mut Facts, allocators: Allocators, start: Option<&AtStart>) 
     } = allocators;
     facts.allocated_bytes = allocated_bytes;
     facts.allocated_bytes_at_start = start.map_or(0, |start| start.allocated_bytes);
+    facts.program_bytes = start.map_or(0, |start| start.program_bytes);
     facts.allocated_bytes_peak = facts.allocated_bytes_peak.max(allocated_bytes);
     facts.active_bytes = active_bytes;
     facts.allocator_resident_bytes = resident_bytes;

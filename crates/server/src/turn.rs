@@ -10,10 +10,13 @@ use resp::Limits;
 use tracing::error;
 
 use crate::connection::{Connection, Hold};
-use crate::worker::Worker;
+use crate::limit;
+use crate::worker::{COMPACTED_SLOTS_MAX, Worker};
 
 /// The most keys that are evicted after one group: some ten microseconds.
 const EVICTED_MAX: usize = 256;
+/// What a worker writes under a memory limit before it looks at the resident memory.
+const LOOK_BYTES: u64 = 1 << 20;
 
 impl<B: Backend> Worker<B> {
     /// Gives each connection that is ready now one turn.
@@ -32,7 +35,24 @@ impl<B: Backend> Worker<B> {
                 self.end_group(slot as usize, &stop, now_ms);
             }
             self.stops = stops;
-            self.is_evicting = self.keyspace.make_room(now_ms, EVICTED_MAX).is_behind;
+            self.make_room(now_ms);
+        }
+    }
+
+    /// Evicts in proportion to what the group has written.
+    fn make_room(&mut self, now_ms: u64) {
+        let made = self.keyspace.make_room(now_ms, EVICTED_MAX);
+        self.is_evicting = made.is_behind;
+        self.written_bytes += made.written_bytes;
+        let waits = made.is_full && now_ms > self.looked_ms;
+        if self.written_bytes >= LOOK_BYTES || waits {
+            self.written_bytes = 0;
+            self.looked_ms = now_ms;
+            limit::look_while_writing(&self.process, &self.settings.settings().memory_limits());
+        }
+        if made.is_full {
+            self.has_memory_to_give = self.keyspace.give_memory_back();
+            self.is_compacting = self.keyspace.compact(now_ms, COMPACTED_SLOTS_MAX);
         }
     }
 

@@ -40,7 +40,7 @@ const SHORT_SLEEP: Duration = Duration::from_millis(1);
 /// The most keys that are evicted in one wake besides those of its groups.
 const EVICTED_IDLE_MAX: usize = 256;
 /// Slots that a worker looks at in one wake while sparse memory is being emptied.
-const COMPACTED_SLOTS_MAX: usize = 4096;
+pub(crate) const COMPACTED_SLOTS_MAX: usize = 4096;
 /// Output buffers that a worker keeps for reuse.
 const KEPT_BUFFERS_MAX: usize = 256;
 
@@ -73,9 +73,12 @@ pub struct Worker<B: Backend> {
     now_ms: u64,
     next_tick_ms: u64,
     next_sweep_ms: u64,
-    has_memory_to_give: bool,
+    pub(crate) has_memory_to_give: bool,
     pub(crate) is_evicting: bool,
-    is_compacting: bool,
+    /// Since the last look at the resident memory.
+    pub(crate) written_bytes: u64,
+    pub(crate) looked_ms: u64,
+    pub(crate) is_compacting: bool,
     is_stopping: bool,
 }
 
@@ -121,6 +124,8 @@ impl<B: Backend> Worker<B> {
             next_sweep_ms: now_ms,
             has_memory_to_give: false,
             is_evicting: false,
+            written_bytes: 0,
+            looked_ms: 0,
             is_compacting: false,
             is_stopping: false,
         })

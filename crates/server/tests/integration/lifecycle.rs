@@ -511,7 +511,7 @@ fn wrong_configuration_names_file_line_and_nearest_key() {
         ("[server]\nport = 70000\n", ":2", "65535"),
         ("[server]\nnum_shards = 3\n", ":2", "power of two"),
         ("[servre]\nport = 1\n", ":1", "[server]"),
-        ("[memory]\nmax_memory = \"1gb\"\n", ":2", "max_memory"),
+        ("[memory]\nmax_memory = \"1gbit\"\n", ":2", "max_memory"),
         ("[server\n", ":1", ""),
     ];
     for (text, line, hint) in files {

@@ -30,6 +30,7 @@ mod hostile;
 mod information;
 mod large;
 mod lifecycle;
+mod memory;
 mod parallel;
 mod random;
 mod server;

@@ -250,6 +250,8 @@ fn stats(report: &mut Report<'_>) {
         "tracking_total_prefixes",
         "unexpected_error_replies",
     ]);
+    let moved = report.shared.keyspace.compaction_stats().moved;
+    report.field("active_defrag_hits", moved);
     report.field("total_error_replies", errors);
 }
 

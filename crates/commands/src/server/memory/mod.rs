@@ -1,6 +1,7 @@
 //! MEMORY: keys, the allocator, and what the memory is used for.
 
 mod doctor;
+mod owners;
 mod stats;
 mod usage;
 

@@ -2,6 +2,7 @@
 
 use resp::{Args, ReplyWriter};
 
+use super::owners::{Owner, owners};
 use super::usage::{Usage, excess, ratio};
 use crate::context::Context;
 use crate::error::CommandError;
@@ -9,6 +10,7 @@ use crate::error::CommandError;
 /// MEMORY STATS.
 pub fn stats(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> {
     let usage = Usage::of(context);
+    let owners = owners(context, &usage);
     let facts = &usage.facts;
     let mut map = Stats::begin(&mut context.reply);
     map.bytes("peak.allocated", facts.allocated_bytes_peak);
@@ -46,6 +48,8 @@ pub fn stats(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandEr
     map.excess("rss-overhead", resident, held);
     map.number("fragmentation", ratio(resident, allocated));
     map.signed("fragmentation.bytes", excess(resident, allocated));
+    map.bytes("resident", resident);
+    map.owners(&owners, resident);
     map.end();
     Ok(())
 }
@@ -100,6 +104,15 @@ impl<'s, 'r> Stats<'s, 'r> {
         // Deadlines are kept with their keys.
         self.reply.bulk(b"overhead.hashtable.expires");
         self.reply.integer(0);
+    }
+
+    /// Whose the resident memory is, and what of it is nobody's.
+    fn owners(&mut self, owners: &[Owner], resident: u64) {
+        let known: u64 = owners.iter().map(|(_, bytes)| bytes).sum();
+        for (name, bytes) in owners {
+            self.bytes(&format!("owner.{name}"), *bytes);
+        }
+        self.signed("owner.unknown", excess(resident, known));
     }
 
     fn end(self) {

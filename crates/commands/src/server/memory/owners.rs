@@ -1,0 +1,40 @@
+//! Whose the resident memory is.
+
+use super::usage::Usage;
+use crate::context::Context;
+
+/// An owner and its bytes.
+pub type Owner = (&'static str, u64);
+
+/// All owners. Together they are the resident memory of the process, but for what nobody has counted.
+pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
+    let keyspace = context.keys.keyspace();
+    let stats = keyspace.stats(context.now_ms());
+    let slabs = keyspace.slab_stats();
+    let facts = &usage.facts;
+    let databases = |bytes: fn(&keyspace::DatabaseStats) -> u64| -> u64 {
+        stats.databases.iter().map(bytes).sum()
+    };
+    let less = |bytes: u64, than: u64| bytes.saturating_sub(than);
+    // Pages that are resident and belong to no class are part of what the allocator holds.
+    let gaps = less(slabs.page_bytes as u64, slabs.used_bytes as u64);
+    vec![
+        ("entries", databases(|database| database.bytes)),
+        ("tables", databases(|database| database.table_bytes)),
+        ("deadlines", databases(|database| database.index_bytes)),
+        ("clients", usage.clients),
+        ("waiting-to-be-freed", keyspace.waiting_bytes()),
+        ("kept-by-workers", keyspace.kept_bytes()),
+        ("gaps-between-entries", gaps),
+        (
+            "allocator-fragmentation",
+            less(less(facts.active_bytes, facts.allocated_bytes), gaps),
+        ),
+        (
+            "allocator-held",
+            less(facts.allocator_resident_bytes, facts.active_bytes),
+        ),
+        ("startup", facts.allocated_bytes_at_start),
+        ("program", facts.program_bytes),
+    ]
+}

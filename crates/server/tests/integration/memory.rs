@@ -1,0 +1,262 @@
+//! The memory limit: it holds whatever is written, keys make room for others, and each byte has an owner.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, Reply, encode};
+use crate::random::Random;
+use crate::server::{Server, Target, is_long_run};
+
+const MB: u64 = 1 << 20;
+/// How long to wait for what happens in the background.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn for_each_backend(flags: &[&str], test: impl Fn(&Server)) {
+    for target in [Target::Mio, Target::IoUring] {
+        if target.is_available() {
+            test(&Server::start_with(target, flags));
+        }
+    }
+}
+
+/// Sends SETs of these keys and value sizes in one go; the replies that are not OK.
+fn set_all(client: &mut Client, pairs: &[(String, usize)]) -> Vec<String> {
+    let mut bytes = Vec::new();
+    for (key, size) in pairs {
+        let value = vec![b'v'; *size];
+        bytes.extend(encode(&[b"SET", key.as_bytes(), &value]));
+    }
+    let mut sender = client.try_clone().expect("the same connection");
+    thread::scope(|scope| {
+        scope.spawn(move || sender.send(&bytes).expect("sent"));
+        let replies = pairs.iter().map(|_| client.read_reply().expect("a reply"));
+        let texts = replies.map(|reply| reply.to_string());
+        texts.filter(|text| text != "OK").collect()
+    })
+}
+
+fn info(client: &mut Client, name: &str) -> u64 {
+    let text = client.command_words("INFO all").text();
+    let prefix = format!("{name}:");
+    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
+    let value = line.expect("the field is there");
+    value.parse().expect("a number")
+}
+
+/// Waits until it is so.
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    wait_for(what, || if is_so() { Ok(()) } else { Err(()) });
+}
+
+/// Waits until there is no error any more.
+fn wait_for<E: std::fmt::Debug>(what: &str, mut check: impl FnMut() -> Result<(), E>) {
+    let start = Instant::now();
+    while let Err(error) = check() {
+        assert!(start.elapsed() < PATIENCE, "{what}: {error:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Sizes that shift over time, deletes, deadlines: resident memory stays below the limit, and no write is refused.
+#[test]
+fn the_limit_holds_while_sizes_shift() {
+    const LIMIT: u64 = 96 * MB;
+    let rounds = if is_long_run() { 400 } else { 30 };
+    for_each_backend(&["--maxmemory", "96mb"], |server| {
+        let mut client = server.connect();
+        let mut random = Random::new(7);
+        let mut peak = 0;
+        for round in 0..rounds {
+            let size_max = [50, 1_000, 200, 20_000, 200_000, 10][round / 5 % 6];
+            let count = (20_000_000 / (size_max + 100)).min(40_000);
+            let pairs: Vec<(String, usize)> = (0..count)
+                .map(|_| {
+                    let key = format!("key:{}", random.below(2_000_000));
+                    (key, 10 + random.below(size_max))
+                })
+                .collect();
+            assert_eq!(set_all(&mut client, &pairs), Vec::<String>::new());
+            for (key, _) in pairs.iter().step_by(7) {
+                client.send(&encode(&["DEL", key])).expect("sent");
+            }
+            for _ in pairs.iter().step_by(7) {
+                client.read_reply().expect("a reply");
+            }
+            peak = peak.max(server.resident_bytes());
+        }
+        assert!(info(&mut client, "evicted_keys") > 0);
+        assert!(peak <= LIMIT + LIMIT / 50, "{} MB at most", peak / MB);
+    });
+}
+
+/// Without eviction a write that needs memory gets Redis's error, and everything else goes on.
+#[test]
+fn writes_are_refused_without_eviction() {
+    const ERROR: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+    for policy in ["noeviction", "volatile-lru"] {
+        let flags = ["--maxmemory", "40mb", "--maxmemory-policy", policy];
+        for_each_backend(&flags, |server| {
+            let mut client = server.connect();
+            let mut refused = false;
+            for round in 0..100 {
+                let pairs: Vec<(String, usize)> = (0..1000)
+                    .map(|number| (format!("{round}:{number}"), 1000))
+                    .collect();
+                let errors = set_all(&mut client, &pairs);
+                assert!(
+                    errors.iter().all(|error| error.contains("OOM")),
+                    "{errors:?}"
+                );
+                refused |= !errors.is_empty();
+            }
+            assert!(refused);
+            let keys = client.command_words("DBSIZE").integer().expect("a number");
+            assert!(keys > 10_000, "{keys}");
+            let error = client.command_words("SET another value");
+            assert!(error.is_error() && error.text() == ERROR, "{error}");
+            for (command, expected) in [("STRLEN 0:0", 1000), ("EXPIRE 0:0 100", 1), ("DEL 0:1", 1)]
+            {
+                let reply = client.command_words(command);
+                assert_eq!(reply, Reply::Integer(expected), "{command}");
+            }
+            wait_until("a transaction is refused", || {
+                while !client.command_words("APPEND more 0123456789").is_error() {}
+                client.command_words("MULTI");
+                // A little may have become free meanwhile.
+                let is_refused = client.command_words("SET k v").is_error();
+                let executed = client.command_words("EXEC").to_string();
+                assert_eq!(is_refused, executed.contains("EXECABORT"), "{executed}");
+                is_refused
+            });
+            client.command_words("FLUSHALL");
+            wait_until("a write is taken after a flush", || {
+                !client.command_words("SET another value").is_error()
+            });
+        });
+    }
+}
+
+/// CONFIG SET of a smaller limit evicts what is too much.
+#[test]
+fn a_limit_at_run_time_is_reached() {
+    for_each_backend(&[], |server| {
+        let mut client = server.connect();
+        let pairs: Vec<(String, usize)> = (0..100_000)
+            .map(|number| (format!("key:{number}"), 800))
+            .collect();
+        assert_eq!(set_all(&mut client, &pairs), Vec::<String>::new());
+        client.command_words("CONFIG SET maxmemory 60mb");
+        wait_until("resident memory falls below the limit", || {
+            server.resident_bytes() < 60 * MB
+        });
+        let keys = client.command_words("DBSIZE").integer().expect("a number");
+        assert!((20_000..70_000).contains(&keys), "{keys}");
+        // Eviction may go on between the two.
+        let both = info(&mut client, "evicted_keys") + keys.cast_unsigned();
+        assert!((100_000..105_000).contains(&both), "{both}");
+    });
+}
+
+/// What MEMORY STATS says: each owner, and the resident memory.
+fn owners(client: &mut Client) -> BTreeMap<String, i64> {
+    let reply = client.command_words("MEMORY STATS");
+    let fields = reply.elements().expect("an array").chunks_exact(2);
+    fields
+        .filter_map(|pair| Some((pair[0].text(), pair[1].integer()?)))
+        .collect()
+}
+
+/// The owners add up to the resident memory, and after a flush everything is as in the beginning.
+#[test]
+fn accounting_adds_up() {
+    for_each_backend(&[], |server| {
+        let mut client = server.connect();
+        let empty = info(&mut client, "used_memory");
+        let mut random = Random::new(3);
+        let pairs: Vec<(String, usize)> = (0..150_000)
+            .map(|number| {
+                let size = if number % 100 == 0 {
+                    30_000
+                } else {
+                    random.below(700)
+                };
+                (format!("key:{number}"), size)
+            })
+            .collect();
+        assert_eq!(set_all(&mut client, &pairs), Vec::<String>::new());
+        let mut seen = BTreeMap::new();
+        wait_for("the owners add up to the resident memory", || {
+            seen = owners(&mut client);
+            let unknown = seen["owner.unknown"].unsigned_abs();
+            let resident = seen["resident"].unsigned_abs();
+            let adds_up = unknown <= resident * 3 / 100 + 2 * MB;
+            if adds_up { Ok(()) } else { Err(seen.clone()) }
+        });
+        let entries = seen["owner.entries"].unsigned_abs();
+        let values: usize = pairs.iter().map(|(_, size)| size).sum();
+        assert!(
+            (values as u64..values as u64 + 150_000 * 40).contains(&entries),
+            "{entries}"
+        );
+        client.command_words("FLUSHALL");
+        wait_for("a flush brings used_memory back", || {
+            let used = info(&mut client, "used_memory");
+            let is_back = used < empty + MB;
+            if is_back {
+                Ok(())
+            } else {
+                Err((empty, used, owners(&mut client)))
+            }
+        });
+        assert_eq!(owners(&mut client)["owner.entries"], 0);
+    });
+}
+
+/// After four fifths of mixed data are gone, resident memory is near that of a server which has loaded only the rest.
+#[test]
+fn memory_follows_deletes() {
+    const KEYS: u64 = 200_000;
+    let load = |client: &mut Client, stays: fn(u64) -> bool, all: bool| {
+        let pairs: Vec<(String, usize)> = (0..KEYS)
+            .filter(|number| all || stays(*number))
+            .map(|number| {
+                let size = number.wrapping_mul(0x9e37_79b9) % 1500;
+                (format!("key:{number}"), size as usize)
+            })
+            .collect();
+        assert_eq!(set_all(client, &pairs), Vec::<String>::new());
+    };
+    let stays = |number: u64| number * 7 / 3 % 5 == 0;
+    for target in [Target::Mio, Target::IoUring] {
+        if !target.is_available() {
+            continue;
+        }
+        let fresh = {
+            let other = Server::start(target);
+            load(&mut other.connect(), stays, false);
+            other.resident_bytes()
+        };
+        let server = Server::start(target);
+        let mut client = server.connect();
+        load(&mut client, stays, true);
+        let before = server.resident_bytes();
+        let gone: Vec<String> = (0..KEYS)
+            .filter(|number| !stays(*number))
+            .map(|number| format!("key:{number}"))
+            .collect();
+        for keys in gone.chunks(100) {
+            let mut words = vec!["DEL".to_owned()];
+            words.extend_from_slice(keys);
+            let removed = client.command(&words).integer();
+            assert_eq!(removed, Some(keys.len() as i64));
+        }
+        wait_for("resident memory follows", || {
+            let bytes = server.resident_bytes();
+            let follows = bytes <= fresh * 5 / 4;
+            let mut state = || (fresh, bytes, owners(&mut client));
+            if follows { Ok(()) } else { Err(state()) }
+        });
+        assert!(before > 2 * fresh, "{before} {fresh}");
+    }
+}

@@ -17,8 +17,10 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::available_memory::AvailableMemory;
+use crate::clients_memory::ClientEviction;
 use crate::clock::Clock;
 use crate::config::{Config, EvictionPolicy};
+use crate::connection::Connection;
 use crate::memory;
 use keyspace::Keyspace;
 
@@ -53,6 +55,7 @@ pub struct Process {
     keyspace: Arc<Keyspace>,
     ready: OnceLock<memory::AtStart>,
     available_memory: AvailableMemory,
+    pub(crate) eviction: Mutex<ClientEviction>,
 }
 
 /// What is decided at the start.
@@ -69,7 +72,7 @@ pub struct Start {
     pub keyspace: Arc<Keyspace>,
 }
 
-/// Bytes in and out of one worker's sockets.
+/// Bytes in and out of one worker's sockets, and those that wait.
 #[derive(Default)]
 #[repr(align(128))]
 pub struct Traffic {
@@ -77,6 +80,8 @@ pub struct Traffic {
     pub received_bytes: Counter,
     /// Sent.
     pub sent_bytes: Counter,
+    /// What its clients take now.
+    pub clients_bytes: Counter,
 }
 
 /// What is to become of an accepted connection.
@@ -154,6 +159,7 @@ impl Process {
             samples: Mutex::default(),
             ready: OnceLock::new(),
             available_memory: AvailableMemory::find(),
+            eviction: Mutex::default(),
         }
     }
 
@@ -243,6 +249,7 @@ impl Process {
             descriptor: socket
                 .descriptor()
                 .map_or(-1, |descriptor| descriptor.as_raw_fd()),
+            state_bytes: size_of::<Connection>(),
         }
     }
 
@@ -287,6 +294,13 @@ impl Process {
         samples.allocated_bytes_peak = samples
             .allocated_bytes_peak
             .max(self.allocators().allocated_bytes);
+    }
+
+    /// Has the worker of a client that has been marked as killed close it.
+    pub fn close_killed(&self, client: &Client) {
+        let mailbox = self.mailbox(client.worker);
+        mailbox.looks_for_killed.store(true, SeqCst);
+        mailbox.wake();
     }
 
     /// How far the process is in ending.
@@ -457,9 +471,7 @@ impl commands::shared::Process for ForCommands {
     }
 
     fn close_killed(&self, client: &Client) {
-        let mailbox = self.0.mailbox(client.worker);
-        mailbox.looks_for_killed.store(true, SeqCst);
-        mailbox.wake();
+        self.0.close_killed(client);
     }
 
     fn wake_all(&self) {

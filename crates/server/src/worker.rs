@@ -39,6 +39,8 @@ const SWEEP_ENTRIES: usize = 4_000;
 const SWEEP_AGAIN_RATIO: usize = 10;
 /// ... for at most one part in so many of the time.
 const SWEEP_REST_FACTOR: u64 = 3;
+/// How often a worker looks at how much has arrived of large arguments.
+const FILL_LOOK_MS: u64 = 100;
 /// The longest sleep of a worker that waits for its last replies to be taken: a lazy send does not end a sleep.
 const STOPPING_SLEEP: Duration = Duration::from_millis(5);
 /// The sleep of a worker that has something to do which can wait for requests.
@@ -71,8 +73,15 @@ pub struct Worker<B: Backend> {
     pub(crate) dirty: Vec<u32>,
     /// Empty output buffers.
     pub(crate) spare: Vec<Vec<u8>>,
+    /// What its connections take together, in bytes.
+    pub(crate) clients_bytes: u64,
+    /// What all connections of the process may take together; 0 is no limit.
+    pub(crate) clients_bytes_max: u64,
+    /// Connections for which the backend receives a large argument.
+    fills: usize,
+    next_fill_look_ms: u64,
     open: usize,
-    now_ms: u64,
+    pub(crate) now_ms: u64,
     next_tick_ms: u64,
     next_sweep_ms: u64,
     has_deadlines: bool,
@@ -107,6 +116,10 @@ impl<B: Backend> Worker<B> {
             shared,
             process,
             limits: request_limits(settings.settings()),
+            clients_bytes: 0,
+            clients_bytes_max: settings.settings().memory_limits().clients_bytes_max,
+            fills: 0,
+            next_fill_look_ms: now_ms,
             settings,
             batch: Batch::default(),
             plan: Plan::default(),
@@ -159,6 +172,7 @@ impl<B: Backend> Worker<B> {
         self.run_round(self.now_ms);
         self.send_dirty();
         self.housekeeping();
+        self.keep_clients_budget();
         let stats = &self.shared.stats[self.index];
         stats.wakes.add(1);
         let busy_us = woken.elapsed().as_micros();
@@ -182,6 +196,9 @@ impl<B: Backend> Worker<B> {
         let mut until_ms = self.next_tick_ms;
         if self.has_deadlines {
             until_ms = until_ms.min(self.next_sweep_ms);
+        }
+        if self.fills > 0 {
+            until_ms = until_ms.min(self.next_fill_look_ms);
         }
         if !self.paused.is_empty() {
             until_ms = until_ms.min(self.shared.pause.until_ms());
@@ -254,6 +271,7 @@ impl<B: Backend> Worker<B> {
         }
         self.connections[id.slot()] = Some(Box::new(Connection::new(id, session)));
         self.open += 1;
+        self.account(id.slot());
         if self.is_stopping {
             self.backend.finish_receiving(id);
         }
@@ -275,6 +293,7 @@ impl<B: Backend> Worker<B> {
             self.make_ready(id.slot());
         } else {
             self.pause_receiving(id.slot());
+            self.account(id.slot());
         }
     }
 
@@ -299,6 +318,7 @@ impl<B: Backend> Worker<B> {
         }
         if let Some((buffer, until)) = connection.input.take_for_filling() {
             connection.filling = Some(buffer.len());
+            self.fills += 1;
             self.backend.fill(connection.id, buffer, until);
         }
     }
@@ -307,10 +327,13 @@ impl<B: Backend> Worker<B> {
         let Some(connection) = self.connection(id) else {
             return;
         };
-        let before = connection.filling.take().unwrap_or(0);
-        if connection.closes || connection.is_closed {
+        let before = connection.filling.take();
+        let is_over = connection.closes || connection.is_closed;
+        self.fills -= usize::from(before.is_some());
+        if is_over {
             return;
         }
+        let before = before.unwrap_or(0);
         self.count_received(id, buffer.len() - before);
         let Some(connection) = self.connection(id) else {
             return;
@@ -320,11 +343,13 @@ impl<B: Backend> Worker<B> {
             self.make_ready(id.slot());
         } else {
             self.pause_receiving(id.slot());
+            self.account(id.slot());
         }
     }
 
     /// Counts what has arrived so far of large arguments.
     fn note_filling(&mut self) {
+        self.next_fill_look_ms = self.now_ms + FILL_LOOK_MS;
         for slot in 0..self.connections.len() {
             let Some(connection) = self.connections[slot].as_deref_mut() else {
                 continue;
@@ -336,12 +361,8 @@ impl<B: Backend> Worker<B> {
             let bytes = self.backend.filled_bytes(id);
             if bytes > before {
                 connection.filling = Some(bytes);
-                connection
-                    .session
-                    .client
-                    .input_bytes
-                    .store(bytes as u64, Relaxed);
                 self.count_received(id, bytes - before);
+                self.account(slot);
             }
         }
     }
@@ -403,10 +424,9 @@ impl<B: Backend> Worker<B> {
             .sent_bytes
             .fetch_add(connection.sending as u64, Relaxed);
         let sent_bytes = std::mem::take(&mut connection.sending);
-        let client = &connection.session.client;
-        client
-            .output_bytes
-            .store(connection.output.len() as u64, Relaxed);
+        connection.lent.clear();
+        connection.is_slow = false;
+        connection.charged_bytes = 0;
         let goes_on =
             connection.hold == Hold::Backpressure && connection.output.len() < pause_bytes;
         if goes_on {
@@ -416,6 +436,7 @@ impl<B: Backend> Worker<B> {
             .sent_bytes
             .add(sent_bytes as u64);
         self.keep_buffer(buffer);
+        self.account(id.slot());
         if goes_on {
             self.make_ready(id.slot());
         }
@@ -456,6 +477,10 @@ impl<B: Backend> Worker<B> {
             let output = std::mem::take(&mut connection.output);
             connection.sending = output.len();
             let (bytes, shared) = output.into_parts();
+            let lent = shared.iter();
+            connection
+                .lent
+                .extend(lent.map(|(_, value)| (value.as_ptr().addr(), value.len())));
             let output = Outgoing { bytes, shared };
             if connection.closes || connection.hold == Hold::Backpressure {
                 self.backend.send(connection.id, output);
@@ -487,6 +512,8 @@ impl<B: Backend> Worker<B> {
         };
         connection.input.clear(&mut self.backend);
         connection.session.end(&self.shared);
+        self.fills -= usize::from(connection.filling.is_some());
+        self.clients_bytes -= connection.counted_bytes;
         self.open -= 1;
         self.process.forget_connection(self.index);
         self.backend.resume_accept();
@@ -502,7 +529,7 @@ impl<B: Backend> Worker<B> {
                 let Some(connection) = self.connections[slot].as_deref() else {
                     continue;
                 };
-                if connection.session.client.killed.load(Relaxed) && !connection.closes {
+                if connection.session.client.killed.load(Relaxed) && !connection.is_closed {
                     self.close(slot);
                 }
             }
@@ -529,6 +556,11 @@ impl<B: Backend> Worker<B> {
     fn housekeeping(&mut self) {
         if self.settings.refresh() {
             self.limits = request_limits(self.settings.settings());
+            let limits = self.settings.settings().memory_limits();
+            self.clients_bytes_max = limits.clients_bytes_max;
+        }
+        if self.fills > 0 && self.now_ms >= self.next_fill_look_ms {
+            self.note_filling();
         }
         if self.now_ms >= self.next_sweep_ms {
             self.sweep();
@@ -537,7 +569,7 @@ impl<B: Backend> Worker<B> {
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;
             self.keyspace.collect();
-            self.note_filling();
+            self.look_for_slow_readers();
             self.close_idle();
             if self.index == 0 {
                 self.process.tick(&self.shared);

@@ -114,7 +114,7 @@ declare_settings! {
         /// How much may wait for a client that does not read its replies, by class of client (`normal`, `replica`,
         /// `pubsub`): hard limit, soft limit, seconds. A client is closed when more than the hard limit waits for it,
         /// or more than the soft limit for longer than so many seconds; 0 sets no limit. Classes that are not named
-        /// stay as they are. In TOML also an array with one string for each class. Whatever the limits are, a normal
+        /// stay as they are. As in Redis the first 16kb do not count. In TOML also an array with one string for each class. Whatever the limits are, a normal
         /// client for which server.output_buffer_pause_bytes wait has no more commands executed until it reads.
         output_buffer_limits: OutputLimits = {
             kind: Kind::OutputLimits,

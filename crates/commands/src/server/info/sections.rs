@@ -229,7 +229,12 @@ fn stats(report: &mut Report<'_>) {
     report.field("rejected_connections", facts.connections_rejected);
     report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     report.field("expired_keys", report.keyspace.expired);
-    report.zeros(&["evicted_keys", "evicted_clients", "evicted_scripts"]);
+    report.zeros(&["evicted_keys"]);
+    report.field(
+        "evicted_clients",
+        sum(|worker| worker.evicted_clients.get()),
+    );
+    report.zeros(&["evicted_scripts"]);
     report.field("keyspace_hits", report.keyspace.hits);
     report.field("keyspace_misses", report.keyspace.misses);
     report.zeros(&[
@@ -250,6 +255,10 @@ fn stats(report: &mut Report<'_>) {
         "unexpected_error_replies",
     ]);
     report.field("total_error_replies", errors);
+    report.field(
+        "client_output_buffer_limit_disconnections",
+        sum(|worker| worker.overflown_clients.get()),
+    );
 }
 
 fn kilobytes(bytes: u64) -> String {

@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// Whether it is never closed to make room (CLIENT NO-EVICT).
-    pub fn is_kept(&self) -> bool {
+    pub fn is_exempt(&self) -> bool {
         self.flags.load(Relaxed) & client_flag::NO_EVICT != 0
     }
 }

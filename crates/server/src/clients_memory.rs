@@ -21,17 +21,24 @@ use net::Backend;
 use tracing::warn;
 
 use crate::config::OutputLimit;
-use crate::process::Process;
+use crate::process::{Process, Traffic};
 use crate::worker::Worker;
 
-/// How long nobody tries again to make room when there was nobody to close.
-const EVICTION_PAUSE_MS: u64 = 100;
+/// The memory of a client, or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// All of it.
+    pub bytes: u64,
+    /// That of clients that are never closed to make room.
+    pub exempt_bytes: u64,
+}
 
-/// What is remembered of the last time that clients were closed to make room.
-#[derive(Default)]
-pub struct ClientEviction {
-    /// Nobody tries before.
-    pause_until_ms: u64,
+impl Counted {
+    /// Of several clients one has changed.
+    pub fn replace(&mut self, before: Counted, after: Counted) {
+        self.bytes = self.bytes + after.bytes - before.bytes;
+        self.exempt_bytes = self.exempt_bytes + after.exempt_bytes - before.exempt_bytes;
+    }
 }
 
 impl<B: Backend> Worker<B> {
@@ -53,8 +60,12 @@ impl<B: Backend> Worker<B> {
             shown.store(bytes as u64, Relaxed);
         }
         let bytes = client.memory_bytes();
-        self.clients_bytes = self.clients_bytes + bytes - connection.counted_bytes;
-        connection.counted_bytes = bytes;
+        let counted = Counted {
+            bytes,
+            exempt_bytes: if client.is_exempt() { bytes } else { 0 },
+        };
+        let before = std::mem::replace(&mut connection.counted, counted);
+        self.counted.replace(before, counted);
     }
 
     /// Closes a connection for which more waits than it may. Every client is a normal one as yet.
@@ -113,13 +124,16 @@ impl<B: Backend> Worker<B> {
 
     /// Shows what the clients of this worker take, and sees to it that all clients keep to their budget.
     pub(crate) fn keep_clients_budget(&mut self) {
-        let shown = &self.process.traffic[self.index].clients_bytes;
-        shown.set(self.clients_bytes);
-        if self.clients_bytes_max > 0 && self.process.clients_bytes() > self.clients_bytes_max {
+        let shown = &self.process.traffic[self.index];
+        shown.clients_bytes.set(self.counted.bytes);
+        shown.exempt_clients_bytes.set(self.counted.exempt_bytes);
+        if self.clients_bytes_max > 0
+            && self.process.evictable_clients_bytes() > self.clients_bytes_max
+        {
             let stats = &self.shared.stats[self.index];
-            let evicted =
-                self.process
-                    .evict_clients(&self.shared, self.clients_bytes_max, self.now_ms);
+            let evicted = self
+                .process
+                .evict_clients(&self.shared, self.clients_bytes_max);
             stats.evicted_clients.add(evicted);
         }
     }
@@ -127,28 +141,34 @@ impl<B: Backend> Worker<B> {
 
 impl Process {
     /// What all clients take, in bytes, as of each worker's last wake.
-    pub fn clients_bytes(&self) -> u64 {
+    pub fn client_bytes(&self) -> u64 {
         let workers = self.traffic.iter();
         workers.map(|traffic| traffic.clients_bytes.get()).sum()
     }
 
+    /// The same without those that are never closed to make room. As in Redis they do not count: otherwise one of them
+    /// that takes everything would have all others closed, without an effect.
+    fn evictable_clients_bytes(&self) -> u64 {
+        let bytes = |traffic: &Traffic| {
+            let exempt_bytes = traffic.exempt_clients_bytes.get();
+            traffic.clients_bytes.get().saturating_sub(exempt_bytes)
+        };
+        self.traffic.iter().map(bytes).sum()
+    }
+
     /// Has those clients closed that take most, until the others take no more than `bytes_max`. How many that were.
-    fn evict_clients(&self, shared: &Shared, bytes_max: u64, now_ms: u64) -> u64 {
+    fn evict_clients(&self, shared: &Shared, bytes_max: u64) -> u64 {
         // One worker is enough.
-        let Some(mut eviction) = self.eviction.try_lock() else {
+        let Some(_evicting) = self.evicting_clients.try_lock() else {
             return 0;
         };
-        if now_ms < eviction.pause_until_ms {
-            return 0;
-        }
         // Those that were killed before are on their way out.
         let clients = shared.clients.all().into_iter();
-        let clients = clients.filter(|client| !client.killed.load(Relaxed));
+        let clients = clients.filter(|client| !client.killed.load(Relaxed) && !client.is_exempt());
         let mut clients: Vec<(u64, Arc<Client>)> = clients
             .map(|client| (client.memory_bytes(), client))
             .collect();
         let mut left_bytes: u64 = clients.iter().map(|(bytes, _)| bytes).sum();
-        clients.retain(|(_, client)| !client.is_kept());
         clients.sort_unstable_by_key(|(bytes, _)| Reverse(*bytes));
         let mut evicted = 0;
         for (bytes, client) in &clients {
@@ -168,9 +188,6 @@ impl Process {
             self.close_killed(client);
             left_bytes -= bytes;
             evicted += 1;
-        }
-        if left_bytes > bytes_max {
-            eviction.pause_until_ms = now_ms + EVICTION_PAUSE_MS;
         }
         evicted
     }

@@ -7,6 +7,8 @@ use commands::session::Session;
 use net::{Backend, Buffer, ConnectionId};
 use resp::{Output, RequestParser, Span};
 
+use crate::clients_memory::Counted;
+
 /// The capacity that a connection's own buffers keep, in bytes; more is given back when it is not needed.
 pub const KEPT_BYTES_MAX: usize = 64 << 10;
 /// What is missing of an argument is received straight into its place from this size on, in bytes. For 64 KB it costs
@@ -41,7 +43,7 @@ pub struct Connection {
     /// Since when more than the soft limit waits for it.
     pub over_limit_since_ms: Option<u64>,
     /// What it adds to its worker's sum of memory.
-    pub counted_bytes: u64,
+    pub counted: Counted,
     /// While the backend receives a large argument: how much there was when it was last looked at.
     pub filling: Option<usize>,
     /// Commands that are left of its turn.
@@ -89,7 +91,7 @@ impl Connection {
             is_slow: false,
             charged_bytes: 0,
             over_limit_since_ms: None,
-            counted_bytes: 0,
+            counted: Counted::default(),
             turn: 0,
             hold: Hold::None,
             is_ready: false,

@@ -17,7 +17,6 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::available_memory::AvailableMemory;
-use crate::clients_memory::ClientEviction;
 use crate::clock::Clock;
 use crate::config::{Config, EvictionPolicy};
 use crate::connection::Connection;
@@ -55,7 +54,8 @@ pub struct Process {
     keyspace: Arc<Keyspace>,
     ready: OnceLock<memory::AtStart>,
     available_memory: AvailableMemory,
-    pub(crate) eviction: Mutex<ClientEviction>,
+    /// Held by the worker that closes clients to make room.
+    pub(crate) evicting_clients: Mutex<()>,
 }
 
 /// What is decided at the start.
@@ -82,6 +82,8 @@ pub struct Traffic {
     pub sent_bytes: Counter,
     /// What its clients take now.
     pub clients_bytes: Counter,
+    /// What those of them take that are never closed to make room.
+    pub exempt_clients_bytes: Counter,
 }
 
 /// What is to become of an accepted connection.
@@ -159,7 +161,7 @@ impl Process {
             samples: Mutex::default(),
             ready: OnceLock::new(),
             available_memory: AvailableMemory::find(),
-            eviction: Mutex::default(),
+            evicting_clients: Mutex::default(),
         }
     }
 
@@ -453,6 +455,7 @@ impl commands::shared::Process for ForCommands {
                 .map(|traffic| traffic.sent_bytes.get())
                 .sum(),
             per_second: samples.rates,
+            client_bytes: process.client_bytes(),
             allocated_bytes_peak: samples.allocated_bytes_peak,
             ..Facts::default()
         };

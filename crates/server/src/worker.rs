@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use resp::Limits;
 
+use crate::clients_memory::Counted;
 use crate::config::{Settings, Watch};
 use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
 use crate::process::{Admission, Process, ShutdownStage};
@@ -73,8 +74,8 @@ pub struct Worker<B: Backend> {
     pub(crate) dirty: Vec<u32>,
     /// Empty output buffers.
     pub(crate) spare: Vec<Vec<u8>>,
-    /// What its connections take together, in bytes.
-    pub(crate) clients_bytes: u64,
+    /// What its connections take together.
+    pub(crate) counted: Counted,
     /// What all connections of the process may take together; 0 is no limit.
     pub(crate) clients_bytes_max: u64,
     /// Connections for which the backend receives a large argument.
@@ -116,7 +117,7 @@ impl<B: Backend> Worker<B> {
             shared,
             process,
             limits: request_limits(settings.settings()),
-            clients_bytes: 0,
+            counted: Counted::default(),
             clients_bytes_max: settings.settings().memory_limits().clients_bytes_max,
             fills: 0,
             next_fill_look_ms: now_ms,
@@ -513,7 +514,7 @@ impl<B: Backend> Worker<B> {
         connection.input.clear(&mut self.backend);
         connection.session.end(&self.shared);
         self.fills -= usize::from(connection.filling.is_some());
-        self.clients_bytes -= connection.counted_bytes;
+        self.counted.replace(connection.counted, Counted::default());
         self.open -= 1;
         self.process.forget_connection(self.index);
         self.backend.resume_accept();

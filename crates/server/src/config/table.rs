@@ -162,7 +162,7 @@ declare_settings! {
         /// Most memory that all clients together may take for what they have sent and not yet read, out of
         /// memory.max_memory; 0 reserves 5 % of memory.max_memory, at least 8mb, and sets no limit when there is none
         /// for the process. A limit below 128kb counts as 128kb. The clients that take most are closed until the
-        /// others fit; those that have said CLIENT NO-EVICT are not. A large value that is sent from where it is
+        /// others fit; those that have said CLIENT NO-EVICT are not, and do not count. A large value that is sent from where it is
         /// stored counts only when the client has not read it within about a second, and once for several clients.
         max_memory_clients: Portion = {
             kind: Kind::Portion(Whole::MaxMemory), default: "0",

@@ -13,6 +13,7 @@ use net::{Event, Listener};
 
 use super::random::Random;
 use super::script::Script;
+use crate::clients_memory::Counted;
 use crate::config::{self, Inputs, Start};
 use crate::process::{ForCommands, Process};
 use crate::worker::Worker;
@@ -135,11 +136,11 @@ impl World {
                 let waiting_bytes = connection.input_bytes() as u64;
                 assert_eq!(input.load(Relaxed), waiting_bytes, "requests");
             }
-            assert_eq!(client.memory_bytes(), connection.counted_bytes);
-            sum += connection.counted_bytes;
+            assert_eq!(client.memory_bytes(), connection.counted.bytes);
+            sum += connection.counted.bytes;
         }
-        assert_eq!(worker.clients_bytes, sum, "sum");
-        assert_eq!(worker.process.clients_bytes(), sum, "shown sum");
+        assert_eq!(worker.counted.bytes, sum, "sum");
+        assert_eq!(worker.process.client_bytes(), sum, "shown sum");
     }
 
     /// Bytes that the worker has received from all clients.
@@ -165,7 +166,7 @@ impl World {
         assert_eq!(worker.open, 0, "open connections");
         assert!(worker.connections.iter().all(Option::is_none), "slots");
         assert_eq!(worker.shared.clients.count(), 0, "known clients");
-        assert_eq!(worker.clients_bytes, 0, "memory");
+        assert_eq!(worker.counted, Counted::default(), "memory");
         assert_eq!(worker.fills, 0, "fills");
         assert_eq!(worker.backend.buffers_held(), 0, "receive buffers");
         assert!(talkers.iter().all(|talker| talker.client.is_closed()));

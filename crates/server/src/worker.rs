@@ -28,6 +28,8 @@ mod tests;
 
 /// The longest that a worker sleeps: statistics, timeouts and the clock are looked after about once a second.
 const TICK_MS: u64 = 1000;
+/// How often a worker looks at how much has arrived of large arguments.
+const FILL_LOOK_MS: u64 = 100;
 /// How often expired keys are looked for while there are keys with a deadline.
 const SWEEP_MS: u64 = 100;
 /// How long one sweep takes at most, but for its last step, ...
@@ -40,8 +42,6 @@ const SWEEP_ENTRIES: usize = 4_000;
 const SWEEP_AGAIN_RATIO: usize = 10;
 /// ... for at most one part in so many of the time.
 const SWEEP_REST_FACTOR: u64 = 3;
-/// How often a worker looks at how much has arrived of large arguments.
-const FILL_LOOK_MS: u64 = 100;
 /// The longest sleep of a worker that waits for its last replies to be taken: a lazy send does not end a sleep.
 const STOPPING_SLEEP: Duration = Duration::from_millis(5);
 /// The sleep of a worker that has something to do which can wait for requests.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use keyspace::WatchedKey;
 use parking_lot::Mutex;
 
 /// What everybody may see of one connection. Its worker brings the counters up to date once per wake.
@@ -21,6 +22,8 @@ pub struct Client {
     pub is_unix: bool,
     /// The descriptor.
     pub descriptor: i32,
+    /// Bytes of its state, whatever it does.
+    pub state_bytes: u64,
     /// When it connected, in milliseconds of the Unix epoch.
     pub created_ms: u64,
     /// When it last sent something, in milliseconds of the Unix epoch.
@@ -41,8 +44,12 @@ pub struct Client {
     pub last_command: AtomicU32,
     /// Bytes of requests that wait.
     pub input_bytes: AtomicU64,
+    /// Bytes of what is known of a request that is not whole.
+    pub partial_bytes: AtomicU64,
     /// Bytes of replies that wait.
     pub output_bytes: AtomicU64,
+    /// Those of them that are sent from where the keyspace has them, and so do not count as this client's memory.
+    pub lent_bytes: AtomicU64,
     /// Commands executed.
     pub commands: AtomicU64,
     /// Bytes received.
@@ -57,10 +64,18 @@ pub struct Client {
 
 impl Client {
     /// Bytes of what is kept for it: its state, requests and replies that wait, its transaction.
+    #[inline]
     pub fn memory_bytes(&self) -> u64 {
-        let waiting = [&self.input_bytes, &self.output_bytes, &self.queued_bytes];
-        let waiting: u64 = waiting.iter().map(|bytes| bytes.load(Relaxed)).sum();
-        waiting + size_of::<Self>() as u64
+        let replies = self.output_bytes.load(Relaxed);
+        let replies = replies.saturating_sub(self.lent_bytes.load(Relaxed));
+        let requests = self.input_bytes.load(Relaxed) + self.partial_bytes.load(Relaxed);
+        let watched = u64::from(self.watched.load(Relaxed)) * size_of::<WatchedKey>() as u64;
+        self.state_bytes + requests + replies + self.queued_bytes.load(Relaxed) + watched
+    }
+
+    /// Whether it is never closed to make room (CLIENT NO-EVICT).
+    pub fn is_exempt(&self) -> bool {
+        self.flags.load(Relaxed) & client_flag::NO_EVICT != 0
     }
 }
 
@@ -100,6 +115,8 @@ pub struct Origin {
     pub is_unix: bool,
     /// See [`Client::descriptor`].
     pub descriptor: i32,
+    /// Bytes that the process keeps for every connection, besides [`Client`].
+    pub state_bytes: usize,
 }
 
 /// All connections.
@@ -117,7 +134,10 @@ impl Clients {
             local_address,
             is_unix,
             descriptor,
+            state_bytes,
         } = origin;
+        let texts = address.len() + local_address.len();
+        let state_bytes = (state_bytes + size_of::<Client>() + texts) as u64;
         let client = Arc::new(Client {
             id: self.last_id.fetch_add(1, Relaxed) + 1,
             worker,
@@ -125,6 +145,7 @@ impl Clients {
             local_address,
             is_unix,
             descriptor,
+            state_bytes,
             created_ms: now_ms,
             active_ms: AtomicU64::new(now_ms),
             database: AtomicU8::new(0),
@@ -135,7 +156,9 @@ impl Clients {
             watched: AtomicU32::new(0),
             last_command: AtomicU32::new(0),
             input_bytes: AtomicU64::new(0),
+            partial_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
+            lent_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),

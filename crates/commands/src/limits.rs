@@ -14,6 +14,9 @@ pub const POPULATE_KEYS_MAX: u64 = 10_000_000;
 /// The most keys that are prefetched for one group: as many as the first levels of the cache hold with their entries.
 pub const GROUP_KEYS_MAX: usize = 512;
 
+/// The first bytes of replies that wait for a client, which Redis has in a buffer of fixed size: limits of what may wait
+/// for a client do not count them, and CLIENT LIST shows them apart.
+pub const FIRST_REPLY_BYTES: u64 = 16 << 10;
 /// Values and parts of values from this size on are sent from where they are instead of being copied into the reply, in
 /// bytes.
 pub const SHARED_BYTES_MIN: usize = 16 << 10;

@@ -148,6 +148,8 @@ pub struct Facts {
     pub net_input_bytes: u64,
     /// Bytes sent since the start.
     pub net_output_bytes: u64,
+    /// What connections take with their buffers, in bytes.
+    pub client_bytes: u64,
     /// Commands, bytes in and bytes out in the last second.
     pub per_second: PerSecond,
     /// CPU time of the process in seconds, system and user.

@@ -17,6 +17,10 @@ pub struct WorkerStats {
     commands: Box<[CommandStats]>,
     /// Replies that were errors.
     pub errors: Counter,
+    /// Clients that were closed because all clients together took too much memory.
+    pub evicted_clients: Counter,
+    /// Clients that were closed because too much waited for them.
+    pub overflown_clients: Counter,
     /// Times that the worker has woken up.
     pub wakes: Counter,
     /// The longest that it was busy after one of them, in microseconds.
@@ -61,6 +65,12 @@ impl Counter {
         }
     }
 
+    /// Sets the count; only for the thread that owns it.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
     /// The count.
     #[inline]
     pub fn get(&self) -> u64 {
@@ -91,6 +101,8 @@ impl WorkerStats {
         Self {
             commands: (0..commands).map(|_| CommandStats::default()).collect(),
             errors: Counter::default(),
+            evicted_clients: Counter::default(),
+            overflown_clients: Counter::default(),
             wakes: Counter::default(),
             busy_us_max: Counter::default(),
             sweeps_cut: Counter::default(),
@@ -142,6 +154,8 @@ impl WorkerStats {
                 .for_each(Counter::reset);
         }
         self.errors.reset();
+        self.evicted_clients.reset();
+        self.overflown_clients.reset();
         self.wakes.reset();
         self.busy_us_max.reset();
         self.sweeps_cut.reset();

@@ -131,6 +131,7 @@ impl TestServer {
                 local_address: "127.0.0.1:6379".to_owned(),
                 is_unix: false,
                 descriptor: 8,
+                state_bytes: 0,
             };
             let client = shared.clients.add(origin, 0, now_ms);
             let mut session = Session::new(client, !shared.process.needs_password());

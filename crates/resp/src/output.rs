@@ -19,6 +19,19 @@ impl Output {
         self.bytes.len() + self.shared_bytes
     }
 
+    /// The values that are shared, each with the number of its own bytes that go before it.
+    #[must_use]
+    pub fn shared(&self) -> &[(usize, Bytes)] {
+        &self.shared
+    }
+
+    /// How many bytes are those of shared values.
+    #[inline]
+    #[must_use]
+    pub fn shared_len(&self) -> usize {
+        self.shared_bytes
+    }
+
     /// Whether there is nothing to send.
     #[inline]
     #[must_use]
@@ -125,6 +138,8 @@ mod tests {
         let whole = b"$3\r\none\r\n$3\r\ntwo\r\n$5\r\nthree\r\n";
         assert_eq!(out.to_vec(), whole);
         assert_eq!(out.len(), whole.len());
+        assert_eq!(out.shared_len(), 8);
+        assert_eq!(out.shared().len(), 2);
         let (bytes, shared) = out.into_parts();
         assert_eq!(bytes, b"$3\r\n\r\n$3\r\ntwo\r\n$5\r\n\r\n");
         assert_eq!(

@@ -7,6 +7,8 @@ use commands::session::Session;
 use net::{Backend, Buffer, ConnectionId};
 use resp::{Output, RequestParser, Span};
 
+use crate::clients_memory::Counted;
+
 /// The capacity that a connection's own buffers keep, in bytes; more is given back when it is not needed.
 pub const KEPT_BYTES_MAX: usize = 64 << 10;
 /// What is missing of an argument is received straight into its place from this size on, in bytes. For 64 KB it costs
@@ -32,6 +34,16 @@ pub struct Connection {
     pub output: Output,
     /// Bytes of the send that is under way; 0 when there is none.
     pub sending: usize,
+    /// The large values in that send: their addresses and lengths.
+    pub lent: Vec<(usize, usize)>,
+    /// The send has been under way for a while, see `clients_memory`.
+    pub is_slow: bool,
+    /// Bytes of large values that wait and count as its memory.
+    pub charged_bytes: usize,
+    /// Since when more than the soft limit waits for it.
+    pub over_limit_since_ms: Option<u64>,
+    /// What it adds to its worker's sum of memory.
+    pub counted: Counted,
     /// While the backend receives a large argument: how much there was when it was last looked at.
     pub filling: Option<usize>,
     /// Commands that are left of its turn.
@@ -75,6 +87,11 @@ impl Connection {
             output: Output::default(),
             filling: None,
             sending: 0,
+            lent: Vec::new(),
+            is_slow: false,
+            charged_bytes: 0,
+            over_limit_since_ms: None,
+            counted: Counted::default(),
             turn: 0,
             hold: Hold::None,
             is_ready: false,
@@ -84,6 +101,24 @@ impl Connection {
             is_closed: false,
             is_paused: false,
         }
+    }
+
+    /// Bytes of requests that wait or are on their way.
+    pub fn input_bytes(&self) -> usize {
+        self.filling.unwrap_or_else(|| self.input.bytes())
+    }
+
+    /// The large values that wait to be sent: their addresses and lengths.
+    pub fn lent_values(&self) -> impl Iterator<Item = (usize, usize)> {
+        let in_output = self.output.shared().iter();
+        let in_output = in_output.map(|(_, value)| (value.as_ptr().addr(), value.len()));
+        self.lent.iter().copied().chain(in_output)
+    }
+
+    /// Bytes of the large values that wait to be sent.
+    pub fn lent_bytes(&self) -> usize {
+        let sending: usize = self.lent.iter().map(|(_, bytes)| bytes).sum();
+        sending + self.output.shared_len()
     }
 
     /// Bytes of replies that the peer has not taken yet.
@@ -121,6 +156,11 @@ impl Input {
     pub fn bytes(&self) -> usize {
         let buffered: usize = self.buffers.iter().map(Buffer::len).sum();
         (buffered + self.residue.bytes().len()).saturating_sub(self.at)
+    }
+
+    /// Bytes of what the parser keeps of an incomplete request.
+    pub fn partial_bytes(&self) -> usize {
+        self.partial.capacity() * size_of::<Span>()
     }
 
     /// What is to be parsed now.

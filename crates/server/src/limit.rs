@@ -148,7 +148,7 @@ fn set_limit(process: &Process, limits: &MemoryLimits) -> u64 {
     let memory = Memory {
         resident: memory::resident_bytes(),
         used: keyspace.used_bytes(),
-        clients: 0,
+        clients: process.client_bytes(),
         clients_max: limits.clients_bytes_max,
     };
     keyspace.set_limit(Some(budget(max_memory, memory)));

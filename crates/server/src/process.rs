@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::available_memory::AvailableMemory;
 use crate::clock::Clock;
 use crate::config::{Config, EvictionPolicy};
+use crate::connection::Connection;
 use crate::memory;
 use keyspace::Keyspace;
 
@@ -53,6 +54,8 @@ pub struct Process {
     keyspace: Arc<Keyspace>,
     ready: OnceLock<memory::AtStart>,
     available_memory: AvailableMemory,
+    /// Held by the worker that closes clients to make room.
+    pub(crate) evicting_clients: Mutex<()>,
 }
 
 /// What is decided at the start.
@@ -69,7 +72,7 @@ pub struct Start {
     pub keyspace: Arc<Keyspace>,
 }
 
-/// Bytes in and out of one worker's sockets.
+/// Bytes in and out of one worker's sockets, and those that wait.
 #[derive(Default)]
 #[repr(align(128))]
 pub struct Traffic {
@@ -77,6 +80,10 @@ pub struct Traffic {
     pub received_bytes: Counter,
     /// Sent.
     pub sent_bytes: Counter,
+    /// What its clients take now.
+    pub clients_bytes: Counter,
+    /// What those of them take that are never closed to make room.
+    pub exempt_clients_bytes: Counter,
 }
 
 /// What is to become of an accepted connection.
@@ -154,6 +161,7 @@ impl Process {
             samples: Mutex::default(),
             ready: OnceLock::new(),
             available_memory: AvailableMemory::find(),
+            evicting_clients: Mutex::default(),
         }
     }
 
@@ -248,6 +256,7 @@ impl Process {
             descriptor: socket
                 .descriptor()
                 .map_or(-1, |descriptor| descriptor.as_raw_fd()),
+            state_bytes: size_of::<Connection>(),
         }
     }
 
@@ -292,6 +301,13 @@ impl Process {
         samples.allocated_bytes_peak = samples
             .allocated_bytes_peak
             .max(self.allocators().allocated_bytes);
+    }
+
+    /// Has the worker of a client that has been marked as killed close it.
+    pub fn close_killed(&self, client: &Client) {
+        let mailbox = self.mailbox(client.worker);
+        mailbox.looks_for_killed.store(true, SeqCst);
+        mailbox.wake();
     }
 
     /// How far the process is in ending.
@@ -444,6 +460,7 @@ impl commands::shared::Process for ForCommands {
                 .map(|traffic| traffic.sent_bytes.get())
                 .sum(),
             per_second: samples.rates,
+            client_bytes: process.client_bytes(),
             allocated_bytes_peak: samples.allocated_bytes_peak,
             ..Facts::default()
         };
@@ -462,9 +479,7 @@ impl commands::shared::Process for ForCommands {
     }
 
     fn close_killed(&self, client: &Client) {
-        let mailbox = self.0.mailbox(client.worker);
-        mailbox.looks_for_killed.store(true, SeqCst);
-        mailbox.wake();
+        self.0.close_killed(client);
     }
 
     fn wake_all(&self) {

@@ -158,6 +158,7 @@ impl<B: Backend> Worker<B> {
         if connection.closes {
             connection.is_ready = false;
             connection.input.clear(&mut self.backend);
+            self.account(slot);
             return self.pause_receiving(slot);
         }
         match connection.hold {
@@ -215,20 +216,16 @@ impl<B: Backend> Worker<B> {
     }
 
     /// Shows others what this connection has come to.
-    fn note_state(&self, slot: usize, now_ms: u64) {
+    fn note_state(&mut self, slot: usize, now_ms: u64) {
         use std::sync::atomic::Ordering::Relaxed;
         let Some(connection) = self.connections[slot].as_deref() else {
             return;
         };
         let client = &connection.session.client;
         client.active_ms.store(now_ms, Relaxed);
-        client
-            .input_bytes
-            .store(connection.input.bytes() as u64, Relaxed);
-        client
-            .output_bytes
-            .store(connection.unsent_bytes() as u64, Relaxed);
         connection.session.publish();
+        self.account(slot);
+        self.keep_output_limit(slot);
     }
 }
 

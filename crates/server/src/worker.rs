@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use resp::Limits;
 
+use crate::clients_memory::Counted;
 use crate::config::{Settings, Watch};
 use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
 use crate::process::{Admission, Process, ShutdownStage};
@@ -27,6 +28,8 @@ mod tests;
 
 /// The longest that a worker sleeps: statistics, timeouts and the clock are looked after about once a second.
 const TICK_MS: u64 = 1000;
+/// How often a worker looks at how much has arrived of large arguments.
+const FILL_LOOK_MS: u64 = 100;
 /// How long a worker sleeps at most while there are keys with a deadline: others may have set an earlier one.
 const SWEEP_MS: u64 = 50;
 /// How long one sweep takes at most, but for its last step, ...
@@ -69,8 +72,15 @@ pub struct Worker<B: Backend> {
     pub(crate) dirty: Vec<u32>,
     /// Empty output buffers.
     pub(crate) spare: Vec<Vec<u8>>,
+    /// What its connections take together.
+    pub(crate) counted: Counted,
+    /// What all connections of the process may take together; 0 is no limit.
+    pub(crate) clients_bytes_max: u64,
+    /// Connections for which the backend receives a large argument.
+    fills: usize,
+    next_fill_look_ms: u64,
     open: usize,
-    now_ms: u64,
+    pub(crate) now_ms: u64,
     next_tick_ms: u64,
     next_sweep_ms: u64,
     pub(crate) has_memory_to_give: bool,
@@ -109,6 +119,10 @@ impl<B: Backend> Worker<B> {
             shared,
             process,
             limits: request_limits(settings.settings()),
+            counted: Counted::default(),
+            clients_bytes_max: settings.settings().memory_limits().clients_bytes_max,
+            fills: 0,
+            next_fill_look_ms: now_ms,
             settings,
             batch: Batch::default(),
             plan: Plan::default(),
@@ -164,6 +178,7 @@ impl<B: Backend> Worker<B> {
         self.run_round(self.now_ms);
         self.send_dirty();
         self.housekeeping();
+        self.keep_clients_budget();
         let stats = &self.shared.stats[self.index];
         stats.wakes.add(1);
         let busy_us = woken.elapsed().as_micros();
@@ -190,6 +205,9 @@ impl<B: Backend> Worker<B> {
                 return Duration::ZERO;
             }
             until_ms = until_ms.min(self.next_sweep_ms);
+        }
+        if self.fills > 0 {
+            until_ms = until_ms.min(self.next_fill_look_ms);
         }
         if !self.paused.is_empty() {
             until_ms = until_ms.min(self.shared.pause.until_ms());
@@ -262,6 +280,7 @@ impl<B: Backend> Worker<B> {
         }
         self.connections[id.slot()] = Some(Box::new(Connection::new(id, session)));
         self.open += 1;
+        self.account(id.slot());
         if self.is_stopping {
             self.backend.finish_receiving(id);
         }
@@ -283,6 +302,7 @@ impl<B: Backend> Worker<B> {
             self.make_ready(id.slot());
         } else {
             self.pause_receiving(id.slot());
+            self.account(id.slot());
         }
     }
 
@@ -307,6 +327,7 @@ impl<B: Backend> Worker<B> {
         }
         if let Some((buffer, until)) = connection.input.take_for_filling() {
             connection.filling = Some(buffer.len());
+            self.fills += 1;
             self.backend.fill(connection.id, buffer, until);
         }
     }
@@ -315,10 +336,13 @@ impl<B: Backend> Worker<B> {
         let Some(connection) = self.connection(id) else {
             return;
         };
-        let before = connection.filling.take().unwrap_or(0);
-        if connection.closes || connection.is_closed {
+        let before = connection.filling.take();
+        let is_over = connection.closes || connection.is_closed;
+        self.fills -= usize::from(before.is_some());
+        if is_over {
             return;
         }
+        let before = before.unwrap_or(0);
         self.count_received(id, buffer.len() - before);
         let Some(connection) = self.connection(id) else {
             return;
@@ -328,11 +352,13 @@ impl<B: Backend> Worker<B> {
             self.make_ready(id.slot());
         } else {
             self.pause_receiving(id.slot());
+            self.account(id.slot());
         }
     }
 
     /// Counts what has arrived so far of large arguments.
     fn note_filling(&mut self) {
+        self.next_fill_look_ms = self.now_ms + FILL_LOOK_MS;
         for slot in 0..self.connections.len() {
             let Some(connection) = self.connections[slot].as_deref_mut() else {
                 continue;
@@ -344,12 +370,8 @@ impl<B: Backend> Worker<B> {
             let bytes = self.backend.filled_bytes(id);
             if bytes > before {
                 connection.filling = Some(bytes);
-                connection
-                    .session
-                    .client
-                    .input_bytes
-                    .store(bytes as u64, Relaxed);
                 self.count_received(id, bytes - before);
+                self.account(slot);
             }
         }
     }
@@ -411,10 +433,9 @@ impl<B: Backend> Worker<B> {
             .sent_bytes
             .fetch_add(connection.sending as u64, Relaxed);
         let sent_bytes = std::mem::take(&mut connection.sending);
-        let client = &connection.session.client;
-        client
-            .output_bytes
-            .store(connection.output.len() as u64, Relaxed);
+        connection.lent.clear();
+        connection.is_slow = false;
+        connection.charged_bytes = 0;
         let goes_on =
             connection.hold == Hold::Backpressure && connection.output.len() < pause_bytes;
         if goes_on {
@@ -424,6 +445,7 @@ impl<B: Backend> Worker<B> {
             .sent_bytes
             .add(sent_bytes as u64);
         self.keep_buffer(buffer);
+        self.account(id.slot());
         if goes_on {
             self.make_ready(id.slot());
         }
@@ -464,6 +486,10 @@ impl<B: Backend> Worker<B> {
             let output = std::mem::take(&mut connection.output);
             connection.sending = output.len();
             let (bytes, shared) = output.into_parts();
+            let lent = shared.iter();
+            connection
+                .lent
+                .extend(lent.map(|(_, value)| (value.as_ptr().addr(), value.len())));
             let output = Outgoing { bytes, shared };
             if connection.closes || connection.hold == Hold::Backpressure {
                 self.backend.send(connection.id, output);
@@ -495,6 +521,8 @@ impl<B: Backend> Worker<B> {
         };
         connection.input.clear(&mut self.backend);
         connection.session.end(&self.shared);
+        self.fills -= usize::from(connection.filling.is_some());
+        self.counted.replace(connection.counted, Counted::default());
         self.open -= 1;
         self.process.forget_connection(self.index);
         self.backend.resume_accept();
@@ -510,7 +538,7 @@ impl<B: Backend> Worker<B> {
                 let Some(connection) = self.connections[slot].as_deref() else {
                     continue;
                 };
-                if connection.session.client.killed.load(Relaxed) && !connection.closes {
+                if connection.session.client.killed.load(Relaxed) && !connection.is_closed {
                     self.close(slot);
                 }
             }
@@ -537,6 +565,11 @@ impl<B: Backend> Worker<B> {
     fn housekeeping(&mut self) {
         if self.settings.refresh() {
             self.limits = request_limits(self.settings.settings());
+            let limits = self.settings.settings().memory_limits();
+            self.clients_bytes_max = limits.clients_bytes_max;
+        }
+        if self.fills > 0 && self.now_ms >= self.next_fill_look_ms {
+            self.note_filling();
         }
         if self.now_ms >= self.next_sweep_ms {
             self.sweep();
@@ -550,7 +583,7 @@ impl<B: Backend> Worker<B> {
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;
             self.keyspace.collect();
-            self.note_filling();
+            self.look_for_slow_readers();
             self.close_idle();
             if self.index == 0 {
                 self.process.tick(&self.shared);

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::auth::DEFAULT_USER;
 use crate::clients::{Client, client_flag};
+use crate::limits::FIRST_REPLY_BYTES;
 use crate::registry::registry;
-use crate::session::Session;
 
 /// Who looks, and when.
 #[derive(Clone, Copy)]
@@ -17,6 +17,17 @@ pub struct Viewer {
     pub argument_bytes: usize,
     /// Now, in milliseconds of the Unix epoch.
     pub now_ms: u64,
+}
+
+impl Viewer {
+    /// Bytes of a client's arguments that are not in its account: those of the command that asks.
+    fn bytes_of(&self, client: &Client) -> u64 {
+        if client.id == self.id {
+            self.argument_bytes as u64
+        } else {
+            0
+        }
+    }
 }
 
 /// Appends what is known of a client, with a line end.
@@ -74,18 +85,18 @@ fn try_write_line(line: &mut String, client: &Client, viewer: Viewer) -> std::fm
 }
 
 fn write_memory(line: &mut String, client: &Client, viewer: Viewer) -> std::fmt::Result {
-    let arguments = if client.id == viewer.id {
-        viewer.argument_bytes as u64
-    } else {
-        0
-    };
+    let of_command = viewer.bytes_of(client);
+    let arguments = client.partial_bytes.load(Relaxed) + of_command;
     let (input, output) = (
         client.input_bytes.load(Relaxed),
         client.output_bytes.load(Relaxed),
     );
     let queued = client.queued_bytes.load(Relaxed);
-    let fixed = (size_of::<Client>() + size_of::<Session>()) as u64;
-    let total = fixed + arguments + input + output + queued;
+    // Monitors look for clients that read slowly by the rest, `omem`.
+    let in_first = output.min(FIRST_REPLY_BYTES);
+    let in_list = output - in_first;
+    let lists = u64::from(in_list > 0);
+    let total = client.memory_bytes() + of_command;
     let events = if output > 0 { "rw" } else { "r" };
     write!(
         line,
@@ -93,8 +104,9 @@ fn write_memory(line: &mut String, client: &Client, viewer: Viewer) -> std::fmt:
     )?;
     write!(
         line,
-        " rbs={output} rbp={output} obl={output} oll=0 omem=0 tot-mem={total} events={events}"
-    )
+        " rbs={output} rbp={output} obl={in_first} oll={lists} omem={in_list}"
+    )?;
+    write!(line, " tot-mem={total} events={events}")
 }
 
 /// The letters that Redis uses for a client's state.

@@ -114,7 +114,7 @@ declare_settings! {
         /// How much may wait for a client that does not read its replies, by class of client (`normal`, `replica`,
         /// `pubsub`): hard limit, soft limit, seconds. A client is closed when more than the hard limit waits for it,
         /// or more than the soft limit for longer than so many seconds; 0 sets no limit. Classes that are not named
-        /// stay as they are. In TOML also an array with one string for each class. Whatever the limits are, a normal
+        /// stay as they are. As in Redis the first 16kb do not count. In TOML also an array with one string for each class. Whatever the limits are, a normal
         /// client for which server.output_buffer_pause_bytes wait has no more commands executed until it reads.
         output_buffer_limits: OutputLimits = {
             kind: Kind::OutputLimits,
@@ -162,7 +162,7 @@ declare_settings! {
         /// Most memory that all clients together may take for what they have sent and not yet read, out of
         /// memory.max_memory; 0 reserves 5 % of memory.max_memory, at least 8mb, and sets no limit when there is none
         /// for the process. A limit below 128kb counts as 128kb. The clients that take most are closed until the
-        /// others fit; those that have said CLIENT NO-EVICT are not. A large value that is sent from where it is
+        /// others fit; those that have said CLIENT NO-EVICT are not, and do not count. A large value that is sent from where it is
         /// stored counts only when the client has not read it within about a second, and once for several clients.
         max_memory_clients: Portion = {
             kind: Kind::Portion(Whole::MaxMemory), default: "0",

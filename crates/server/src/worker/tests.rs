@@ -4,6 +4,7 @@
 //! Each test runs with many seeds, more with `REDISTILL_LONG=1`; the one that fails is printed, and
 //! `REDISTILL_SEED` runs it alone.
 
+mod memory;
 mod random;
 mod script;
 mod world;

@@ -6,6 +6,7 @@
 //! - `generator`, `differential`, `comparison`, `differences`: random commands answered by both.
 //! - `command_table`: COMMAND INFO of every command against redis-server.
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
+//! - `budgets`: clients that take too much memory, here and in redis-server.
 //! - `large`: large values, on their way and in memory.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
@@ -16,6 +17,7 @@
 //! - `REDISTILL_WITHOUT_IO_URING=1`: skip the io_uring backend where the kernel refuses it.
 //! - `REDISTILL_BLESS=1`: write redis-server's replies into the cases that have none yet.
 
+mod budgets;
 mod cases;
 mod client;
 mod clients;

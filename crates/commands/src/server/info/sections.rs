@@ -231,7 +231,11 @@ fn stats(report: &mut Report<'_>) {
     report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     expiry(report);
     report.field("evicted_keys", report.keyspace.evicted);
-    report.zeros(&["evicted_clients", "evicted_scripts"]);
+    report.field(
+        "evicted_clients",
+        sum(|worker| worker.evicted_clients.get()),
+    );
+    report.zeros(&["evicted_scripts"]);
     report.field("keyspace_hits", report.keyspace.hits);
     report.field("keyspace_misses", report.keyspace.misses);
     report.zeros(&[
@@ -253,6 +257,10 @@ fn stats(report: &mut Report<'_>) {
     let moved = report.shared.keyspace.compaction_stats().moved;
     report.field("active_defrag_hits", moved);
     report.field("total_error_replies", errors);
+    report.field(
+        "client_output_buffer_limit_disconnections",
+        sum(|worker| worker.overflown_clients.get()),
+    );
 }
 
 /// What has expired, and how late it went.

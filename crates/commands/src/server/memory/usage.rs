@@ -19,15 +19,15 @@ pub struct Usage {
 
 impl Usage {
     pub fn of(context: &Context<'_, '_>) -> Self {
+        let facts = context.shared.process.facts();
         let stats = context.keys.keyspace().stats(context.now_ms());
-        let clients = context.shared.clients.all();
         let tables = std::array::from_fn(|database| match stats.databases[database].keys {
             0 => 0,
             _ => context.keys.table_bytes(database as u8) as u64,
         });
         Self {
-            facts: context.shared.process.facts(),
-            clients: clients.iter().map(|client| client.memory_bytes()).sum(),
+            clients: facts.client_bytes,
+            facts,
             tables,
             keys: stats.databases.iter().map(|database| database.keys).sum(),
         }

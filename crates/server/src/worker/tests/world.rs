@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use commands::shared::Shared;
@@ -12,6 +13,7 @@ use net::{Event, Listener};
 
 use super::random::Random;
 use super::script::Script;
+use crate::clients_memory::Counted;
 use crate::config::{self, Inputs, Start};
 use crate::process::{ForCommands, Process};
 use crate::worker::Worker;
@@ -84,6 +86,7 @@ impl World {
             self.worker
                 .wake(timeout, &mut self.events)
                 .expect("the backend works");
+            self.assert_accounted();
         }
     }
 
@@ -120,6 +123,26 @@ impl World {
         self.run_with(talkers, |_| ());
     }
 
+    /// Checks that what the worker says of its clients' memory is true.
+    fn assert_accounted(&self) {
+        let worker = &self.worker;
+        let mut sum = 0;
+        for connection in worker.connections.iter().flatten() {
+            let client = &connection.session.client;
+            let (input, output) = (&client.input_bytes, &client.output_bytes);
+            let unsent_bytes = connection.unsent_bytes() as u64;
+            assert_eq!(output.load(Relaxed), unsent_bytes, "replies");
+            if !connection.is_closed {
+                let waiting_bytes = connection.input_bytes() as u64;
+                assert_eq!(input.load(Relaxed), waiting_bytes, "requests");
+            }
+            assert_eq!(client.memory_bytes(), connection.counted.bytes);
+            sum += connection.counted.bytes;
+        }
+        assert_eq!(worker.counted.bytes, sum, "sum");
+        assert_eq!(worker.process.client_bytes(), sum, "shown sum");
+    }
+
     /// Bytes that the worker has received from all clients.
     pub fn received_bytes(&self) -> u64 {
         self.worker.process.traffic[0].received_bytes.get()
@@ -143,6 +166,8 @@ impl World {
         assert_eq!(worker.open, 0, "open connections");
         assert!(worker.connections.iter().all(Option::is_none), "slots");
         assert_eq!(worker.shared.clients.count(), 0, "known clients");
+        assert_eq!(worker.counted, Counted::default(), "memory");
+        assert_eq!(worker.fills, 0, "fills");
         assert_eq!(worker.backend.buffers_held(), 0, "receive buffers");
         assert!(talkers.iter().all(|talker| talker.client.is_closed()));
         // Stale numbers in these would be taken for the next connection of the slot.

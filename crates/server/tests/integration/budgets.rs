@@ -1,0 +1,213 @@
+//! Clients that take too much memory, or for which too much waits, are closed, here as in redis-server; the others and
+//! the data are not touched.
+
+use std::io::ErrorKind;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, Reply, encode};
+use crate::server::{Server, Target};
+
+/// How long something may take that must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// More than the kernel holds of one connection's bytes.
+const WAITING_BYTES: usize = 40 << 20;
+
+/// Runs a test against each server that there is. The flags are Redis's.
+fn for_each_server(flags: &[&str], test: impl Fn(&Server, Target)) {
+    for target in [Target::Mio, Target::IoUring, Target::Redis] {
+        if target.is_available() {
+            test(&Server::start_with(target, flags), target);
+        }
+    }
+}
+
+#[track_caller]
+fn ok(client: &mut Client, line: &str) {
+    assert_eq!(client.command_words(line).text(), "OK", "{line}");
+}
+
+/// A number of INFO.
+fn info(client: &mut Client, name: &str) -> u64 {
+    let text = client.command_words("INFO everything").text();
+    let value = text.lines().find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        (field == name).then(|| value.trim().parse())
+    });
+    value.expect(name).expect("a number")
+}
+
+/// A number in a client's line of CLIENT LIST; none when there is no client of that name.
+fn listed(client: &mut Client, name: &str, field: &str) -> Option<u64> {
+    let text = client.command_words("CLIENT LIST").text();
+    let line = text
+        .lines()
+        .find(|line| line.contains(&format!(" name={name} ")))?;
+    let value = line
+        .split(' ')
+        .find_map(|pair| pair.strip_prefix(&format!("{field}=")));
+    Some(value.expect(field).trim().parse().expect("a number"))
+}
+
+/// Tries again until it holds.
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Asks for so many bytes of values that nobody reads.
+fn ask_in_vain(server: &Server, name: &str, key: &str, value_bytes: usize) -> Client {
+    let mut client = server.connect();
+    ok(&mut client, &format!("CLIENT SETNAME {name}"));
+    let requests = encode(&["GET", key]).repeat(WAITING_BYTES / value_bytes);
+    // A server that closes the connection at once may not take all of it.
+    let _ = client.send(&requests);
+    client
+}
+
+/// Queues a command of so many bytes; the reply, or none when the connection is closed.
+fn queue(client: &mut Client, bytes: usize) -> Option<Reply> {
+    let value = vec![b'q'; bytes];
+    client
+        .send(&encode(&[b"SET", b"queued".as_slice(), &value]))
+        .ok()?;
+    match client.read_reply() {
+        Ok(reply) => Some(reply),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no reply comes"),
+        Err(_) => None,
+    }
+}
+
+#[test]
+fn too_many_replies_that_wait() {
+    let flags = ["--client-output-buffer-limit", "normal 300kb 0 0"];
+    for_each_server(&flags, |server, target| {
+        let mut control = server.connect();
+        for (key, bytes) in [("small", 2_000), ("large", 200_000)] {
+            let value = vec![b'v'; bytes];
+            control.command(&[b"SET", key.as_bytes(), &value]);
+            let lazy = ask_in_vain(server, "lazy", key, bytes);
+            until("the client that does not read is closed", || {
+                listed(&mut control, "lazy", "omem").is_none()
+            });
+            drop(lazy);
+            let reply = control.command(&["GET", key]);
+            assert_eq!(reply, Reply::Bulk(value), "who reads is served");
+        }
+        assert_eq!(info(&mut control, "evicted_clients"), 0);
+        if target.is_ours() {
+            let closed = "client_output_buffer_limit_disconnections";
+            assert_eq!(info(&mut control, closed), 2);
+            let log = server.log();
+            let lines = log
+                .lines()
+                .filter(|line| line.contains("a client is closed"));
+            assert_eq!(lines.count(), 2, "{log}");
+        }
+    });
+}
+
+#[test]
+fn a_limit_that_is_set_later_holds_for_those_that_wait() {
+    for_each_server(&[], |server, _| {
+        let mut control = server.connect();
+        control.command(&[b"SET", b"k".as_slice(), &[b'v'; 100_000]]);
+        let _lazy = ask_in_vain(server, "lazy", "k", 100_000);
+        until("replies wait", || {
+            listed(&mut control, "lazy", "omem").is_some_and(|bytes| bytes > 500_000)
+        });
+        ok(
+            &mut control,
+            "CONFIG SET client-output-buffer-limit \"normal 0 200kb 1\"",
+        );
+        until("the client that does not read is closed", || {
+            listed(&mut control, "lazy", "omem").is_none()
+        });
+    });
+}
+
+#[test]
+fn the_client_that_takes_most_is_closed() {
+    for_each_server(&["--maxmemory-clients", "3mb"], |server, target| {
+        let mut control = server.connect();
+        let (mut small, mut large) = (server.connect(), server.connect());
+        ok(&mut small, "CLIENT SETNAME small");
+        ok(&mut large, "CLIENT SETNAME large");
+        ok(&mut small, "MULTI");
+        ok(&mut large, "MULTI");
+        queue(&mut small, 300_000).expect("little is taken");
+        let before = listed(&mut control, "small", "multi-mem").expect("it is there");
+        assert!((300_000..600_000).contains(&before), "{before}");
+        let total = listed(&mut control, "small", "tot-mem").expect("it is there");
+        assert!(total > before, "{total}");
+        let queued = (0..40).take_while(|_| queue(&mut large, 200_000).is_some());
+        let queued = queued.count();
+        assert!((8..20).contains(&queued), "{queued}");
+        until("it is counted", || {
+            info(&mut control, "evicted_clients") == 1
+        });
+        assert!(listed(&mut control, "large", "tot-mem").is_none());
+        assert_eq!(small.command_words("EXEC").to_string(), "[OK]");
+        if target.is_ours() {
+            let log = server.log();
+            let lines = log
+                .lines()
+                .filter(|line| line.contains("a client is closed"));
+            assert_eq!(lines.count(), 1, "{log}");
+        }
+        ok(&mut control, "CONFIG RESETSTAT");
+        assert_eq!(info(&mut control, "evicted_clients"), 0);
+    });
+}
+
+#[test]
+fn who_is_exempt_stays_and_costs_others_nothing() {
+    for_each_server(&["--maxmemory-clients", "2mb"], |server, _| {
+        let mut control = server.connect();
+        let mut exempt = server.connect();
+        ok(&mut exempt, "CLIENT NO-EVICT on");
+        ok(&mut exempt, "MULTI");
+        for _ in 0..8 {
+            queue(&mut exempt, 500_000).expect("it stays");
+        }
+        assert_eq!(info(&mut control, "evicted_clients"), 0);
+        ok(&mut exempt, "DISCARD");
+        ok(&mut exempt, "CLIENT NO-EVICT off");
+        ok(&mut exempt, "MULTI");
+        let queued = (0..20).take_while(|_| queue(&mut exempt, 500_000).is_some());
+        assert!(queued.count() < 10);
+        until("it is counted", || {
+            info(&mut control, "evicted_clients") == 1
+        });
+    });
+}
+
+#[test]
+fn requests_that_arrive_slowly_count() {
+    for_each_server(&["--maxmemory-clients", "4mb"], |server, target| {
+        // Redis takes the room for an announced value at once, and closes such a client before it has sent much.
+        if !target.is_ours() {
+            return;
+        }
+        let mut control = server.connect();
+        let mut slow = server.connect();
+        ok(&mut slow, "CLIENT SETNAME slow");
+        let value = vec![b'v'; 10 << 20];
+        let request = encode(&[b"SET", b"k".as_slice(), &value]);
+        slow.send(&request[..2 << 20]).expect("sent");
+        until("what has arrived is seen", || {
+            listed(&mut control, "slow", "qbuf").is_some_and(|bytes| bytes >= 2 << 20)
+        });
+        assert_eq!(info(&mut control, "evicted_clients"), 0);
+        let _ = slow.send(&request[2 << 20..9 << 20]);
+        until("it is closed", || {
+            listed(&mut control, "slow", "qbuf").is_none()
+        });
+        assert_eq!(info(&mut control, "evicted_clients"), 1);
+        assert_eq!(control.command_words("EXISTS k").integer(), Some(0));
+    });
+}

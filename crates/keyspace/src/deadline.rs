@@ -4,10 +4,9 @@
 //! far 1 | place 8 | deadline 55 bits, in milliseconds of the Unix epoch; all ones: none
 //! ```
 //!
-//! A deadline that needs more bits (after the year 1,140,000) has `far` set and all the others for itself. It is not
-//! filed. One mask makes a number of the word that tells whether the time is up, whatever is in it.
+//! A deadline that needs more bits (after the year 1,140,000) has `far` set and all the others for itself. One mask makes a number of the word that tells whether the time is up, whatever is in it.
 
-use crate::expiry::Place;
+use crate::expiry::{FILED_MS_MAX, Place};
 
 const PLACE_SHIFT: u32 = 55;
 const DEADLINE_MASK: u64 = (1 << PLACE_SHIFT) - 1;
@@ -49,7 +48,8 @@ impl DeadlineWord {
 
     /// The deadline, if it is one that can be filed.
     pub fn near_ms(self) -> Option<u64> {
-        self.deadline_ms().filter(|_| !self.is_far())
+        self.deadline_ms()
+            .filter(|deadline_ms| *deadline_ms < FILED_MS_MAX)
     }
 
     /// Whether the time is up.
@@ -88,7 +88,7 @@ impl DeadlineWord {
 #[cfg(test)]
 mod tests {
     use super::{DEADLINE_MASK, DeadlineWord};
-    use crate::expiry::Place;
+    use crate::expiry::{FILED_MS_MAX, Place};
 
     #[test]
     fn every_deadline_survives_being_filed() {
@@ -100,9 +100,12 @@ mod tests {
                 let filed = word.with_place(place);
                 assert_eq!(filed.deadline_ms(), Some(deadline_ms));
                 assert!(!filed.has_expired(deadline_ms.min(1 << 62)));
-                let near = word.near_ms().is_some();
-                assert_eq!(filed.place(), if near { place } else { Place::NONE });
-                assert!(!near || filed.has_expired(deadline_ms + 1));
+                assert_eq!(
+                    filed.place(),
+                    if word.is_far() { Place::NONE } else { place }
+                );
+                assert!(word.is_far() || filed.has_expired(deadline_ms + 1));
+                assert!(word.near_ms().is_none() || deadline_ms < FILED_MS_MAX);
             }
         }
     }

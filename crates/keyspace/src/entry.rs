@@ -236,6 +236,16 @@ impl Entry {
         }
     }
 
+    /// As [`EntryRef::may_have_deadline`].
+    ///
+    /// # Safety
+    /// The entry is alive.
+    #[inline]
+    pub unsafe fn may_have_deadline(self) -> bool {
+        // SAFETY: the header is the first word of a live entry.
+        unsafe { self.0.as_ref() }.load(Relaxed) & FLAG_DEADLINE != 0
+    }
+
     /// The address, which fits 48 bits.
     #[inline]
     pub fn address(self) -> u64 {
@@ -408,6 +418,12 @@ impl<'a> EntryRef<'a> {
     #[inline]
     pub fn deadline_ms(&self) -> Option<u64> {
         self.deadline_word()?.deadline_ms()
+    }
+
+    /// Whether it has a word for a deadline.
+    #[inline]
+    pub(crate) fn may_have_deadline(&self) -> bool {
+        self.shape().header & FLAG_DEADLINE != 0
     }
 
     /// The word with the deadline, if the entry has room for one: PERSIST changes the word, not the allocation.

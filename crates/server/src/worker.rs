@@ -28,7 +28,9 @@ mod tests;
 /// The longest that a worker sleeps: statistics, timeouts and the clock are looked after about once a second.
 const TICK_MS: u64 = 1000;
 /// How long a worker sleeps at most while there are keys with a deadline: others may have set an earlier one.
-const SWEEP_MS: u64 = 50;
+const SWEEP_MS: u64 = 100;
+/// How often a worker that is awake looks for deadlines that have been set meanwhile.
+const SWEEP_MS_MIN: u64 = 10;
 /// How long one sweep takes at most, but for its last step, ...
 const SWEEP_BUDGET: Duration = Duration::from_micros(500);
 /// ... and about how many deadlines one step looks at.
@@ -69,6 +71,7 @@ pub struct Worker<B: Backend> {
     now_ms: u64,
     next_tick_ms: u64,
     next_sweep_ms: u64,
+    swept_ms: u64,
     has_memory_to_give: bool,
     is_stopping: bool,
 }
@@ -113,6 +116,7 @@ impl<B: Backend> Worker<B> {
             now_ms,
             next_tick_ms: now_ms,
             next_sweep_ms: now_ms,
+            swept_ms: now_ms,
             has_memory_to_give: false,
             is_stopping: false,
         })
@@ -525,7 +529,7 @@ impl<B: Backend> Worker<B> {
         if self.settings.refresh() {
             self.limits = request_limits(self.settings.settings());
         }
-        if self.now_ms >= self.next_sweep_ms {
+        if self.now_ms >= self.next_sweep_ms || self.now_ms >= self.swept_ms + SWEEP_MS_MIN {
             self.sweep();
         }
         self.has_memory_to_give = self.keyspace.give_memory_back();
@@ -546,6 +550,7 @@ impl<B: Backend> Worker<B> {
     /// Removes keys whose time is up, for as long as a wake may take. What is left then comes with the next one, at once.
     fn sweep(&mut self) {
         self.next_sweep_ms = self.now_ms + SWEEP_MS;
+        self.swept_ms = self.now_ms;
         let has_deadlines = self.keyspace.keyspace().has_deadlines();
         if !has_deadlines || !self.shared.active_expire.load(Relaxed) {
             return;

@@ -17,6 +17,7 @@ use crate::entry::{Entry, EntryRef};
 use crate::expiry::dues::Dues;
 use crate::expiry::{Batch, Place, Ticks, Wheel, WhichWheel};
 use crate::memory::Memory;
+use crate::prefetch::prefetch_line;
 use crate::slab::Magazines;
 
 const RECORD_BITS: u32 = 32;
@@ -56,6 +57,13 @@ impl WheelCell {
 }
 
 impl Table {
+    /// Asks the processor for the wheel. Needs no lock.
+    pub fn prefetch_wheel(&self) {
+        let wheel = self.holder.wheel.0.load(Relaxed).cast::<u8>().cast_const();
+        prefetch_line(wheel);
+        prefetch_line(wheel.wrapping_add(64));
+    }
+
     /// Frees the wheel, for the last time.
     ///
     /// # Safety
@@ -88,35 +96,35 @@ pub(crate) struct Expiring<'t> {
 }
 
 impl<'t> Held<'t> {
-    /// After an entry has come into the table, or got another deadline: in place of what had the word `old`, if any.
+    /// After an entry has come into the table, in place of the old one, if any.
     #[inline]
     pub(super) fn deadline_came(
         &mut self,
         hash: u64,
-        old: Option<DeadlineWord>,
-        entry: EntryRef<'_>,
+        old: Option<EntryRef<'_>>,
+        entry: Entry,
         memory: &mut Memory,
     ) {
-        if old.is_some() || entry.deadline_word().is_some() {
-            self.follow_deadline(hash, old, Some(entry), memory);
+        let had_one = old.is_some_and(|old| old.may_have_deadline());
+        // SAFETY: it is in its slot, under the lock.
+        if had_one || unsafe { entry.may_have_deadline() } {
+            let old = old.and_then(|old| old.deadline_word());
+            // SAFETY: as above.
+            self.follow_deadline(hash, old, Some(unsafe { entry.as_ref() }), memory);
         }
     }
 
-    /// After an entry with this word has gone.
+    /// After an entry has gone.
     #[inline]
-    pub(super) fn deadline_went(
-        &mut self,
-        hash: u64,
-        old: Option<DeadlineWord>,
-        memory: &mut Memory,
-    ) {
-        if old.is_some() {
-            self.follow_deadline(hash, old, None, memory);
+    pub(super) fn deadline_went(&mut self, hash: u64, entry: EntryRef<'_>, memory: &mut Memory) {
+        if entry.may_have_deadline() {
+            self.follow_deadline(hash, entry.deadline_word(), None, memory);
         }
     }
 
+    /// After the deadline word of a key has become another: `old` if there was one, and that of `entry` now, if any.
     #[inline(never)]
-    fn follow_deadline(
+    pub(super) fn follow_deadline(
         &mut self,
         hash: u64,
         old: Option<DeadlineWord>,
@@ -223,11 +231,11 @@ impl<'t> Held<'t> {
         shard: usize,
         now_ms: u64,
         records_max: usize,
+        batch: &mut Batch,
         memory: &mut Memory,
         mut removed: impl FnMut(&Expiring<'_>),
     ) -> Fired {
         let ticks = Ticks::of_shard(shard);
-        let mut batch = Batch::new();
         let mut fired = Fired::default();
         self.renew_wheel();
         while fired.looked_at < records_max {
@@ -235,14 +243,14 @@ impl<'t> Held<'t> {
             let wheel = unsafe { self.table.holder.wheel.get() };
             let now_tick = ticks.tick(now_ms);
             let taken =
-                wheel.and_then(|wheel| wheel.take_due(now_tick, &mut batch, &mut memory.magazines));
+                wheel.and_then(|wheel| wheel.take_due(now_tick, batch, &mut memory.magazines));
             let Some((place, given)) = taken else {
                 break;
             };
             self.count_bytes(-(given as i64));
             add(&self.table.holder.records, -(batch.records().len() as i64));
             fired.looked_at += batch.records().len();
-            fired.removed += self.settle(shard, &batch, place, now_ms, memory, &mut removed);
+            fired.removed += self.settle(shard, batch, place, now_ms, memory, &mut removed);
         }
         fired.next_ms = self.next_due(ticks);
         self.dues().set(shard, fired.next_ms);

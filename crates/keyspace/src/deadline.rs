@@ -12,6 +12,8 @@ const PLACE_SHIFT: u32 = 55;
 const DEADLINE_MASK: u64 = (1 << PLACE_SHIFT) - 1;
 const PLACE_MASK: u64 = 0xff << PLACE_SHIFT;
 const FAR: u64 = 1 << 63;
+/// Deadlines from here on are not ordinary: the year 2527.
+pub(crate) const SUMMED_MS_END: u64 = 1 << 44;
 
 /// See above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,19 @@ impl DeadlineWord {
         }
     }
 
+    /// By how much that deadline is later than this one, when this one is filed and both are ordinary ones.
+    #[inline]
+    pub fn moved_later_ms(self, new: Self) -> Option<u64> {
+        // Anything but a deadline of those years leaves bits.
+        let ms = |word: Self| word.0 & !PLACE_MASK;
+        let is_ordinary = (ms(self) | ms(new)) < SUMMED_MS_END && self.0 & PLACE_MASK != 0;
+        if is_ordinary {
+            ms(new).checked_sub(ms(self))
+        } else {
+            None
+        }
+    }
+
     /// Whether this deadline is not before that one; none is after all others.
     #[inline]
     pub fn is_not_before(self, other: Self) -> bool {
@@ -107,6 +122,26 @@ mod tests {
                 assert!(word.is_far() || filed.has_expired(deadline_ms + 1));
                 assert!(word.near_ms().is_none() || deadline_ms < FILED_MS_MAX);
             }
+        }
+    }
+
+    #[test]
+    fn moving_a_filed_deadline_later_is_told() {
+        let at = |deadline_ms| DeadlineWord::new(Some(deadline_ms));
+        let filed = at(100).with_place(Place(3));
+        assert_eq!(filed.moved_later_ms(at(130)), Some(30));
+        assert_eq!(filed.moved_later_ms(at(100)), Some(0));
+        let none = DeadlineWord::NONE;
+        for (old, new) in [
+            (filed, at(99)),
+            (at(100), at(130)),
+            (filed, at(1 << 44)),
+            (filed, at(1 << 60)),
+            (filed, none),
+            (none.with_place(Place(3)), at(100)),
+            (at(1 << 60), at(1 << 61)),
+        ] {
+            assert_eq!(old.moved_later_ms(new), None);
         }
     }
 

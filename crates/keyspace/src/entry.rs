@@ -186,7 +186,7 @@ impl Entry {
             let start = pointer.as_ptr().cast::<u8>();
             let words = start.cast::<u64>();
             words.write(header);
-            if let Some(at) = shape.deadline_at() {
+            if let (Some(at), Some(_)) = (shape.deadline_at(), deadline_ms) {
                 words.add(at).write(DeadlineWord::new(deadline_ms).0);
             }
             if header & FLAG_WIDE != 0 {

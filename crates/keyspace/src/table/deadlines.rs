@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use super::bucket::SLOTS;
 use super::{ADDRESS_MASK, Found, Held, Home, TAG_BITS, Table, add, tag};
-use crate::deadline::DeadlineWord;
+use crate::deadline::{DeadlineWord, SUMMED_MS_END};
 use crate::entry::{Entry, EntryRef};
 use crate::expiry::dues::Dues;
 use crate::expiry::{Batch, Place, Ticks, Wheel, WhichWheel};
@@ -26,8 +26,8 @@ const GONE_MAX: u64 = 16;
 /// How far ahead of its turn a record's bucket is asked for, and its entry.
 const HOMES_AHEAD: usize = 16;
 const ENTRIES_AHEAD: usize = 8;
-/// What is added to the sum of deadlines at most, so that it cannot overflow: the year 2527.
-const SUMMED_MS_MAX: u64 = 1 << 44;
+/// What is added to the sum of deadlines at most, so that it cannot overflow.
+const SUMMED_MS_MAX: u64 = SUMMED_MS_END - 1;
 
 /// A table's wheel, if it has one.
 #[derive(Default)]
@@ -110,7 +110,10 @@ impl<'t> Held<'t> {
         if had_one || unsafe { entry.may_have_deadline() } {
             let old = old.and_then(|old| old.deadline_word());
             // SAFETY: as above.
-            self.follow_deadline(hash, old, Some(unsafe { entry.as_ref() }), memory);
+            let entry = unsafe { entry.as_ref() };
+            if !self.is_moved_later(old, entry) {
+                self.follow_deadline(hash, old, Some(entry), memory);
+            }
         }
     }
 
@@ -120,6 +123,21 @@ impl<'t> Held<'t> {
         if entry.may_have_deadline() {
             self.follow_deadline(hash, entry.deadline_word(), None, memory);
         }
+    }
+
+    /// Does the usual case of a key that is written again with a later deadline: its record stays. Whether it is that.
+    #[inline]
+    fn is_moved_later(&self, old: Option<DeadlineWord>, entry: EntryRef<'_>) -> bool {
+        let (Some(old), Some(new)) = (old, entry.deadline_word()) else {
+            return false;
+        };
+        let Some(later_ms) = old.moved_later_ms(new) else {
+            return false;
+        };
+        self.counters
+            .add_deadlines(self.database.into(), 0, later_ms.cast_signed());
+        entry.set_place(old.place());
+        true
     }
 
     /// After the deadline word of a key has become another: `old` if there was one, and that of `entry` now, if any.
@@ -133,8 +151,7 @@ impl<'t> Held<'t> {
     ) {
         let old = old.unwrap_or(DeadlineWord::NONE);
         let new = entry.and_then(|entry| entry.deadline_word());
-        self.count_deadline(old, -1);
-        self.count_deadline(new.unwrap_or(DeadlineWord::NONE), 1);
+        self.count_deadlines(old, new.unwrap_or(DeadlineWord::NONE));
         if let (Some(entry), Some(new)) = (entry, new) {
             match new.near_ms() {
                 Some(deadline_ms) if !self.is_in_time(hash, old, new, deadline_ms) => {
@@ -170,13 +187,18 @@ impl<'t> Held<'t> {
     }
 
     #[inline]
-    fn count_deadline(&self, word: DeadlineWord, by: i64) {
-        if let Some(deadline_ms) = word.deadline_ms() {
+    fn count_deadlines(&self, old: DeadlineWord, new: DeadlineWord) {
+        let summed_ms = |deadline_ms: u64| deadline_ms.min(SUMMED_MS_MAX).cast_signed();
+        let (by, ms) = match (old.deadline_ms(), new.deadline_ms()) {
+            (Some(old_ms), Some(new_ms)) => (0, summed_ms(new_ms) - summed_ms(old_ms)),
+            (None, Some(new_ms)) => (1, summed_ms(new_ms)),
+            (Some(old_ms), None) => (-1, -summed_ms(old_ms)),
+            (None, None) => return,
+        };
+        if by != 0 {
             add(&self.table.holder.deadlines, by);
-            let summed_ms = deadline_ms.min(SUMMED_MS_MAX).cast_signed() * by;
-            self.counters
-                .add_deadlines(self.database.into(), by, summed_ms);
         }
+        self.counters.add_deadlines(self.database.into(), by, ms);
     }
 
     fn has_too_many_records(&self) -> bool {
@@ -207,14 +229,12 @@ impl<'t> Held<'t> {
         // SAFETY: as above.
         let wheel = unsafe { holder.wheel.get() }.expect("there is one now");
         let record = (hash << self.shard_bits() >> RECORD_BITS) as u32;
-        let before = wheel.own_bytes();
         let (place, taken) = wheel.file(
             record,
             ticks.tick(deadline_ms),
             ticks.tick(holder.latest_ms.load(Relaxed)),
             &mut memory.magazines,
         );
-        let taken = taken + wheel.own_bytes() - before;
         if taken > 0 {
             self.count_bytes(taken as i64);
         }

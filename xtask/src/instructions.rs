@@ -14,7 +14,14 @@ use crate::workspace::{cargo, output, root, run};
 
 /// The program that is counted.
 const EXAMPLE: &str = "instructions";
-const WORKLOADS: [&str; 4] = ["get-hit", "get-miss", "set-existing", "set-new"];
+const WORKLOADS: [&str; 6] = [
+    "get-hit",
+    "get-miss",
+    "set-existing",
+    "set-new",
+    "set-ex-existing",
+    "set-ex-new",
+];
 /// The numbers of batches: new keys grow by about a doubling in between.
 const BATCHES: [u64; 2] = [800, 1600];
 /// Requests of a batch.

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::ahead::Ahead;
 use crate::budget::Room;
 use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
+use crate::expiry::Batch;
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
 use crate::policy::bits::{Touch, Use};
@@ -476,13 +477,19 @@ impl<'g> Locked<'g> {
     }
 
     /// Removes what has expired from a shard; looks at no more records than about `records_max`.
-    pub(crate) fn expire_due(&mut self, database: u8, shard: usize, records_max: usize) -> Fired {
+    pub(crate) fn expire_due(
+        &mut self,
+        database: u8,
+        shard: usize,
+        records_max: usize,
+        batch: &mut Batch,
+    ) -> Fired {
         let now_ms = self.core.now_ms;
         let (watches, counters) = (&self.core.keyspace.watches, self.core.counters);
         self.with_table(database, shard, |held, memory| {
             let unbroken = Unbroken;
             let now_ms = held.time_ms(now_ms);
-            let fired = held.expire_due(shard, now_ms, records_max, memory, |expiring| {
+            let fired = held.expire_due(shard, now_ms, records_max, batch, memory, |expiring| {
                 counters.expired.increment();
                 counters.lag.add(now_ms, expiring.lag_ms);
                 watches.announce(Key {

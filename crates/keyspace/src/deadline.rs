@@ -4,15 +4,16 @@
 //! far 1 | place 8 | deadline 55 bits, in milliseconds of the Unix epoch; all ones: none
 //! ```
 //!
-//! A deadline that needs more bits (after the year 1,140,000) has `far` set and all the others for itself. It is not
-//! filed. One mask makes a number of the word that tells whether the time is up, whatever is in it.
+//! A deadline that needs more bits (after the year 1,140,000) has `far` set and all the others for itself. One mask makes a number of the word that tells whether the time is up, whatever is in it.
 
-use crate::expiry::Place;
+use crate::expiry::{FILED_MS_MAX, Place};
 
 const PLACE_SHIFT: u32 = 55;
 const DEADLINE_MASK: u64 = (1 << PLACE_SHIFT) - 1;
 const PLACE_MASK: u64 = 0xff << PLACE_SHIFT;
 const FAR: u64 = 1 << 63;
+/// Deadlines from here on are not ordinary: the year 2527.
+pub(crate) const SUMMED_MS_END: u64 = 1 << 44;
 
 /// See above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl DeadlineWord {
 
     /// The deadline, if it is one that can be filed.
     pub fn near_ms(self) -> Option<u64> {
-        self.deadline_ms().filter(|_| !self.is_far())
+        self.deadline_ms()
+            .filter(|deadline_ms| *deadline_ms < FILED_MS_MAX)
     }
 
     /// Whether the time is up.
@@ -78,6 +80,19 @@ impl DeadlineWord {
         }
     }
 
+    /// By how much that deadline is later than this one, when this one is filed and both are ordinary ones.
+    #[inline]
+    pub fn moved_later_ms(self, new: Self) -> Option<u64> {
+        // Anything but a deadline of those years leaves bits.
+        let ms = |word: Self| word.0 & !PLACE_MASK;
+        let is_ordinary = (ms(self) | ms(new)) < SUMMED_MS_END && self.0 & PLACE_MASK != 0;
+        if is_ordinary {
+            ms(new).checked_sub(ms(self))
+        } else {
+            None
+        }
+    }
+
     /// Whether this deadline is not before that one; none is after all others.
     #[inline]
     pub fn is_not_before(self, other: Self) -> bool {
@@ -88,7 +103,7 @@ impl DeadlineWord {
 #[cfg(test)]
 mod tests {
     use super::{DEADLINE_MASK, DeadlineWord};
-    use crate::expiry::Place;
+    use crate::expiry::{FILED_MS_MAX, Place};
 
     #[test]
     fn every_deadline_survives_being_filed() {
@@ -100,10 +115,33 @@ mod tests {
                 let filed = word.with_place(place);
                 assert_eq!(filed.deadline_ms(), Some(deadline_ms));
                 assert!(!filed.has_expired(deadline_ms.min(1 << 62)));
-                let near = word.near_ms().is_some();
-                assert_eq!(filed.place(), if near { place } else { Place::NONE });
-                assert!(!near || filed.has_expired(deadline_ms + 1));
+                assert_eq!(
+                    filed.place(),
+                    if word.is_far() { Place::NONE } else { place }
+                );
+                assert!(word.is_far() || filed.has_expired(deadline_ms + 1));
+                assert!(word.near_ms().is_none() || deadline_ms < FILED_MS_MAX);
             }
+        }
+    }
+
+    #[test]
+    fn moving_a_filed_deadline_later_is_told() {
+        let at = |deadline_ms| DeadlineWord::new(Some(deadline_ms));
+        let filed = at(100).with_place(Place(3));
+        assert_eq!(filed.moved_later_ms(at(130)), Some(30));
+        assert_eq!(filed.moved_later_ms(at(100)), Some(0));
+        let none = DeadlineWord::NONE;
+        for (old, new) in [
+            (filed, at(99)),
+            (at(100), at(130)),
+            (filed, at(1 << 44)),
+            (filed, at(1 << 60)),
+            (filed, none),
+            (none.with_place(Place(3)), at(100)),
+            (at(1 << 60), at(1 << 61)),
+        ] {
+            assert_eq!(old.moved_later_ms(new), None);
         }
     }
 

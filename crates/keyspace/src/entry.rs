@@ -186,7 +186,7 @@ impl Entry {
             let start = pointer.as_ptr().cast::<u8>();
             let words = start.cast::<u64>();
             words.write(header);
-            if let Some(at) = shape.deadline_at() {
+            if let (Some(at), Some(_)) = (shape.deadline_at(), deadline_ms) {
                 words.add(at).write(DeadlineWord::new(deadline_ms).0);
             }
             if header & FLAG_WIDE != 0 {
@@ -234,6 +234,16 @@ impl Entry {
             shape: unsafe { self.shape() },
             lifetime: PhantomData,
         }
+    }
+
+    /// As [`EntryRef::may_have_deadline`].
+    ///
+    /// # Safety
+    /// The entry is alive.
+    #[inline]
+    pub unsafe fn may_have_deadline(self) -> bool {
+        // SAFETY: the header is the first word of a live entry.
+        unsafe { self.0.as_ref() }.load(Relaxed) & FLAG_DEADLINE != 0
     }
 
     /// The address, which fits 48 bits.
@@ -430,6 +440,12 @@ impl<'a> EntryRef<'a> {
     #[inline]
     pub fn deadline_ms(&self) -> Option<u64> {
         self.deadline_word()?.deadline_ms()
+    }
+
+    /// Whether it has a word for a deadline.
+    #[inline]
+    pub(crate) fn may_have_deadline(&self) -> bool {
+        self.shape().header & FLAG_DEADLINE != 0
     }
 
     /// The word with the deadline, if the entry has room for one: PERSIST changes the word, not the allocation.

@@ -31,7 +31,7 @@ mod place;
 mod records;
 mod wheel;
 
-pub(crate) use place::{Place, Ticks, WhichWheel};
+pub(crate) use place::{FILED_MS_MAX, Place, Ticks, WhichWheel};
 pub(crate) use records::Batch;
 pub(crate) use wheel::Wheel;
 
@@ -64,6 +64,18 @@ impl Keyspace {
     pub fn has_deadlines(&self) -> bool {
         self.databases.has_wheels()
     }
+
+    /// Asks the processor for a table, as the holder of its lock will need it.
+    fn prefetch_deadlines(&self, database: usize, shard: usize) {
+        let table = self.table(database as u8, shard);
+        table.prefetch();
+        table.prefetch_lock();
+    }
+
+    /// Asks for what [`Keyspace::prefetch_deadlines`] has made known.
+    fn prefetch_wheel(&self, database: usize, shard: usize) {
+        self.table(database as u8, shard).prefetch_wheel();
+    }
 }
 
 impl Worker {
@@ -81,69 +93,107 @@ impl Worker {
             ..Swept::default()
         };
         let begin = self.sweep;
+        let share = Share { index, workers };
         let turns = self.keyspace.num_shards().div_ceil(workers);
+        let mut batch = Batch::new();
         // The database where this begins is gone through to its end, and at last from its beginning.
         for at in 0..=DATABASES {
             self.sweep.database = (begin.database + at) % DATABASES;
             self.sweep.turn = if at == 0 { begin.turn } else { 0 };
             let end = if at == DATABASES { begin.turn } else { turns };
-            let shards = |turn| index + turn * workers;
-            while let Some(due) = self.next_due(now_ms, shards, end, &mut swept) {
-                let mut group = self.group(now_ms);
-                let left = records_max.saturating_sub(swept.looked_at);
-                let fired = group
-                    .lock_nothing()
-                    .expire_due(due.database, due.shard, left);
-                drop(group);
-                swept.looked_at += fired.looked_at + 1;
-                swept.removed += fired.removed;
-                if swept.looked_at >= records_max {
+            while self.sweep.turn < end {
+                let due = self.sweep_some(now_ms, share, end, records_max, &mut batch, &mut swept);
+                if due == Due::Now {
                     swept.next_ms = now_ms;
                     return swept;
                 }
-                swept.next_ms = swept.next_ms.min(fired.next_ms.unwrap_or(u64::MAX));
-                self.sweep.turn += 1;
             }
         }
         swept
     }
 
-    /// The next shard of this database whose turn has come; notes when the others' will.
-    fn next_due(
+    /// Goes on in one database until some shards have been looked at in which something was due, or to the end.
+    fn sweep_some(
         &mut self,
         now_ms: u64,
-        shards: impl Fn(usize) -> usize,
+        share: Share,
         end: usize,
+        records_max: usize,
+        batch: &mut Batch,
         swept: &mut Swept,
-    ) -> Option<Due> {
+    ) -> Due {
         let SweepPosition { database, mut turn } = self.sweep;
         // The tables of a database are those that it has while a group lasts.
-        let group = self.group(now_ms);
+        let mut group = self.group(now_ms);
         let keyspace = group.keyspace();
         let dues = keyspace.databases.dues(database);
-        let mut found = None;
-        if dues.wheels() > 0 {
-            while turn < end && shards(turn) < keyspace.num_shards() {
-                let due_ms = dues.get(shards(turn)).unwrap_or(u64::MAX);
-                if due_ms <= now_ms {
-                    found = Some(Due {
-                        database: database as u8,
-                        shard: shards(turn),
-                    });
-                    break;
-                }
+        let mut turns = [0; TOGETHER];
+        let mut count = 0;
+        if dues.wheels() == 0 {
+            turn = end;
+        }
+        while turn < end && count < TOGETHER {
+            let shard = share.shard(turn);
+            let is_there = shard < keyspace.num_shards();
+            let due_ms = is_there
+                .then(|| dues.get(shard))
+                .flatten()
+                .unwrap_or(u64::MAX);
+            if due_ms <= now_ms {
+                keyspace.prefetch_deadlines(database, shard);
+                turns[count] = turn;
+                count += 1;
+            } else {
                 swept.next_ms = swept.next_ms.min(due_ms);
-                turn += 1;
             }
+            turn += 1;
+        }
+        for (at, due_turn) in turns[..count].iter().enumerate() {
+            if let Some(later) = turns[..count].get(at + WHEELS_AHEAD) {
+                keyspace.prefetch_wheel(database, share.shard(*later));
+            }
+            let fired = group.lock_nothing().expire_due(
+                database as u8,
+                share.shard(*due_turn),
+                records_max.saturating_sub(swept.looked_at),
+                batch,
+            );
+            swept.looked_at += fired.looked_at + 1;
+            swept.removed += fired.removed;
+            if swept.looked_at >= records_max {
+                drop(group);
+                self.sweep.turn = *due_turn;
+                return Due::Now;
+            }
+            swept.next_ms = swept.next_ms.min(fired.next_ms.unwrap_or(u64::MAX));
         }
         drop(group);
         self.sweep.turn = turn;
-        found
+        Due::Later
     }
 }
 
-/// A shard whose turn has come.
-struct Due {
-    database: u8,
-    shard: usize,
+/// Shards that are asked for together.
+const TOGETHER: usize = 32;
+/// How far ahead of its turn a shard's wheel is asked for, after its table.
+const WHEELS_AHEAD: usize = 4;
+
+/// Whether there is more to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Now,
+    Later,
+}
+
+/// The shards of one worker.
+#[derive(Clone, Copy)]
+struct Share {
+    index: usize,
+    workers: usize,
+}
+
+impl Share {
+    fn shard(self, turn: usize) -> usize {
+        self.index + turn * self.workers
+    }
 }

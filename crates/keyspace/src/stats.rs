@@ -59,8 +59,10 @@ impl Counters {
 
     #[inline]
     pub fn add_deadlines(&self, database: usize, by: i64, ms: i64) {
-        let counter = &self.deadlines[database];
-        counter.store(counter.load(Relaxed) + by, Relaxed);
+        if by != 0 {
+            let counter = &self.deadlines[database];
+            counter.store(counter.load(Relaxed) + by, Relaxed);
+        }
         let sum = &self.deadline_ms_sums[database];
         sum.store(sum.load(Relaxed).wrapping_add(ms), Relaxed);
     }

@@ -499,9 +499,7 @@ impl<'t> Held<'t> {
         }
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
-        let old = found.entry().deadline_word();
-        // SAFETY: it is in its slot, under the lock.
-        self.deadline_came(found.hash, old, unsafe { entry.as_ref() }, memory);
+        self.deadline_came(found.hash, Some(found.entry()), entry, memory);
         // SAFETY: it has left its slot.
         unsafe { memory.garbage.retire_entry(found.entry) };
     }
@@ -516,7 +514,7 @@ impl<'t> Held<'t> {
         let old = found.entry().deadline_word();
         let done = found.entry().set_deadline_in_place(deadline_ms);
         if done {
-            self.deadline_came(found.hash, old, found.entry(), memory);
+            self.follow_deadline(found.hash, old, Some(found.entry()), memory);
         }
         done
     }
@@ -530,8 +528,7 @@ impl<'t> Held<'t> {
         add(&self.table.holder.len, 1);
         self.counters.add_keys(self.database.into(), 1);
         // SAFETY: it is in its slot, under the lock.
-        let entry = unsafe { entry.as_ref() };
-        self.count_bytes(entry.memory_bytes());
+        self.count_bytes(unsafe { entry.as_ref() }.memory_bytes());
         self.deadline_came(hash, None, entry, memory);
     }
 
@@ -557,7 +554,7 @@ impl<'t> Held<'t> {
         add(&self.counting_segment(hash, buckets.depth).len, -1);
         add(&self.table.holder.len, -1);
         self.counters.add_keys(self.database.into(), -1);
-        self.deadline_went(hash, entry.deadline_word(), memory);
+        self.deadline_went(hash, entry, memory);
         // SAFETY: it has left its slot.
         unsafe { memory.garbage.retire_entry(entry) };
         self.give_room_back(hash, memory);

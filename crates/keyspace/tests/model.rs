@@ -171,9 +171,9 @@ impl Pair {
         }
     }
 
-    /// Keys go at the end of a tick of 16 ms.
+    /// Keys go at the end of a tick of 32 ms.
     fn pass_ticks(&mut self) {
-        self.now_ms += 16;
+        self.now_ms += 32;
         self.expire_model();
     }
 

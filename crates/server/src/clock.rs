@@ -44,7 +44,11 @@ impl Clock {
 
     /// Moves a little towards the wall clock.
     pub fn slew(&self) {
-        let behind_ms = wall_ms().cast_signed() - self.now_ms().cast_signed();
+        self.slew_to(wall_ms());
+    }
+
+    fn slew_to(&self, wall_ms: u64) {
+        let behind_ms = wall_ms.cast_signed() - self.now_ms().cast_signed();
         let step_ms = behind_ms.clamp(-SLEW_MS_MAX, SLEW_MS_MAX);
         self.offset_ms.fetch_add(step_ms, Relaxed);
     }
@@ -61,4 +65,30 @@ fn wall_ms() -> u64 {
     since_epoch.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::{Clock, SLEW_MS_MAX};
+
+    #[test]
+    fn a_step_of_the_wall_clock_is_followed_slowly() {
+        let clock = Clock::new();
+        let mut expected_ms = 0;
+        for step_ms in [3_600_000, 7_200_000, -3_600_000_i64] {
+            clock.slew_to(clock.now_ms().saturating_add_signed(step_ms));
+            expected_ms += SLEW_MS_MAX * step_ms.signum();
+            assert_eq!(clock.offset_ms.load(Relaxed), expected_ms);
+        }
+    }
+
+    #[test]
+    fn the_wall_clock_is_reached() {
+        let clock = Clock::new();
+        let wall_ms = clock.now_ms() + 950;
+        (0..10).for_each(|_| clock.slew_to(wall_ms));
+        assert!(clock.now_ms() >= wall_ms);
+    }
 }

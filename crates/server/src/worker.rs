@@ -31,7 +31,9 @@ const TICK_MS: u64 = 1000;
 /// How often a worker looks at how much has arrived of large arguments.
 const FILL_LOOK_MS: u64 = 100;
 /// How long a worker sleeps at most while there are keys with a deadline: others may have set an earlier one.
-const SWEEP_MS: u64 = 50;
+const SWEEP_MS: u64 = 100;
+/// How often a worker that is awake looks for deadlines that have been set meanwhile.
+const SWEEP_MS_MIN: u64 = 10;
 /// How long one sweep takes at most, but for its last step, ...
 const SWEEP_BUDGET: Duration = Duration::from_micros(500);
 /// ... and about how many deadlines one step looks at.
@@ -89,6 +91,7 @@ pub struct Worker<B: Backend> {
     pub(crate) written_bytes: u64,
     pub(crate) looked_ms: u64,
     pub(crate) is_compacting: bool,
+    swept_ms: u64,
     is_stopping: bool,
 }
 
@@ -136,6 +139,7 @@ impl<B: Backend> Worker<B> {
             now_ms,
             next_tick_ms: now_ms,
             next_sweep_ms: now_ms,
+            swept_ms: now_ms,
             has_memory_to_give: false,
             is_evicting: false,
             written_bytes: 0,
@@ -571,7 +575,7 @@ impl<B: Backend> Worker<B> {
         if self.fills > 0 && self.now_ms >= self.next_fill_look_ms {
             self.note_filling();
         }
-        if self.now_ms >= self.next_sweep_ms {
+        if self.now_ms >= self.next_sweep_ms || self.now_ms >= self.swept_ms + SWEEP_MS_MIN {
             self.sweep();
         }
         self.is_evicting = self
@@ -597,6 +601,7 @@ impl<B: Backend> Worker<B> {
     /// Removes keys whose time is up, for as long as a wake may take. What is left then comes with the next one, at once.
     fn sweep(&mut self) {
         self.next_sweep_ms = self.now_ms + SWEEP_MS;
+        self.swept_ms = self.now_ms;
         let has_deadlines = self.keyspace.keyspace().has_deadlines();
         if !has_deadlines || !self.shared.active_expire.load(Relaxed) {
             return;

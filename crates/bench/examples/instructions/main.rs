@@ -45,9 +45,10 @@ struct Workload {
 enum Command {
     Get,
     Set,
+    SetExpiring,
 }
 
-const WORKLOADS: [Workload; 4] = [
+const WORKLOADS: [Workload; 6] = [
     Workload {
         name: "get-hit",
         command: Command::Get,
@@ -72,6 +73,20 @@ const WORKLOADS: [Workload; 4] = [
     Workload {
         name: "set-new",
         command: Command::Set,
+        first_key: KEYS,
+        keys: BATCHES_MAX * PIPELINE,
+        reply_bytes: "+OK\r\n".len(),
+    },
+    Workload {
+        name: "set-ex-existing",
+        command: Command::SetExpiring,
+        first_key: 0,
+        keys: KEYS,
+        reply_bytes: "+OK\r\n".len(),
+    },
+    Workload {
+        name: "set-ex-new",
+        command: Command::SetExpiring,
         first_key: KEYS,
         keys: BATCHES_MAX * PIPELINE,
         reply_bytes: "+OK\r\n".len(),
@@ -125,6 +140,10 @@ impl Command {
         match self {
             Command::Get => resp::encode_request(&[b"GET", key.as_bytes()], input),
             Command::Set => resp::encode_request(&[b"SET", key.as_bytes(), &[b'x'; 64]], input),
+            Command::SetExpiring => {
+                let key = key.as_bytes();
+                resp::encode_request(&[b"SET", key, &[b'x'; 64], b"EX", b"3600"], input);
+            }
         }
     }
 }

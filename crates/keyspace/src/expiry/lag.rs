@@ -46,6 +46,8 @@ pub struct ExpiryLag {
     pub p99_ms: u64,
     /// The latest.
     pub max_ms: u64,
+    /// How many keys.
+    pub keys: u64,
     /// Keys that were there although their time was up: the mean over this time.
     pub overdue_keys: f64,
 }
@@ -116,8 +118,9 @@ impl ExpiryLag {
             sum_ms += period.sum_ms.load(Relaxed);
             max_ms = max_ms.max(period.max_ms.load(Relaxed));
         }
+        let total: u64 = keys.iter().sum();
         let percentile = |percent: u64| {
-            let wanted = (keys.iter().sum::<u64>() * percent).div_ceil(100);
+            let wanted = (total * percent).div_ceil(100);
             let mut seen = 0;
             let reached = keys.iter().position(|keys| {
                 seen += keys;
@@ -129,6 +132,7 @@ impl ExpiryLag {
             p50_ms: percentile(50),
             p99_ms: percentile(99),
             max_ms,
+            keys: total,
             overdue_keys: sum_ms as f64 / (PERIOD_MS + now_ms % PERIOD_MS) as f64,
         }
     }

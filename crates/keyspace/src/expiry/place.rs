@@ -1,13 +1,13 @@
 //! Where a record is filed: the arithmetic of the wheel.
 //!
-//! Time is counted in ticks of 16 ms. A wheel has levels of four drawers each: a drawer of level 0 is one tick, one of
-//! level 1 four ticks, and so on. A tick is filed at the level of the highest digit, of base 4, in which it differs from
+//! Time is counted in ticks of 32 ms. A wheel has levels of eight drawers each: a drawer of level 0 is one tick, one of
+//! level 1 eight ticks, and so on. A tick is filed at the level of the highest digit, of base 8, in which it differs from
 //! the wheel's current tick. So at any time a drawer stands for one stretch of ticks, and those with smaller numbers
 //! come first. (Varghese and Lauck, *Hashed and hierarchical timing wheels*, 1987; with so few drawers to a level it is
 //! a radix heap: Ahuja, Mehlhorn, Orlin and Tarjan, 1990.)
 
-const TICK_SHIFT: u32 = 4;
-const DIGIT_BITS: u32 = 2;
+const TICK_SHIFT: u32 = 5;
+const DIGIT_BITS: u32 = 3;
 const DIGIT_MASK: u64 = (1 << DIGIT_BITS) - 1;
 
 /// Ticks of one shard. Each counts from another moment, so that they do not all come to a high level's next drawer
@@ -19,12 +19,12 @@ pub(crate) struct Ticks {
 
 impl Ticks {
     pub fn of_shard(shard: usize) -> Self {
-        // About two years, spread by the golden ratio.
+        // At most four years, spread by the golden ratio.
         let offset = (shard as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         Self { offset }
     }
 
-    /// The tick of a time; times have at most 55 bits.
+    /// The tick of a time, which is at most [`FILED_MS_MAX`].
     #[inline]
     pub fn tick(self, ms: u64) -> u64 {
         (ms >> TICK_SHIFT) + self.offset
@@ -37,7 +37,10 @@ impl Ticks {
     }
 }
 
-/// One of a wheel's drawers: level times four plus digit.
+/// Deadlines from here on are not filed: the year 19,800.
+pub(crate) const FILED_MS_MAX: u64 = 1 << 49;
+
+/// One of a wheel's drawers: level times eight plus digit. There are fewer than 127.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Drawer(pub u8);
 
@@ -127,16 +130,16 @@ impl WhichWheel {
 
 #[cfg(test)]
 mod tests {
-    use super::{Drawer, Place, Ticks, WhichWheel};
+    use super::{DIGIT_BITS, Drawer, FILED_MS_MAX, Place, TICK_SHIFT, Ticks, WhichWheel};
 
     #[test]
     fn a_drawer_stands_for_the_ticks_that_are_filed_in_it() {
         for current in [0, 1, 3, 4, 255, 256, 1_000_003, (1 << 40) - 1] {
-            for ahead in (0..300).chain([1 << 12, (1 << 20) + 7, 1 << 45]) {
+            for ahead in (0..600).chain([1 << 12, (1 << 20) + 7, FILED_MS_MAX >> TICK_SHIFT]) {
                 let tick = current + ahead;
                 let drawer = Drawer::of(tick, current);
                 let first = drawer.first_tick(current);
-                assert!(first <= tick && tick < first + (1 << (drawer.level() * 2)));
+                assert!(first <= tick && tick < first + (1 << (drawer.level() * DIGIT_BITS)));
                 assert!(first >= current || ahead == 0);
                 assert_eq!(drawer.due_tick(current) > tick, drawer.level() == 0);
                 // A later current tick, before the drawer, leaves the record where it is.
@@ -158,8 +161,9 @@ mod tests {
 
     #[test]
     fn places_are_told_apart() {
-        let latest = Ticks::of_shard(65_535).tick((1 << 55) - 1);
+        let latest = Ticks::of_shard(65_535).tick(FILED_MS_MAX);
         let last = Drawer::of(latest, 0);
+        assert!(last.0 < 126);
         for drawer in (0..=last.0).map(Drawer) {
             for wheel in [WhichWheel::First, WhichWheel::Second] {
                 assert_eq!(Place::new(drawer, wheel).get(), Some((drawer, wheel)));
@@ -172,7 +176,7 @@ mod tests {
     fn a_deadline_is_over_with_its_tick() {
         for shard in [0, 1, 77, 2047] {
             let ticks = Ticks::of_shard(shard);
-            for ms in [16u64, 17, 31, 1_700_000_000_123] {
+            for ms in [32u64, 33, 63, 1_700_000_000_123] {
                 assert!(ticks.ms(ticks.tick(ms)) <= ms && ms < ticks.ms(ticks.tick(ms) + 1));
             }
         }

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use super::bucket::SLOTS;
 use super::{ADDRESS_MASK, Found, Held, Home, TAG_BITS, Table, add, tag};
-use crate::deadline::DeadlineWord;
+use crate::deadline::{DeadlineWord, SUMMED_MS_END};
 use crate::entry::{Entry, EntryRef};
 use crate::expiry::dues::Dues;
 use crate::expiry::{Batch, Place, Ticks, Wheel, WhichWheel};
 use crate::memory::Memory;
+use crate::prefetch::prefetch_line;
 use crate::slab::Magazines;
 
 const RECORD_BITS: u32 = 32;
@@ -25,8 +26,8 @@ const GONE_MAX: u64 = 16;
 /// How far ahead of its turn a record's bucket is asked for, and its entry.
 const HOMES_AHEAD: usize = 16;
 const ENTRIES_AHEAD: usize = 8;
-/// What is added to the sum of deadlines at most, so that it cannot overflow: the year 2527.
-const SUMMED_MS_MAX: u64 = 1 << 44;
+/// What is added to the sum of deadlines at most, so that it cannot overflow.
+const SUMMED_MS_MAX: u64 = SUMMED_MS_END - 1;
 
 /// A table's wheel, if it has one.
 #[derive(Default)]
@@ -56,6 +57,13 @@ impl WheelCell {
 }
 
 impl Table {
+    /// Asks the processor for the wheel. Needs no lock.
+    pub fn prefetch_wheel(&self) {
+        let wheel = self.holder.wheel.0.load(Relaxed).cast::<u8>().cast_const();
+        prefetch_line(wheel);
+        prefetch_line(wheel.wrapping_add(64));
+    }
+
     /// Frees the wheel, for the last time.
     ///
     /// # Safety
@@ -88,35 +96,53 @@ pub(crate) struct Expiring<'t> {
 }
 
 impl<'t> Held<'t> {
-    /// After an entry has come into the table, or got another deadline: in place of what had the word `old`, if any.
+    /// After an entry has come into the table, in place of the old one, if any.
     #[inline]
     pub(super) fn deadline_came(
         &mut self,
         hash: u64,
-        old: Option<DeadlineWord>,
-        entry: EntryRef<'_>,
+        old: Option<EntryRef<'_>>,
+        entry: Entry,
         memory: &mut Memory,
     ) {
-        if old.is_some() || entry.deadline_word().is_some() {
-            self.follow_deadline(hash, old, Some(entry), memory);
+        let had_one = old.is_some_and(|old| old.may_have_deadline());
+        // SAFETY: it is in its slot, under the lock.
+        if had_one || unsafe { entry.may_have_deadline() } {
+            let old = old.and_then(|old| old.deadline_word());
+            // SAFETY: as above.
+            let entry = unsafe { entry.as_ref() };
+            if !self.is_moved_later(old, entry) {
+                self.follow_deadline(hash, old, Some(entry), memory);
+            }
         }
     }
 
-    /// After an entry with this word has gone.
+    /// After an entry has gone.
     #[inline]
-    pub(super) fn deadline_went(
-        &mut self,
-        hash: u64,
-        old: Option<DeadlineWord>,
-        memory: &mut Memory,
-    ) {
-        if old.is_some() {
-            self.follow_deadline(hash, old, None, memory);
+    pub(super) fn deadline_went(&mut self, hash: u64, entry: EntryRef<'_>, memory: &mut Memory) {
+        if entry.may_have_deadline() {
+            self.follow_deadline(hash, entry.deadline_word(), None, memory);
         }
     }
 
+    /// Does the usual case of a key that is written again with a later deadline: its record stays. Whether it is that.
+    #[inline]
+    fn is_moved_later(&self, old: Option<DeadlineWord>, entry: EntryRef<'_>) -> bool {
+        let (Some(old), Some(new)) = (old, entry.deadline_word()) else {
+            return false;
+        };
+        let Some(later_ms) = old.moved_later_ms(new) else {
+            return false;
+        };
+        self.counters
+            .add_deadlines(self.database.into(), 0, later_ms.cast_signed());
+        entry.set_place(old.place());
+        true
+    }
+
+    /// After the deadline word of a key has become another: `old` if there was one, and that of `entry` now, if any.
     #[inline(never)]
-    fn follow_deadline(
+    pub(super) fn follow_deadline(
         &mut self,
         hash: u64,
         old: Option<DeadlineWord>,
@@ -125,8 +151,7 @@ impl<'t> Held<'t> {
     ) {
         let old = old.unwrap_or(DeadlineWord::NONE);
         let new = entry.and_then(|entry| entry.deadline_word());
-        self.count_deadline(old, -1);
-        self.count_deadline(new.unwrap_or(DeadlineWord::NONE), 1);
+        self.count_deadlines(old, new.unwrap_or(DeadlineWord::NONE));
         if let (Some(entry), Some(new)) = (entry, new) {
             match new.near_ms() {
                 Some(deadline_ms) if !self.is_in_time(hash, old, new, deadline_ms) => {
@@ -162,13 +187,18 @@ impl<'t> Held<'t> {
     }
 
     #[inline]
-    fn count_deadline(&self, word: DeadlineWord, by: i64) {
-        if let Some(deadline_ms) = word.deadline_ms() {
+    fn count_deadlines(&self, old: DeadlineWord, new: DeadlineWord) {
+        let summed_ms = |deadline_ms: u64| deadline_ms.min(SUMMED_MS_MAX).cast_signed();
+        let (by, ms) = match (old.deadline_ms(), new.deadline_ms()) {
+            (Some(old_ms), Some(new_ms)) => (0, summed_ms(new_ms) - summed_ms(old_ms)),
+            (None, Some(new_ms)) => (1, summed_ms(new_ms)),
+            (Some(old_ms), None) => (-1, -summed_ms(old_ms)),
+            (None, None) => return,
+        };
+        if by != 0 {
             add(&self.table.holder.deadlines, by);
-            let summed_ms = deadline_ms.min(SUMMED_MS_MAX).cast_signed() * by;
-            self.counters
-                .add_deadlines(self.database.into(), by, summed_ms);
         }
+        self.counters.add_deadlines(self.database.into(), by, ms);
     }
 
     fn has_too_many_records(&self) -> bool {
@@ -199,14 +229,12 @@ impl<'t> Held<'t> {
         // SAFETY: as above.
         let wheel = unsafe { holder.wheel.get() }.expect("there is one now");
         let record = (hash << self.shard_bits() >> RECORD_BITS) as u32;
-        let before = wheel.own_bytes();
         let (place, taken) = wheel.file(
             record,
             ticks.tick(deadline_ms),
             ticks.tick(holder.latest_ms.load(Relaxed)),
             &mut memory.magazines,
         );
-        let taken = taken + wheel.own_bytes() - before;
         if taken > 0 {
             self.count_index_bytes(taken as i64);
         }
@@ -223,11 +251,11 @@ impl<'t> Held<'t> {
         shard: usize,
         now_ms: u64,
         records_max: usize,
+        batch: &mut Batch,
         memory: &mut Memory,
         mut removed: impl FnMut(&Expiring<'_>),
     ) -> Fired {
         let ticks = Ticks::of_shard(shard);
-        let mut batch = Batch::new();
         let mut fired = Fired::default();
         self.renew_wheel();
         while fired.looked_at < records_max {
@@ -235,14 +263,14 @@ impl<'t> Held<'t> {
             let wheel = unsafe { self.table.holder.wheel.get() };
             let now_tick = ticks.tick(now_ms);
             let taken =
-                wheel.and_then(|wheel| wheel.take_due(now_tick, &mut batch, &mut memory.magazines));
+                wheel.and_then(|wheel| wheel.take_due(now_tick, batch, &mut memory.magazines));
             let Some((place, given)) = taken else {
                 break;
             };
             self.count_index_bytes(-(given as i64));
             add(&self.table.holder.records, -(batch.records().len() as i64));
             fired.looked_at += batch.records().len();
-            fired.removed += self.settle(shard, &batch, place, now_ms, memory, &mut removed);
+            fired.removed += self.settle(shard, batch, place, now_ms, memory, &mut removed);
         }
         fired.next_ms = self.next_due(ticks);
         self.dues().set(shard, fired.next_ms);

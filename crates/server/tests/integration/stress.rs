@@ -550,6 +550,15 @@ fn expired_keys_go_by_themselves(server: &Server) {
     }
     let info = client.command_words("INFO stats").text();
     assert!(info.contains("expired_keys:1000\r\n"), "{info}");
+    let field = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.parse::<f64>().ok())
+            .unwrap_or_else(|| panic!("{name} in {info}"))
+    };
+    // They waited for 300 ms while nothing was removed.
+    assert!(field("expired_lag_p50_msec:") >= 200.0, "{info}");
+    assert!(field("expired_lag_max_msec:") >= field("expired_lag_p99_msec:"));
+    assert!(field("expired_stale_perc:") > 0.0, "{info}");
     let info = client.command_words("INFO keyspace").text();
     assert!(info.contains("db0:keys=1000,expires=1000,"), "{info}");
 }

@@ -159,6 +159,38 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_time_to_live_is_exact() {
+        let mut server = TestServer::new();
+        let mut keyspace = |script: &str, expected: &str| {
+            server.run(script);
+            let text = server.run("INFO keyspace");
+            assert!(text.contains(expected), "{expected} in {text}");
+        };
+        keyspace(
+            "SET a 1 EX 100\nSET b 1 EX 300\nSET c 1",
+            "db0:keys=3,expires=2,avg_ttl=200000",
+        );
+        keyspace("+1000", "db0:keys=3,expires=2,avg_ttl=199000");
+        keyspace(
+            "SET a 2 KEEPTTL\nGETEX b EX 101",
+            "expires=2,avg_ttl=100000",
+        );
+        keyspace(
+            "SET a 2\nCOPY b d\nRENAME b e",
+            "keys=4,expires=2,avg_ttl=101000",
+        );
+        keyspace("MOVE d 1\nPERSIST e", "db0:keys=3,expires=0,avg_ttl=0");
+        keyspace("EXPIRE c 50", "db0:keys=3,expires=1,avg_ttl=50000");
+        keyspace("SWAPDB 0 1", "db0:keys=1,expires=1,avg_ttl=101000");
+        keyspace("DEL d\nSWAPDB 0 1", "db0:keys=3,expires=1,avg_ttl=50000");
+        keyspace("PEXPIREAT a 9223372036854775807", "expires=2,");
+        keyspace(
+            "FLUSHDB\nSET a 1 PX 500",
+            "db0:keys=1,expires=1,avg_ttl=500",
+        );
+    }
+
+    #[test]
     fn numbers_are_those_of_the_process() {
         let facts = Facts {
             uptime_seconds: 200_000,

@@ -227,7 +227,7 @@ fn memory_follows_deletes() {
             .collect();
         assert_eq!(set_all(client, &pairs), Vec::<String>::new());
     };
-    let stays = |number: u64| number * 7 / 3 % 5 == 0;
+    let stays = |number: u64| (number * 7 / 3).is_multiple_of(5);
     for target in [Target::Mio, Target::IoUring] {
         if !target.is_available() {
             continue;

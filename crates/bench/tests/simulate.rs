@@ -1,0 +1,107 @@
+//! The simulator's reference policies against published miss ratios of two real traces, where these are at hand.
+//!
+//! The traces are looked for in `REDISTILL_TRACES`, or in `shared/traces` beside the repository.
+
+use std::path::PathBuf;
+
+use bench::simulate::compare::miss_ratio;
+use bench::simulate::policies::{Setup, named};
+use bench::simulate::size::Size;
+use bench::simulate::trace::Trace;
+
+/// How far a policy that samples at random may be off.
+const TOLERANCE: f64 = 0.003;
+
+/// The trace of that name, or a line that says why the test is skipped.
+fn trace(name: &str) -> Option<Trace> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/traces");
+    let directory = std::env::var_os("REDISTILL_TRACES").map_or_else(beside, PathBuf::from);
+    let path = directory.join(name);
+    if !path.exists() {
+        println!("skipped: there is no {}", path.display());
+        return None;
+    }
+    Some(Trace::read(&path).unwrap())
+}
+
+fn ratio(trace: &Trace, policy: &str, percent: f64) -> f64 {
+    let setup = Setup {
+        entries: Size::Percent(percent).entries(trace.keys),
+        requests: &trace.requests,
+        seed: 1,
+    };
+    let mut cache = (named(policy).unwrap().cache)(&setup);
+    miss_ratio(cache.as_mut(), &trace.requests)
+}
+
+#[track_caller]
+fn check(trace: &Trace, policy: &str, expected: [(f64, f64); 3]) {
+    for (percent, expected) in expected {
+        let found = ratio(trace, policy, percent);
+        assert!(
+            (found - expected).abs() <= TOLERANCE,
+            "{}, {policy}, {percent} %: {found:.4}, expected {expected}",
+            trace.name
+        );
+    }
+}
+
+#[test]
+fn published_ratios_of_arc_oltp() {
+    let Some(trace) = trace("arc-oltp.u32") else {
+        return;
+    };
+    assert_eq!((trace.requests.len(), trace.keys), (914_145, 186_880));
+    check(
+        &trace,
+        "optimal",
+        [(0.1, 0.6494), (1.0, 0.4023), (10.0, 0.2379)],
+    );
+    check(
+        &trace,
+        "redis-lru",
+        [(0.1, 0.8635), (1.0, 0.5865), (10.0, 0.3362)],
+    );
+    check(
+        &trace,
+        "redis-lfu",
+        [(0.1, 0.8680), (1.0, 0.6176), (10.0, 0.3553)],
+    );
+}
+
+#[test]
+fn published_ratios_of_orm_busy() {
+    let Some(trace) = trace("orm-busy-1m.u32") else {
+        return;
+    };
+    assert_eq!((trace.requests.len(), trace.keys), (1_000_000, 44_178));
+    check(
+        &trace,
+        "optimal",
+        [(0.1, 0.4707), (1.0, 0.2264), (10.0, 0.0869)],
+    );
+    check(
+        &trace,
+        "redis-lru",
+        [(0.1, 0.5784), (1.0, 0.3503), (10.0, 0.1430)],
+    );
+    check(
+        &trace,
+        "redis-lfu",
+        [(0.1, 0.7692), (1.0, 0.4794), (10.0, 0.1528)],
+    );
+}
+
+#[test]
+fn every_policy_hits_what_fits() {
+    let trace: Vec<u32> = (0..100).cycle().take(1000).collect();
+    for policy in bench::simulate::policies::POLICIES {
+        let setup = Setup {
+            entries: 100,
+            requests: &trace,
+            seed: 1,
+        };
+        let ratio = miss_ratio((policy.cache)(&setup).as_mut(), &trace);
+        assert!((ratio - 0.1).abs() < 1e-9, "{}: {ratio}", policy.name);
+    }
+}

@@ -29,6 +29,7 @@ fn ratio(trace: &Trace, policy: &str, percent: f64) -> f64 {
         entries: Size::Percent(percent).entries(trace.keys),
         requests: &trace.requests,
         seed: 1,
+        regions_max: 64,
     };
     let mut cache = (named(policy).unwrap().cache)(&setup);
     miss_ratio(cache.as_mut(), &trace.requests)
@@ -92,6 +93,34 @@ fn published_ratios_of_orm_busy() {
     );
 }
 
+/// What the project asks of adaptive S3.
+#[test]
+fn adaptive_s3_misses_less() {
+    let asked = [
+        ("arc-oltp.u32", [(1.0, 0.550), (10.0, 0.325)]),
+        ("orm-busy-1m.u32", [(1.0, 0.320), (10.0, 0.136)]),
+    ];
+    for (name, ratios) in asked {
+        let Some(trace) = trace(name) else {
+            return;
+        };
+        for (percent, ratio_max) in ratios {
+            let found = ratio(&trace, "reference-s3", percent);
+            assert!(found <= ratio_max, "{name}, {percent} %: {found:.4}");
+        }
+        for percent in [0.1, 1.0, 5.0, 10.0, 25.0] {
+            let (s3, lru) = (
+                ratio(&trace, "reference-s3", percent),
+                ratio(&trace, "redis-lru", percent),
+            );
+            assert!(
+                s3 <= lru * 1.05,
+                "{name}, {percent} %: {s3:.4}, LRU {lru:.4}"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_policy_hits_what_fits() {
     let trace: Vec<u32> = (0..100).cycle().take(1000).collect();
@@ -100,6 +129,7 @@ fn every_policy_hits_what_fits() {
             entries: 100,
             requests: &trace,
             seed: 1,
+            regions_max: 64,
         };
         let ratio = miss_ratio((policy.cache)(&setup).as_mut(), &trace);
         assert!((ratio - 0.1).abs() < 1e-9, "{}: {ratio}", policy.name);

@@ -20,6 +20,8 @@ pub struct Comparison {
     pub sizes: Vec<Size>,
     /// For random choices.
     pub seed: u64,
+    /// In how many parts a policy may divide the keys.
+    pub regions_max: usize,
     /// The policy that others are compared with, if it is among them.
     pub base: Option<String>,
 }
@@ -80,6 +82,7 @@ impl Comparison {
                 entries: size.entries(trace.keys),
                 requests: &trace.requests,
                 seed: self.seed,
+                regions_max: self.regions_max,
             };
             miss_ratio((policy.cache)(&setup).as_mut(), &trace.requests)
         };

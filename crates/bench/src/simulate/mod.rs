@@ -14,6 +14,7 @@ pub mod options;
 pub mod policies;
 pub mod redis_lfu;
 pub mod redis_lru;
+pub mod reference_s3;
 pub mod size;
 pub mod slots;
 pub mod trace;

@@ -44,6 +44,10 @@ pub struct Options {
     /// For generators and for policies that choose at random.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+
+    /// In how many parts adaptive S3 may divide the keys; none has fewer than 1000 entries.
+    #[arg(long, default_value_t = 64, value_name = "REGIONS")]
+    pub regions: usize,
 }
 
 impl Options {
@@ -66,6 +70,7 @@ impl Options {
         Comparison {
             sizes: self.sizes.clone(),
             seed: self.seed,
+            regions_max: self.regions.max(1),
             base: Some(self.base.clone()),
         }
     }

@@ -5,6 +5,7 @@ use super::belady::Belady;
 use super::exact_lru::ExactLru;
 use super::redis_lfu::RedisLfu;
 use super::redis_lru::RedisLru;
+use super::reference_s3::ReferenceS3;
 
 /// What a cache is made for.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,8 @@ pub struct Setup<'a> {
     pub requests: &'a [u32],
     /// For random choices.
     pub seed: u64,
+    /// In how many parts a policy may divide the keys.
+    pub regions_max: usize,
 }
 
 /// A policy by name.
@@ -49,6 +52,17 @@ pub const POLICIES: &[Policy] = &[
         name: "redis-lfu",
         about: "Redis's allkeys-lfu: log factor 10, no decay",
         cache: |setup| Box::new(RedisLfu::new(setup.entries, setup.seed)),
+    },
+    Policy {
+        name: "reference-s3",
+        about: "adaptive S3, the model that the server's policy follows",
+        cache: |setup| {
+            Box::new(ReferenceS3::new(
+                setup.entries,
+                setup.regions_max,
+                setup.seed,
+            ))
+        },
     },
 ];
 

@@ -1,8 +1,10 @@
-//! The simulator's reference policies against published miss ratios of two real traces, where these are at hand.
+//! The simulator: its policies against published miss ratios of two real traces, where these are at hand, and its live
+//! comparison where there is a redis-server.
 //!
 //! The traces are looked for in `REDISTILL_TRACES`, or in `shared/traces` beside the repository.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use bench::simulate::compare::miss_ratio;
 use bench::simulate::policies::{Setup, named};
@@ -133,5 +135,46 @@ fn every_policy_hits_what_fits() {
         };
         let ratio = miss_ratio((policy.cache)(&setup).as_mut(), &trace);
         assert!((ratio - 0.1).abs() < 1e-9, "{}: {ratio}", policy.name);
+    }
+}
+
+/// The command itself, with redis-server on both sides.
+#[test]
+fn live_comparison_of_redis_policies() {
+    if Command::new("redis-server")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("skipped: there is no redis-server");
+        return;
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_redistill-simulate"))
+        .args(["--live", "--generate", "zipf:keys=500,requests=2000"])
+        .args(["--keys-per-id", "16", "--live-size", "20%"])
+        .arg("--server-command")
+        .arg(
+            "redis-random=redis-server --port {port} --save '' --appendonly no \
+             --maxmemory {bytes} --maxmemory-policy allkeys-random",
+        )
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let row = |name: &str| {
+        let row = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| {name} ")));
+        let row = row.unwrap_or_else(|| panic!("no row for {name}: {text}"));
+        let number = |column: usize| -> f64 {
+            let cell = row.split('|').nth(column).unwrap().trim();
+            cell.parse().unwrap()
+        };
+        (number(2), number(5))
+    };
+    let (base, random) = (row("redis-server"), row("redis-random"));
+    assert!((base.0 - random.0).abs() < 0.5, "equal limits: {text}");
+    for ratio in [base.1, random.1] {
+        assert!((0.1..0.9).contains(&ratio), "{text}");
     }
 }

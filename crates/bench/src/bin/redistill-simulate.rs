@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use bench::simulate::live::Verdict;
 use bench::simulate::options::Options;
 use clap::Parser;
 
@@ -16,7 +17,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// Replays against live servers; an error when one of them could not be compared.
+fn replay(options: &Options) -> Result<(), String> {
+    let comparison = options.live_comparison()?;
+    let mut failed = false;
+    for trace in options.traces()? {
+        failed |= comparison.run(&trace, &mut io::stdout())? == Verdict::SomeFailed;
+    }
+    if failed {
+        return Err("not every server could be compared".to_owned());
+    }
+    Ok(())
+}
+
 fn simulate(options: &Options) -> Result<(), String> {
+    if options.live {
+        return replay(options);
+    }
     let comparison = options.comparison();
     for trace in options.traces()? {
         comparison

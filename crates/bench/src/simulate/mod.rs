@@ -3,6 +3,7 @@
 //! A request is "GET, and on a miss SET a value of fixed size", so a cache is a function from a key id to hit or
 //! miss. `trace`, `access_log` and `generate` make the requests, `policies` lists what can be compared, `compare` runs
 //! and prints. The reference policies are written plainly: they are what the server's policies are measured against.
+//! `live` replays over a socket against real servers.
 
 pub mod access_log;
 pub mod belady;
@@ -10,6 +11,7 @@ pub mod compare;
 pub mod eviction_pool;
 pub mod exact_lru;
 pub mod generate;
+pub mod live;
 pub mod options;
 pub mod policies;
 pub mod redis_lfu;

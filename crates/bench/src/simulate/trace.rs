@@ -32,6 +32,13 @@ impl Trace {
         }
     }
 
+    /// Keeps the first requests only.
+    pub fn shorten(&mut self, count: usize) {
+        self.requests.truncate(count);
+        // Ids are numbered by their first appearance.
+        self.keys = self.requests.iter().max().map_or(0, |&id| id as usize + 1);
+    }
+
     /// Reads a file: little-endian 32-bit key ids when its name ends in `.u32`, an access log otherwise.
     ///
     /// # Errors

@@ -9,9 +9,9 @@ use super::{MODES, Mode, mixed};
 /// Entries of a shadow. The sample is such that this stands for all entries of the cache.
 const SHADOW_ENTRIES: usize = 1024;
 /// Sampled requests between two decisions.
-const WINDOW_SAMPLES: usize = 2048;
+const WINDOW_SAMPLES: usize = 512;
 /// What the misses of a window are worth one window later.
-const DECAY: f64 = 0.8;
+const DECAY: f64 = 0.9;
 /// A mode has to miss this much less than the present one to replace it.
 const HYSTERESIS: f64 = 0.01;
 /// Makes the sample independent of the places of keys in the cache.

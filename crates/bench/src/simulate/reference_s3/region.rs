@@ -6,9 +6,11 @@ use super::ghost::Ghost;
 use super::{Mode, scaled};
 
 /// Where the count of an entry saturates.
-const COUNT_MAX: u8 = 3;
+const COUNT_MAX: u8 = 2;
 /// What a key counts that enters main at once in plain mode: the hand passes it once.
 const COUNT_PLAIN: u8 = 1;
+/// How many entries of main the hand passes for one eviction; the next one goes, whatever it counts.
+const PASSED_MAX: usize = 64;
 /// Entries of a bucket, on average.
 const BUCKET_ENTRIES: usize = 4;
 
@@ -138,19 +140,21 @@ impl Region {
 
     /// The hand goes on to an entry of main that counts nothing.
     fn evict_main(&mut self) {
+        let mut passed = 0;
         loop {
             let (bucket, place) = self.hand;
             let Some(entry) = self.buckets[bucket].get_mut(place) else {
                 self.hand = ((bucket + 1) % self.buckets.len(), 0);
                 continue;
             };
-            if entry.main && entry.count == 0 {
+            if entry.main && (entry.count == 0 || passed == PASSED_MAX) {
                 let hash = entry.hash;
                 self.buckets[bucket].swap_remove(place);
                 self.forget(hash);
                 return;
             }
             if entry.main {
+                passed += 1;
                 entry.count = match self.mode {
                     Mode::Queue { .. } => entry.count - 1,
                     Mode::Plain => 0,

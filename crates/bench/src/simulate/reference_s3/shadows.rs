@@ -11,7 +11,7 @@ const SHADOW_ENTRIES: usize = 1024;
 /// Sampled requests between two decisions.
 const WINDOW_SAMPLES: usize = 512;
 /// What the misses of a window are worth one window later.
-const DECAY: f64 = 0.9;
+const DECAY: f64 = 0.95;
 /// A mode has to miss this much less than the present one to replace it.
 const HYSTERESIS: f64 = 0.01;
 /// Makes the sample independent of the places of keys in the cache.

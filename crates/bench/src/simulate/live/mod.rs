@@ -17,6 +17,10 @@ use super::policies::{Setup, named};
 use super::size::Size;
 use super::trace::Trace;
 
+/// How often the limit is corrected, and how near the keys held have to come to those wanted.
+const CORRECTIONS_MAX: usize = 4;
+const HELD_TOLERANCE: f64 = 0.005;
+
 /// How the live comparison is done.
 #[derive(Clone, Debug)]
 pub struct LiveComparison {
@@ -73,14 +77,32 @@ impl LiveComparison {
         Ok(verdict)
     }
 
-    /// What the base needs for the keys of that many ids.
+    /// The limit above its empty self at which the base holds the keys of that many ids: first what it needs for them
+    /// without a limit, then corrected by what it holds while it evicts.
     fn data_bytes(&self, ids: usize) -> Result<u64, String> {
-        let mut server = Server::start(&self.base, 0)?;
-        let empty = server.used_bytes(&self.base)?;
-        let mut replay = self.replay(&server)?;
-        replay.fill(ids)?;
-        let full = server.used_bytes(&self.base)?;
-        Ok(full.saturating_sub(empty))
+        let mut data_bytes = {
+            let mut server = Server::start(&self.base, 0)?;
+            let empty = server.used_bytes(&self.base)?;
+            self.replay(&server)?.fill(ids)?;
+            server.used_bytes(&self.base)?.saturating_sub(empty)
+        };
+        let wanted = (ids * self.keys_per_id) as f64;
+        for _ in 0..CORRECTIONS_MAX {
+            let empty = self.empty_bytes(&self.base)?;
+            let mut server = Server::start(&self.base, empty + data_bytes)?;
+            self.replay(&server)?.fill(ids * 2)?;
+            let held = server.keys()? as f64;
+            if (held / wanted - 1.0).abs() < HELD_TOLERANCE {
+                break;
+            }
+            data_bytes = (data_bytes as f64 * wanted / held.max(1.0)) as u64;
+        }
+        Ok(data_bytes)
+    }
+
+    /// What the server uses of its limit when it has no keys.
+    fn empty_bytes(&self, command: &ServerCommand) -> Result<u64, String> {
+        Server::start(command, 0)?.used_bytes(command)
     }
 
     fn outcome(
@@ -89,11 +111,7 @@ impl LiveComparison {
         trace: &Trace,
         data_bytes: u64,
     ) -> Result<Outcome, String> {
-        let empty = {
-            let mut server = Server::start(command, 0)?;
-            server.used_bytes(command)?
-        };
-        let limit_bytes = empty + data_bytes;
+        let limit_bytes = self.empty_bytes(command)? + data_bytes;
         let mut server = Server::start(command, limit_bytes)?;
         let mut replay = self.replay(&server)?;
         let begin = std::time::Instant::now();
@@ -121,7 +139,7 @@ impl LiveComparison {
         writeln!(
             output,
             "\n{}: {} requests, {} ids of {} keys with {}-byte values\n\
-             {} of the ids are {ids}; {} needs {:.1} MB for their keys, and every server has as much above its empty self\n",
+             {} of the ids are {ids}; {} holds their keys in {:.1} MB, and as much above its empty self is every server's limit\n",
             trace.name,
             trace.requests.len(),
             trace.keys,

@@ -13,6 +13,7 @@ pub mod options;
 pub mod replies;
 pub mod report;
 pub mod run;
+pub mod simulate;
 pub mod timer;
 pub mod worker;
 pub mod workload;

@@ -245,7 +245,7 @@ impl Evictor {
             });
             is_second_half |= next <= position;
             position = next;
-            if offered > 0 || is_second_half && position >= start {
+            if offered >= wanted || is_second_half && position >= start {
                 return;
             }
         }
@@ -267,7 +267,8 @@ impl Choice {
             return None;
         }
         Some(match self.order {
-            Order::Lru => self.touch.idle_ticks(entry.policy()).into(),
+            // Before the first tick, time was already long.
+            Order::Lru => u64::from(u32::MAX - self.touch.last_tick(entry.policy())),
             Order::Lfu => u64::from(u8::MAX) - u64::from(self.touch.counter(entry.policy())),
             Order::Ttl => u64::MAX - deadline_ms.unwrap_or(u64::MAX),
             Order::Random => 0,

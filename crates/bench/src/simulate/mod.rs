@@ -17,6 +17,7 @@ pub mod policies;
 pub mod redis_lfu;
 pub mod redis_lru;
 pub mod reference_s3;
+pub mod server;
 pub mod size;
 pub mod slots;
 pub mod trace;

@@ -1,11 +1,14 @@
 //! The policies that can be compared, one row each.
 
+use keyspace::{EvictionPolicy, Order};
+
 use super::Cache;
 use super::belady::Belady;
 use super::exact_lru::ExactLru;
 use super::redis_lfu::RedisLfu;
 use super::redis_lru::RedisLru;
 use super::reference_s3::ReferenceS3;
+use super::server::ServerPolicy;
 
 /// What a cache is made for.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +57,21 @@ pub const POLICIES: &[Policy] = &[
         cache: |setup| Box::new(RedisLfu::new(setup.entries, setup.seed)),
     },
     Policy {
+        name: "allkeys-lru",
+        about: "the server's allkeys-lru",
+        cache: |setup| server(setup, Order::Lru),
+    },
+    Policy {
+        name: "allkeys-lfu",
+        about: "the server's allkeys-lfu",
+        cache: |setup| server(setup, Order::Lfu),
+    },
+    Policy {
+        name: "allkeys-random",
+        about: "the server's allkeys-random",
+        cache: |setup| server(setup, Order::Random),
+    },
+    Policy {
         name: "reference-s3",
         about: "adaptive S3, the model that the server's policy follows",
         cache: |setup| {
@@ -65,6 +83,11 @@ pub const POLICIES: &[Policy] = &[
         },
     },
 ];
+
+fn server(setup: &Setup<'_>, order: Order) -> Box<dyn Cache> {
+    let policy = EvictionPolicy::AllKeys(order);
+    Box::new(ServerPolicy::new(policy, setup.entries, setup.seed))
+}
 
 /// The policy of that name.
 ///

@@ -34,6 +34,8 @@ pub(crate) struct Frequency {
 pub(crate) struct Touch {
     used_for: Use,
     tick: u32,
+    /// The tick with more bits.
+    ticks_since_start: u32,
     minutes: u32,
     frequency: Frequency,
 }
@@ -42,7 +44,8 @@ impl Touch {
     pub fn new(used_for: Use, tick: u32, now_ms: u64, frequency: Frequency) -> Self {
         Self {
             used_for,
-            tick,
+            tick: tick & TICK_MASK,
+            ticks_since_start: tick,
             minutes: (now_ms / MS_PER_MINUTE) as u32 & MINUTES_MASK,
             frequency,
         }
@@ -93,6 +96,12 @@ impl Touch {
             .checked_div(self.frequency.decay_minutes)
             .unwrap_or(0);
         (bits & COUNTER_MASK).saturating_sub(periods)
+    }
+
+    /// The tick of the last access, which orders entries of any age.
+    #[inline]
+    pub fn last_tick(&self, bits: u32) -> u32 {
+        self.ticks_since_start.wrapping_sub(self.idle_ticks(bits))
     }
 
     /// Ticks since the last access.

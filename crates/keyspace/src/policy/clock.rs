@@ -31,13 +31,13 @@ impl AccessClock {
         }
     }
 
-    /// The tick of `now_ms`.
+    /// The tick of `now_ms`, modulo 2^32.
     #[inline]
     pub fn tick(&self, now_ms: u64) -> u32 {
         if now_ms >= self.next_ms.load(Relaxed) {
             self.advance(now_ms, |_| now_ms >= self.next_ms.load(Relaxed));
         }
-        self.tick.load(Relaxed) as u32 & TICK_MASK
+        self.tick.load(Relaxed) as u32
     }
 
     /// Begins the next tick before its time.

@@ -1,0 +1,65 @@
+//! The policies of the server itself: a keyspace in this process, with a limit of so many entries.
+
+use std::sync::Arc;
+
+use keyspace::{
+    Deadline, Eviction, EvictionPolicy, HugePages, Keyspace, Limit, NewValue, Options, Worker,
+};
+
+use super::Cache;
+
+/// An entry without a value: header and key.
+const ENTRY_BYTES: u64 = 16;
+/// The access clock ticks as keys are evicted, so time stands still.
+const NOW_MS: u64 = 1_000_000;
+const NUM_SHARDS: usize = 256;
+
+/// A keyspace under a policy.
+pub struct ServerPolicy {
+    worker: Worker,
+    keyspace: Arc<Keyspace>,
+}
+
+impl ServerPolicy {
+    /// An empty keyspace of that many entries.
+    pub fn new(policy: EvictionPolicy, entries: usize, seed: u64) -> Self {
+        let keyspace = Keyspace::new(Options {
+            num_shards: NUM_SHARDS,
+            workers_max: 1,
+            seed,
+            huge_pages: HugePages::No,
+        });
+        keyspace.set_eviction(Eviction {
+            policy,
+            ..Eviction::default()
+        });
+        let bytes = entries as u64 * ENTRY_BYTES;
+        keyspace.set_limit(Some(Limit {
+            bytes,
+            low_bytes: bytes,
+        }));
+        Self {
+            worker: keyspace.worker(),
+            keyspace,
+        }
+    }
+}
+
+impl Cache for ServerPolicy {
+    fn access(&mut self, id: u32) -> bool {
+        let bytes = u64::from(id).to_be_bytes();
+        let key = self.keyspace.key(0, &bytes);
+        let mut group = self.worker.group(NOW_MS);
+        if group.read(key, true).is_ok_and(|entry| entry.is_some()) {
+            return true;
+        }
+        let mut locked = group
+            .lock_one(key.database, key.hash)
+            .expect("nobody else has a lock");
+        locked.set(key, NewValue::Bytes(b""), Deadline::None);
+        drop(locked);
+        drop(group);
+        self.worker.make_room(NOW_MS, usize::MAX);
+        false
+    }
+}

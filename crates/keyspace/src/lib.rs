@@ -2,7 +2,7 @@
 //!
 //! No sockets, no RESP, no clock: time comes in as an argument, in milliseconds. The door of the crate is
 //! [`Keyspace`] (shared by all workers) -> [`Worker`] (one per thread) -> [`Group`] (a pinned group of commands)
-//! -> [`Locked`] (the keys of one command). Unsafe code lives in `entry`, `table`, `quiescence`, `access`, `read` and `whole`,
+//! -> [`Locked`] (the keys of one command). Unsafe code lives in `entry`, `table`, `expiry/records`, `quiescence`, `access`, `read` and `whole`,
 //! and nowhere else.
 //!
 //! | file | what it holds |

@@ -211,3 +211,44 @@ fn requests_that_arrive_slowly_count() {
         assert_eq!(control.command_words("EXISTS k").integer(), Some(0));
     });
 }
+
+#[test]
+fn a_memory_limit_reserves_a_budget_for_clients() {
+    for target in [Target::Mio, Target::IoUring] {
+        if !target.is_available() {
+            continue;
+        }
+        let server = Server::start_with(target, &["--maxmemory", "100mb"]);
+        let mut control = server.connect();
+        for key in 0..20 {
+            control.command(&[b"SET", format!("k{key}").as_bytes(), &vec![b'v'; 1 << 20]]);
+        }
+        let mut queueing = server.connect();
+        ok(&mut queueing, "MULTI");
+        let queued = (0..40).take_while(|_| queue(&mut queueing, 1 << 20).is_some());
+        assert!((7..10).contains(&queued.count()));
+        // Values that are gone, but that slow readers still wait for.
+        let slow: Vec<Client> = (0..20)
+            .map(|key| {
+                let mut client = server.connect();
+                ok(&mut client, &format!("CLIENT SETNAME slow{key}"));
+                let request = encode(&["GET", &format!("k{key}")]).repeat(16);
+                client.send(&request).expect("sent");
+                client
+            })
+            .collect();
+        for key in 0..20 {
+            until("its replies wait, or it is closed already", || {
+                let waiting = listed(&mut control, &format!("slow{key}"), "omem");
+                waiting.is_none_or(|bytes| bytes >= 1_000_000)
+            });
+        }
+        control.command_words("FLUSHALL");
+        until("those are closed that are too many", || {
+            info(&mut control, "evicted_clients") > 10
+        });
+        assert_eq!(info(&mut control, "evicted_keys"), 0);
+        assert_eq!(control.command_words("PING").text(), "PONG");
+        drop(slow);
+    }
+}

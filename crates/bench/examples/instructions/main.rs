@@ -156,6 +156,7 @@ impl Server {
             local_address: String::new(),
             is_unix: false,
             descriptor: 0,
+            state_bytes: 0,
         };
         let session = Session::new(shared.clients.add(origin, 0, NOW_MS), true);
         Self {

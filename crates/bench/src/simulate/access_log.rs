@@ -1,7 +1,9 @@
 //! Access logs of a live server: what MONITOR prints, or plain lines such as `GET key`.
 //!
-//!     1764000000.123456 [0 127.0.0.1:50000] "GET" "user:1"
-//!     GET user:1
+//! ```text
+//! 1764000000.123456 [0 127.0.0.1:50000] "GET" "user:1"
+//! GET user:1
+//! ```
 //!
 //! Only reads count as requests: the write that follows a miss is part of that request. Other lines are skipped.
 

@@ -13,6 +13,7 @@ use crate::expiry::SweepPosition;
 use crate::hash::KeyHasher;
 use crate::limits::{SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
+use crate::policy::EvictionPolicy;
 use crate::quiescence::Quiescence;
 use crate::slab::{HugePages, SlabStats, Slabs};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
@@ -162,6 +163,11 @@ impl Keyspace {
     /// limit.
     pub fn set_limit(&self, limit: Option<Limit>) {
         self.budget.set_limit(limit);
+    }
+
+    /// Whether keys are to be evicted.
+    pub fn is_short_of_memory(&self) -> bool {
+        self.budget.excess_bytes() > 0 && self.eviction().policy != EvictionPolicy::NoEviction
     }
 
     /// Memory of all entries and their values, in bytes. What a command that is being executed adds may be missing.

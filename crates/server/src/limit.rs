@@ -120,9 +120,12 @@ fn look(process: &Process, limits: &MemoryLimits) {
         // What the allocator keeps for later is needed now.
         memory::purge();
     }
-    process
-        .keyspace()
-        .compact_if_worth_it(process.clock.now_ms());
+    let keyspace = process.keyspace();
+    keyspace.compact_if_worth_it(process.clock.now_ms());
+    if keyspace.is_short_of_memory() || keyspace.compaction_stats().is_running {
+        // Those that sleep have keys to evict, and entries to move.
+        process.wake_workers();
+    }
 }
 
 /// What a worker does after it has written much: the thread may come late.

@@ -342,7 +342,8 @@ impl Process {
         self.wake_workers();
     }
 
-    fn wake_workers(&self) {
+    /// Ends the sleep of every worker.
+    pub fn wake_workers(&self) {
         self.mailboxes.iter().for_each(Mailbox::wake);
     }
 }

@@ -15,6 +15,8 @@ use crate::worker::{COMPACTED_SLOTS_MAX, Worker};
 
 /// The most keys that are evicted after one group: some ten microseconds.
 const EVICTED_MAX: usize = 256;
+/// The most that waits for a connection whose next command has to be tried again before nothing more is received.
+const BUSY_INPUT_BYTES_MAX: usize = 256 << 10;
 /// What a worker writes under a memory limit before it looks at the resident memory.
 const LOOK_BYTES: u64 = 1 << 20;
 
@@ -165,7 +167,11 @@ impl<B: Backend> Worker<B> {
             Hold::None => self.go_on(slot, stop),
             Hold::Busy => {
                 connection.hold = Hold::None;
+                let is_much = connection.input_bytes() > BUSY_INPUT_BYTES_MAX;
                 self.ready.push_back(slot as u32);
+                if is_much {
+                    self.pause_receiving(slot);
+                }
             }
             Hold::Paused => {
                 connection.is_ready = false;

@@ -18,6 +18,16 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
     let less = |bytes: u64, than: u64| bytes.saturating_sub(than);
     // Pages that are resident and belong to no class are part of what the allocator holds.
     let gaps = less(slabs.page_bytes as u64, slabs.used_bytes as u64);
+    let mut fragmentation = less(less(facts.active_bytes, facts.allocated_bytes), gaps);
+    let mut held = less(facts.allocator_resident_bytes, facts.active_bytes);
+    // The allocator takes pages for resident that it has handed out and nobody has touched yet.
+    let known_to_allocator = facts.allocator_resident_bytes + facts.program_bytes;
+    let mut untouched = less(known_to_allocator, facts.resident_bytes);
+    for bytes in [&mut held, &mut fragmentation] {
+        let part = untouched.min(*bytes);
+        *bytes -= part;
+        untouched -= part;
+    }
     vec![
         ("entries", databases(|database| database.bytes)),
         ("tables", databases(|database| database.table_bytes)),
@@ -26,14 +36,8 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("waiting-to-be-freed", keyspace.waiting_bytes()),
         ("kept-by-workers", keyspace.kept_bytes()),
         ("gaps-between-entries", gaps),
-        (
-            "allocator-fragmentation",
-            less(less(facts.active_bytes, facts.allocated_bytes), gaps),
-        ),
-        (
-            "allocator-held",
-            less(facts.allocator_resident_bytes, facts.active_bytes),
-        ),
+        ("allocator-fragmentation", fragmentation),
+        ("allocator-held", held),
         ("startup", facts.allocated_bytes_at_start),
         ("program", facts.program_bytes),
     ]

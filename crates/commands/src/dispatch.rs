@@ -214,7 +214,7 @@ impl Dispatcher<'_> {
         let is_queued = session.transaction.is_some() && !registered.command.has(flag::IMMEDIATE);
         match group.room() {
             Room::Enough => {}
-            _ if !is_queued && !needs_memory(session, registered) => {}
+            _ if !is_queued && !has_flag(session, registered, flag::DENYOOM) => {}
             Room::None => return self.reject(session, request, &CommandError::OUT_OF_MEMORY, out),
             Room::Soon if is_queued => {}
             Room::Soon => return Flow::Busy,
@@ -293,13 +293,7 @@ impl Dispatcher<'_> {
     /// Whether CLIENT PAUSE holds this command back.
     #[cold]
     fn waits(&self, session: &Session, registered: &Registered) -> bool {
-        let writes = match (registered.command.locks, &session.transaction) {
-            (Locks::Transaction, Some(transaction)) => transaction
-                .queued
-                .iter()
-                .any(|queued| queued.registered.command.has(flag::WRITE)),
-            _ => registered.command.has(flag::WRITE),
-        };
+        let writes = has_flag(session, registered, flag::WRITE);
         writes || !self.shared.pause.writes_only()
     }
 
@@ -330,15 +324,15 @@ impl Dispatcher<'_> {
     }
 }
 
-/// Whether a command, or one that EXEC would run, may take more memory.
+/// Whether a command, or one that EXEC would run, has this flag.
 #[cold]
-fn needs_memory(session: &Session, registered: &Registered) -> bool {
+fn has_flag(session: &Session, registered: &Registered, flag: u32) -> bool {
     match (registered.command.locks, &session.transaction) {
         (Locks::Transaction, Some(transaction)) => transaction
             .queued
             .iter()
-            .any(|queued| queued.registered.command.has(flag::DENYOOM)),
-        _ => registered.command.has(flag::DENYOOM),
+            .any(|queued| queued.registered.command.has(flag)),
+        _ => registered.command.has(flag),
     }
 }
 

@@ -37,13 +37,12 @@ fn main() {
             while worker.give_memory_back() {}
             let stats = keyspace.slab_stats();
             let resident_bytes = stats.mapped_bytes - stats.released_bytes;
-            let mut group = worker.group(1);
-            let locked = group.lock_nothing();
+            let table_bytes = keyspace.stats(1).databases[0].table_bytes as usize;
             let per_key = |bytes: usize| bytes as f64 / number as f64;
             println!(
                 "{number}\t{:.2}\t{:.2}\t{:.2}\t{:.2}",
                 per_key(resident_bytes),
-                per_key(locked.table_bytes(0)),
+                per_key(table_bytes),
                 per_key(stats.page_bytes),
                 per_key(stats.used_bytes),
             );

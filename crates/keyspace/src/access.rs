@@ -585,7 +585,7 @@ impl<'g> Locked<'g> {
         &mut self,
         database: u8,
         hash: u64,
-        is_wanted: &mut impl FnMut(EntryRef<'_>) -> bool,
+        is_wanted: impl FnOnce(EntryRef<'_>) -> bool,
     ) -> bool {
         let (watches, counters) = (&self.core.keyspace.watches, self.core.counters);
         let shard = self.core.keyspace.shard(hash);

@@ -4,9 +4,7 @@
 //! writes to memory that workers share. A group of commands begins with the sum and adds its own worker's part, so a
 //! limit is kept to within what other workers have not yet reported ([`REPORT_BYTES`] each).
 
-use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed,
-};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::policy::EvictionPolicy;
 use crate::policy::bits::{Frequency, Touch};
@@ -21,11 +19,11 @@ pub struct Eviction {
     /// Which keys go.
     pub policy: EvictionPolicy,
     /// Entries that are looked at for each that goes, from 1 on (`maxmemory-samples`).
-    pub samples: u8,
+    pub samples: u32,
     /// See Redis's `lfu-log-factor`.
-    pub lfu_log_factor: u16,
+    pub lfu_log_factor: u32,
     /// See Redis's `lfu-decay-time`: minutes, 0 for no decay.
-    pub lfu_decay_minutes: u16,
+    pub lfu_decay_minutes: u32,
 }
 
 impl Default for Eviction {
@@ -65,9 +63,9 @@ pub(crate) struct Budget {
     limit: AtomicU64,
     low: AtomicU64,
     policy: AtomicU8,
-    samples: AtomicU8,
-    lfu_log_factor: AtomicU16,
-    lfu_decay_minutes: AtomicU16,
+    samples: AtomicU32,
+    lfu_log_factor: AtomicU32,
+    lfu_decay_minutes: AtomicU32,
     /// Nothing was left to evict when it was last tried.
     is_stuck: AtomicBool,
     /// Changes with the policy.
@@ -85,9 +83,9 @@ impl Budget {
             limit: AtomicU64::new(u64::MAX),
             low: AtomicU64::new(u64::MAX),
             policy: AtomicU8::new(0),
-            samples: AtomicU8::new(0),
-            lfu_log_factor: AtomicU16::new(0),
-            lfu_decay_minutes: AtomicU16::new(0),
+            samples: AtomicU32::new(0),
+            lfu_log_factor: AtomicU32::new(0),
+            lfu_decay_minutes: AtomicU32::new(0),
             is_stuck: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             clock: AccessClock::new(),
@@ -143,8 +141,8 @@ impl Budget {
             self.clock.tick(now_ms),
             now_ms,
             Frequency {
-                log_factor: self.lfu_log_factor.load(Relaxed).into(),
-                decay_minutes: self.lfu_decay_minutes.load(Relaxed).into(),
+                log_factor: self.lfu_log_factor.load(Relaxed),
+                decay_minutes: self.lfu_decay_minutes.load(Relaxed),
             },
         )
     }

@@ -34,7 +34,6 @@ pub(crate) struct Compaction {
     state: Mutex<State>,
     /// Entries and arrays of buckets that were moved since the start.
     moved: AtomicU64,
-    rounds: AtomicU64,
 }
 
 #[derive(Default)]
@@ -112,15 +111,15 @@ impl Keyspace {
             done: AtomicUsize::new(0),
             tables,
         }));
-        compaction.rounds.fetch_add(1, Relaxed);
         compaction.generation.fetch_add(1, Relaxed);
     }
 
     /// What compaction has done since the start.
     pub fn compaction_stats(&self) -> CompactionStats {
+        let generation = self.compaction.generation.load(Relaxed);
         CompactionStats {
-            is_running: self.compaction.generation.load(Relaxed) % 2 == 1,
-            rounds: self.compaction.rounds.load(Relaxed),
+            is_running: generation % 2 == 1,
+            rounds: generation.div_ceil(2),
             moved: self.compaction.moved.load(Relaxed),
         }
     }
@@ -184,7 +183,7 @@ impl Worker {
                         self.collect();
                         return false;
                     }
-                    (table, self.start_of(table % shards))
+                    (table, self.keyspace.start_of(table % shards))
                 }
             };
             let (next, looked_at) = self.move_segment(table, position, now_ms, round);
@@ -218,12 +217,6 @@ impl Worker {
         keyspace.compaction.moved.fetch_add(step.moved, Relaxed);
         let has_ended = step.next == 0 || keyspace.shard(step.next) != shard;
         ((!has_ended).then_some(step.next), step.slots + 1)
-    }
-
-    fn start_of(&self, shard: usize) -> u64 {
-        (shard as u64)
-            .checked_shl(64 - self.keyspace.shard_bits)
-            .unwrap_or(0)
     }
 }
 

@@ -87,9 +87,8 @@ impl Worker {
         let databases = self.databases_with(eviction.policy.is_volatile());
         let mut made = MadeRoom::default();
         let mut attempts = 0;
-        let counters_at = self.id;
         while made.evicted < keys_max && attempts < ATTEMPTS_MAX {
-            let unreported = &self.keyspace.counters[counters_at].unreported_bytes;
+            let unreported = &self.keyspace.counters[self.id].unreported_bytes;
             if -unreported.load(Relaxed) >= wanted_bytes {
                 break;
             }
@@ -169,22 +168,22 @@ impl Evictor {
         order: Order,
         databases: &[(u8, u64)],
     ) -> bool {
+        let choice = Choice {
+            touch: locked.touch_bits(),
+            order,
+            is_volatile: eviction.policy.is_volatile(),
+        };
         if let Some(database) = self.database(databases) {
-            self.sample(locked, eviction, order, database);
+            self.sample(locked, eviction.samples, &choice, database);
         }
         while let Some(candidate) = self.pool.take() {
-            let choice = Choice {
-                touch: locked.touch_bits(),
-                order,
-                is_volatile: eviction.policy.is_volatile(),
-            };
             // Those that have been used since do not go; their turn comes again.
-            let mut is_still_first = |entry: EntryRef<'_>| {
+            let is_still_first = |entry: EntryRef<'_>| {
                 choice
                     .score(entry)
                     .is_some_and(|score| score >= candidate.score)
             };
-            if locked.evict(candidate.database, candidate.hash, &mut is_still_first) {
+            if locked.evict(candidate.database, candidate.hash, is_still_first) {
                 return true;
             }
         }
@@ -208,15 +207,10 @@ impl Evictor {
     }
 
     /// Looks at some entries at a random position, and after it as far as need be.
-    fn sample(&mut self, locked: &mut Locked<'_>, eviction: Eviction, order: Order, database: u8) {
-        let choice = Choice {
-            touch: locked.touch_bits(),
-            order,
-            is_volatile: eviction.policy.is_volatile(),
-        };
-        let wanted = match order {
+    fn sample(&mut self, locked: &mut Locked<'_>, samples: u32, choice: &Choice, database: u8) {
+        let wanted = match choice.order {
             Order::Random => 1,
-            Order::Lru | Order::Lfu | Order::Ttl => usize::from(eviction.samples),
+            Order::Lru | Order::Lfu | Order::Ttl => samples,
         };
         let mut position = spread(self.random());
         for _ in 0..RANDOM_SHARDS {

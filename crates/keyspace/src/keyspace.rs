@@ -243,6 +243,15 @@ impl Keyspace {
         table::shard(hash, self.shard_bits)
     }
 
+    /// The first position of a shard.
+    #[inline]
+    pub(crate) fn start_of(&self, shard: usize) -> u64 {
+        // A shift by 64 is not one by 0.
+        (shard as u64)
+            .checked_shl(64 - self.shard_bits)
+            .unwrap_or(0)
+    }
+
     #[inline]
     pub(crate) fn table(&self, database: u8, shard: usize) -> &Table {
         &self.databases.tables(usize::from(database))[shard]

@@ -431,13 +431,12 @@ impl<'t> Held<'t> {
         unsafe { Buckets::unpack(segment.word.load(Relaxed)) }
     }
 
-    /// Finds a key.
-    #[inline]
-    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
+    /// Finds the entry that `is_key` knows among those that have the tag of `hash` in its home.
+    #[inline(always)]
+    fn find_where(&self, hash: u64, is_key: impl FnMut(EntryRef<'t>) -> bool) -> Option<Found<'t>> {
         let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
         // SAFETY: the lock is held for `'t`.
-        let (bucket, slot, entry) =
-            unsafe { probe(buckets, hash, |entry| entry.has_key(key), self.shard_bits())? };
+        let (bucket, slot, entry) = unsafe { probe(buckets, hash, is_key, self.shard_bits())? };
         Some(Found {
             hash,
             buckets,
@@ -445,6 +444,12 @@ impl<'t> Held<'t> {
             slot,
             entry,
         })
+    }
+
+    /// Finds a key.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
+        self.find_where(hash, |entry| entry.has_key(key))
     }
 
     /// The entry of a key, for as long as `'t`, the table's lock, is held and it is not removed or replaced.
@@ -476,17 +481,7 @@ impl<'t> Held<'t> {
 
     /// Finds the key of a hash.
     pub fn find_hash(&self, hash: u64) -> Option<Found<'t>> {
-        let buckets = self.buckets(self.table.segment(hash, self.shard_bits()));
-        let is_key = |entry: EntryRef<'t>| self.keyspace.hasher.hash(entry.key()) == hash;
-        // SAFETY: the lock is held for `'t`.
-        let (bucket, slot, entry) = unsafe { probe(buckets, hash, is_key, self.shard_bits())? };
-        Some(Found {
-            hash,
-            buckets,
-            bucket,
-            slot,
-            entry,
-        })
+        self.find_where(hash, |entry| self.keyspace.hasher.hash(entry.key()) == hash)
     }
 
     /// Puts `entry` into the place of the one that was found, which is retired.

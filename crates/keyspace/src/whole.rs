@@ -119,7 +119,7 @@ impl Locked<'_> {
         if shard + 1 == keyspace.num_shards() {
             0
         } else {
-            (shard as u64 + 1) << (64 - keyspace.shard_bits)
+            keyspace.start_of(shard + 1)
         }
     }
 
@@ -240,15 +240,5 @@ impl Locked<'_> {
             .counters
             .iter()
             .for_each(|counters| counters.swap_databases(first.into(), second.into()));
-    }
-
-    /// Bytes of the hash tables of a database, entries not included.
-    pub fn table_bytes(&self, database: u8) -> usize {
-        self.keyspace()
-            .databases
-            .tables(database.into())
-            .iter()
-            .map(crate::table::Table::table_bytes)
-            .sum()
     }
 }

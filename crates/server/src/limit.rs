@@ -33,8 +33,9 @@ const HEADROOM_RATIO: u64 = 128;
 const EVICTED_RATIO: u64 = 32;
 /// What entries cost besides their own bytes while there are few, as 1 in so many: their part of the table.
 const TABLE_RATIO: u64 = 8;
-/// The allocator gives back what it holds when less than one part in so many of the limit is left.
-const HELD_RATIO: u64 = 32;
+/// The allocator gives back what it holds, rather than entries go, when that is more than one part in so many of the
+/// limit.
+const HELD_RATIO: u64 = 64;
 /// What a limit should leave for data beyond what the empty server takes.
 const DATA_BYTES_MIN: u64 = 8 << 20;
 
@@ -50,17 +51,27 @@ struct Memory {
     clients_max: u64,
 }
 
+impl Memory {
+    /// What is resident, and what clients may still take.
+    fn taken(&self) -> u64 {
+        self.resident + self.clients_max.saturating_sub(self.clients)
+    }
+}
+
 /// What is kept free.
 fn margin(max_memory: u64) -> u64 {
     (max_memory / MARGIN_RATIO).max(MARGIN_BYTES_MIN)
 }
 
+/// What may be taken.
+fn usable(max_memory: u64) -> u64 {
+    max_memory.saturating_sub(margin(max_memory))
+}
+
 /// What entries may take under this limit.
 fn budget(max_memory: u64, memory: Memory) -> Limit {
-    let margin = margin(max_memory);
-    let for_clients = memory.clients_max.saturating_sub(memory.clients);
-    let usable = max_memory.saturating_sub(margin);
-    let taken = memory.resident + for_clients;
+    let usable = usable(max_memory);
+    let taken = memory.taken();
     let bytes = if taken <= usable {
         let left = usable - taken;
         memory.used + left - left / TABLE_RATIO
@@ -104,22 +115,16 @@ pub fn keep(process: Arc<Process>) -> std::io::Result<()> {
 fn apply(process: &Process, limits: &MemoryLimits) {
     process.keyspace().set_eviction(Eviction {
         policy: policy(limits.policy),
-        samples: u8::try_from(limits.samples).unwrap_or(u8::MAX),
-        lfu_log_factor: u16::try_from(limits.lfu_log_factor).unwrap_or(u16::MAX),
-        lfu_decay_minutes: u16::try_from(limits.lfu_decay_minutes).unwrap_or(u16::MAX),
+        samples: limits.samples,
+        lfu_log_factor: limits.lfu_log_factor,
+        lfu_decay_minutes: limits.lfu_decay_minutes,
     });
     look(process, limits);
 }
 
 /// Takes a look at the memory, sets what entries may take, and gives back what is not needed.
 fn look(process: &Process, limits: &MemoryLimits) {
-    let resident = set_limit(process, limits);
-    if limits.max_memory_bytes > 0
-        && resident > limits.max_memory_bytes / HELD_RATIO * (HELD_RATIO - 1)
-    {
-        // What the allocator keeps for later is needed now.
-        memory::purge();
-    }
+    set_limit(process, limits);
     let keyspace = process.keyspace();
     keyspace.compact_if_worth_it(process.clock.now_ms());
     if keyspace.is_short_of_memory() || keyspace.compaction_stats().is_running {
@@ -130,32 +135,35 @@ fn look(process: &Process, limits: &MemoryLimits) {
 
 /// What a worker does after it has written much: the thread may come late.
 pub fn look_while_writing(process: &Process, limits: &MemoryLimits) {
-    let resident = set_limit(process, limits);
-    let margin = margin(limits.max_memory_bytes);
-    if limits.max_memory_bytes > 0 && resident + margin / 2 > limits.max_memory_bytes {
-        memory::purge();
+    if set_limit(process, limits) {
         process
             .keyspace()
             .compact_if_worth_it(process.clock.now_ms());
     }
 }
 
-/// Sets what entries may take by what is resident now, which is returned. Takes some microseconds when there is a limit.
-fn set_limit(process: &Process, limits: &MemoryLimits) -> u64 {
+/// Sets what entries may take by what is resident now; whether that is too much. Takes some microseconds when there is a
+/// limit.
+fn set_limit(process: &Process, limits: &MemoryLimits) -> bool {
     let keyspace = process.keyspace();
     let max_memory = limits.max_memory_bytes;
     if max_memory == 0 {
         keyspace.set_limit(None);
-        return 0;
+        return false;
     }
-    let memory = Memory {
+    let mut memory = Memory {
         resident: memory::resident_bytes(),
         used: keyspace.used_bytes(),
         clients: process.client_bytes(),
         clients_max: limits.clients_bytes_max,
     };
+    let usable = usable(max_memory);
+    if memory.taken() > usable && memory::held_bytes() > max_memory / HELD_RATIO {
+        memory::purge();
+        memory.resident = memory::resident_bytes();
+    }
     keyspace.set_limit(Some(budget(max_memory, memory)));
-    memory.resident
+    memory.taken() > usable
 }
 
 fn warn_if_small(max_memory: u64) {

@@ -55,6 +55,14 @@ pub fn purge_in_background() {
     }
 }
 
+/// What the allocator keeps for later, in bytes: resident, and in no page that has allocations.
+pub fn held_bytes() -> u64 {
+    let allocators = allocators(SlabStats::default());
+    allocators
+        .resident_bytes
+        .saturating_sub(allocators.active_bytes)
+}
+
 /// Gives unused memory back to the system.
 pub fn purge() {
     // SAFETY: a control without input or output; the name ends with 0.

@@ -10,8 +10,7 @@
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-use super::bucket::SLOTS;
-use super::{ADDRESS_MASK, Found, Held, Home, TAG_BITS, Table, add, tag};
+use super::{Found, Held, Home, TAG_BITS, Table, add};
 use crate::deadline::{DeadlineWord, SUMMED_MS_END};
 use crate::entry::{Entry, EntryRef};
 use crate::expiry::dues::Dues;
@@ -322,7 +321,7 @@ impl<'t> Held<'t> {
     ) -> usize {
         let records = batch.records();
         let shard_bits = self.shard_bits();
-        let start = (shard as u64).checked_shl(64 - shard_bits).unwrap_or(0);
+        let start = self.keyspace.start_of(shard);
         let position = |at: usize| start | (u64::from(records[at]) << RECORD_BITS) >> shard_bits;
         let mut homes = [Home::NONE; HOMES_AHEAD];
         let mut count = 0;
@@ -379,36 +378,15 @@ impl<'t> Held<'t> {
         if buckets.depth + TAG_BITS > RECORD_BITS {
             return self.find_filed_by_walk(position, place);
         }
-        let wanted = tag(position, self.shard_bits() + buckets.depth);
-        let home = buckets.home(wanted);
-        let mut bucket = home;
-        loop {
-            let slots = buckets.buckets.get(bucket)?;
-            let mut matches = slots.matches(wanted);
-            while matches != 0 {
-                let slot = matches.trailing_zeros() as usize % SLOTS;
-                matches &= matches - 1;
-                let address = slots.0[slot].load(Relaxed) & ADDRESS_MASK;
-                if address == 0 {
-                    break;
-                }
-                // SAFETY: a slot in use holds a live entry, and the lock is held for `'t`.
-                let entry = unsafe { Entry::from_address(address).as_ref() };
-                if let Some(hash) = self.hash_if_filed(entry, position, place) {
-                    return Some(Found {
-                        hash,
-                        buckets,
-                        bucket,
-                        slot,
-                        entry,
-                    });
-                }
-            }
-            bucket = buckets.next(bucket);
-            if !slots.is_full() || bucket == home {
-                return None;
-            }
-        }
+        let mut filed = None;
+        let found = self.find_where(position, |entry| {
+            filed = self.hash_if_filed(entry, position, place);
+            filed.is_some()
+        })?;
+        Some(Found {
+            hash: filed?,
+            ..found
+        })
     }
 
     /// As [`Held::find_filed`], where a record does not tell the whole tag.

@@ -139,21 +139,6 @@ impl<'t> Held<'t> {
 }
 
 impl Table {
-    /// Bytes of the buckets and the directory. Needs no lock, but a pin.
-    pub fn table_bytes(&self) -> usize {
-        let segments = self.segments();
-        let directory = if self.directory.load(Relaxed) == 0 {
-            0
-        } else {
-            size_of_val(segments)
-        };
-        let buckets: usize = self
-            .distinct_words()
-            .map(|word| Buckets::layout((word >> 48) as usize).size())
-            .sum();
-        directory + buckets
-    }
-
     /// The words of the segments, each once.
     fn distinct_words(&self) -> impl Iterator<Item = u64> {
         let mut last = 0;

@@ -10,7 +10,7 @@ use crate::server::{Server, Target, is_long_run};
 
 const MB: u64 = 1 << 20;
 /// How long to wait for what happens in the background.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn for_each_backend(flags: &[&str], test: impl Fn(&Server)) {
     for target in [Target::Mio, Target::IoUring] {
@@ -89,7 +89,7 @@ fn the_limit_holds_while_sizes_shift() {
             peak = peak.max(server.resident_bytes());
         }
         assert!(info(&mut client, "evicted_keys") > 0);
-        assert!(peak <= LIMIT + LIMIT / 10, "{} MB at most", peak / MB);
+        assert!(peak <= LIMIT + LIMIT / 50, "{} MB at most", peak / MB);
     });
 }
 

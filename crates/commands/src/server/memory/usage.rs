@@ -23,7 +23,7 @@ impl Usage {
         let stats = context.keys.keyspace().stats(context.now_ms());
         let tables = std::array::from_fn(|database| match stats.databases[database].keys {
             0 => 0,
-            _ => context.keys.table_bytes(database as u8) as u64,
+            _ => stats.databases[database].table_bytes,
         });
         Self {
             clients: facts.client_bytes,

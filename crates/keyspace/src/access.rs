@@ -14,12 +14,13 @@ use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::expiry::Batch;
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
-use crate::policy::bits::{Touch, Use};
+use crate::policy::bits::{Place, Touch, Use};
+use crate::policy::s3::region::Hand;
 use crate::quiescence::Exclusive;
 use crate::shared::{SharedBytes, StringMut};
 use crate::slab::PageSet;
 use crate::stats::Counters;
-use crate::table::{Fired, Found, Held, MovedSegment, Table};
+use crate::table::{Fired, Found, Held, Look, MovedSegment, Table};
 use crate::value::{Deadline, NewValue, Number};
 use crate::watch::{WatchedKey, Watcher};
 
@@ -587,25 +588,32 @@ impl<'g> Locked<'g> {
         hash: u64,
         is_wanted: impl FnOnce(EntryRef<'_>) -> bool,
     ) -> bool {
-        let (watches, counters) = (&self.core.keyspace.watches, self.core.counters);
-        let shard = self.core.keyspace.shard(hash);
+        let core = self.core;
+        self.with_table(database, core.keyspace.shard(hash), |held, memory| {
+            let found = held.find_hash(hash);
+            let wanted = found.filter(|found| is_wanted(found.entry()));
+            if let Some(found) = wanted {
+                evict_found(core, held, found, database, memory);
+            }
+            wanted.is_some()
+        })
+    }
+
+    /// Lets the hand of a CLOCK go on through one segment at most; the hash of the key that was removed, if `look` says
+    /// so of one.
+    pub(crate) fn evict_at_hand(
+        &mut self,
+        database: u8,
+        hand: &mut Hand,
+        look: impl FnMut(EntryRef<'_>) -> Look,
+    ) -> Option<u64> {
+        let core = self.core;
+        let shard = core.keyspace.shard(hand.position);
         self.with_table(database, shard, |held, memory| {
-            let Some(found) = held
-                .find_hash(hash)
-                .filter(|found| is_wanted(found.entry()))
-            else {
-                return false;
-            };
-            watches.announce(Key {
-                database,
-                bytes: found.entry().key(),
-                hash,
-            });
-            let unbroken = Unbroken;
-            held.remove(found, memory);
-            drop(unbroken);
-            counters.evicted.increment();
-            true
+            let found = held.advance_hand(hand, look)?;
+            let hash = found.hash();
+            evict_found(core, held, found, database, memory);
+            Some(hash)
         })
     }
 
@@ -644,6 +652,9 @@ impl<'g> Locked<'g> {
     /// Puts a new entry into the table.
     #[inline]
     fn store(&mut self, held: &mut Held<'g>, found: Option<Found<'g>>, key: Key<'_>, entry: Entry) {
+        if self.core.touch.has_places() {
+            self.place(found.as_ref(), key, &entry);
+        }
         self.begin_change();
         let unbroken = Unbroken;
         match found {
@@ -652,6 +663,17 @@ impl<'g> Locked<'g> {
         }
         drop(unbroken);
         self.announce(key, Change::Written);
+    }
+
+    /// Gives an entry that is about to be stored its place under adaptive S3: that of the one before, or a new one.
+    fn place(&self, found: Option<&Found<'g>>, key: Key<'_>, entry: &Entry) {
+        // SAFETY: the new entry is ours until it is in the table.
+        let new = unsafe { entry.as_ref() };
+        let place = match found {
+            Some(found) => Place::of(found.entry().policy()),
+            None => self.core.keyspace.enter(key, new.deadline_ms().is_some()),
+        };
+        new.set_policy(|bits| place.set(bits));
     }
 
     /// Sets a key to an integer and keeps its deadline; in place when it is an integer already.
@@ -767,6 +789,25 @@ impl<'g> Locked<'g> {
             .add(watched.clone(), Arc::clone(watcher));
         watched
     }
+}
+
+/// Removes what is evicted.
+fn evict_found<'g>(
+    core: &Core<'_>,
+    held: &mut Held<'g>,
+    found: Found<'g>,
+    database: u8,
+    memory: &mut Memory,
+) {
+    core.keyspace.watches.announce(Key {
+        database,
+        bytes: found.entry().key(),
+        hash: found.hash(),
+    });
+    let unbroken = Unbroken;
+    held.remove(found, memory);
+    drop(unbroken);
+    core.counters.evicted.increment();
 }
 
 impl Keyspace {

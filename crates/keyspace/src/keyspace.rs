@@ -14,6 +14,7 @@ use crate::hash::KeyHasher;
 use crate::limits::{SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
+use crate::policy::s3::AdaptiveS3;
 use crate::quiescence::Quiescence;
 use crate::slab::{HugePages, SlabStats, Slabs};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
@@ -47,6 +48,7 @@ pub struct Keyspace {
     pub(crate) counters: Box<[Counters]>,
     pub(crate) watches: Watches,
     pub(crate) budget: Budget,
+    pub(crate) s3: AdaptiveS3,
     pub(crate) compaction: Compaction,
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
@@ -83,6 +85,7 @@ impl Keyspace {
             counters: (0..workers_max).map(|_| Counters::default()).collect(),
             watches: Watches::new(),
             budget: Budget::new(),
+            s3: AdaptiveS3::default(),
             compaction: Compaction::default(),
             shard_bits: num_shards.ilog2(),
             workers: AtomicUsize::new(0),
@@ -151,7 +154,10 @@ impl Keyspace {
 
     /// Sets how keys are chosen for eviction.
     pub fn set_eviction(&self, eviction: Eviction) {
-        self.budget.set_eviction(eviction);
+        if eviction != self.budget.eviction() {
+            self.budget.set_eviction(eviction);
+            self.s3.forget();
+        }
     }
 
     /// How keys are chosen for eviction.
@@ -227,6 +233,11 @@ impl Keyspace {
     pub fn kept_bytes(&self) -> u64 {
         let kept = |counters: &Counters| counters.kept_bytes.load(Relaxed);
         self.counters.iter().map(kept).sum()
+    }
+
+    /// Memory of what the eviction policy remembers besides the entries' bits, in bytes.
+    pub fn policy_bytes(&self) -> u64 {
+        self.s3.bytes() as u64
     }
 
     /// Bytes of what was removed and waits to be freed in the background.

@@ -43,7 +43,7 @@ pub(crate) use deadlines::Fired;
 use deadlines::WheelCell;
 use lock::Lock;
 use version::{Begun, Torn, Version};
-pub(crate) use walk::MovedSegment;
+pub(crate) use walk::{Look, MovedSegment};
 
 use crate::entry::{Entry, EntryRef};
 use crate::expiry::dues::Dues;
@@ -388,6 +388,11 @@ impl<'t> Found<'t> {
     #[inline]
     pub fn entry(&self) -> EntryRef<'t> {
         self.entry
+    }
+
+    /// The hash of its key.
+    pub fn hash(&self) -> u64 {
+        self.hash
     }
 }
 

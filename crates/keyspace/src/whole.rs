@@ -189,6 +189,7 @@ impl Locked<'_> {
         keyspace.watches.announce_if(|key| {
             databases.contains(&key.database) && self.peek(key.as_key()).is_some()
         });
+        keyspace.s3.forget_databases(databases.clone());
         for database in databases.map(usize::from) {
             let has_keys = keyspace
                 .counters
@@ -236,6 +237,7 @@ impl Locked<'_> {
             [first, second].contains(&watched.database) && (there(first) || there(second))
         });
         keyspace.databases.swap(first.into(), second.into());
+        keyspace.s3.forget_databases([first, second].into_iter());
         keyspace
             .counters
             .iter()

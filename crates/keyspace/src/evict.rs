@@ -10,6 +10,7 @@ use crate::keyspace::Worker;
 use crate::limits::DATABASES;
 use crate::policy::Order;
 use crate::policy::bits::Touch;
+use crate::policy::s3::shadows::Shadows;
 use crate::policy::sampled::{Candidate, Pool};
 
 mod s3;
@@ -101,7 +102,12 @@ impl Worker {
         let mut evictor = std::mem::take(&mut self.evictor);
         evictor.begin(self.keyspace.budget.generation.load(Relaxed), self.id);
         let databases = self.databases_with(eviction.policy.is_volatile());
-        if databases.iter().map(|(_, keys)| keys).sum::<u64>() <= NEAR_KEYS_MAX {
+        let keys: u64 = databases.iter().map(|(_, keys)| keys).sum();
+        if matches!(order, Order::Lru | Order::S3Fifo) && self.keyspace.s3.wants_shadows(keys) {
+            let shadows = Shadows::new(keys, self.keyspace.s3.mode());
+            self.keyspace.samples.set_shadows(Some(shadows));
+        }
+        if keys <= NEAR_KEYS_MAX {
             eviction.samples = eviction.samples.saturating_mul(NEAR_SAMPLES);
         }
         let mut made = MadeRoom::default();

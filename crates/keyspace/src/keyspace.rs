@@ -16,6 +16,7 @@ use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
 use crate::policy::s3::AdaptiveS3;
 use crate::quiescence::Quiescence;
+use crate::samples::{Buffer, Samples};
 use crate::slab::{HugePages, SlabStats, Slabs};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
 use crate::table::{self, Databases, Table};
@@ -50,6 +51,7 @@ pub struct Keyspace {
     pub(crate) budget: Budget,
     pub(crate) s3: AdaptiveS3,
     pub(crate) compaction: Compaction,
+    pub(crate) samples: Samples,
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
 }
@@ -87,6 +89,7 @@ impl Keyspace {
             budget: Budget::new(),
             s3: AdaptiveS3::default(),
             compaction: Compaction::default(),
+            samples: Samples::new(),
             shard_bits: num_shards.ilog2(),
             workers: AtomicUsize::new(0),
         })
@@ -109,6 +112,7 @@ impl Keyspace {
                 Arc::clone(&self.slabs),
                 Arc::clone(&self.background),
             )),
+            samples: Buffer::default(),
             sweep: SweepPosition::default(),
             evictor: Evictor::default(),
             mover: Mover::default(),
@@ -150,6 +154,7 @@ impl Keyspace {
     /// Starts the counts of hits, misses and expired keys anew.
     pub fn reset_stats(&self) {
         self.counters.iter().for_each(Counters::reset);
+        self.samples.observers().reset();
     }
 
     /// Sets how keys are chosen for eviction.
@@ -157,6 +162,7 @@ impl Keyspace {
         if eviction != self.budget.eviction() {
             self.budget.set_eviction(eviction);
             self.s3.forget();
+            self.samples.set_shadows(None);
         }
     }
 
@@ -274,6 +280,7 @@ pub struct Worker {
     pub(crate) keyspace: Arc<Keyspace>,
     pub(crate) id: usize,
     pub(crate) memory: RefCell<Memory>,
+    samples: Buffer,
     pub(crate) sweep: SweepPosition,
     pub(crate) evictor: Evictor,
     pub(crate) mover: Mover,
@@ -290,7 +297,10 @@ impl Worker {
     /// keyspace to itself.
     #[inline]
     pub fn group(&mut self, now_ms: u64) -> Group<'_> {
-        Group::new(&self.keyspace, self.id, &self.memory, now_ms)
+        if self.samples.is_due() {
+            self.samples.hand_over(&self.keyspace);
+        }
+        Group::new(&self.keyspace, self.id, &self.memory, &self.samples, now_ms)
     }
 
     /// Gives a little memory back to the system that this worker's commands have freed; whether there is more, so that
@@ -303,9 +313,10 @@ impl Worker {
     }
 
     /// Frees what this worker has retired, as far as nobody can read it any more, and gives back free memory that it
-    /// has not touched since the last call. To be called from time to time: a group frees only when much has come
+    /// has not touched since the last call. Hands over what has been sampled. To be called from time to time: a group frees only when much has come
     /// together.
     pub fn collect(&mut self) {
+        self.samples.hand_over(&self.keyspace);
         let memory = self.memory.get_mut();
         memory.collect(&self.keyspace.quiescence, true);
         memory.magazines.give_idle_back();

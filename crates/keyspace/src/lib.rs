@@ -22,6 +22,7 @@
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
 //! | `deadline` | the word that has an entry's deadline |
 //! | `expiry` | the index of deadlines, and active expiry |
+//! | `samples` | what happens to a sample of the keys, and who is told of it |
 //! | `stats` | counters |
 //! | `sync` | the atomics and locks that loom can replace |
 //! | `models` | every interleaving of the protocols of `quiescence` and `table`, with loom |
@@ -44,6 +45,7 @@ mod policy;
 mod prefetch;
 mod quiescence;
 mod read;
+mod samples;
 mod shared;
 mod slab;
 mod stats;

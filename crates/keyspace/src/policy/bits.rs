@@ -164,6 +164,11 @@ impl Touch {
         self.ticks_since_start.wrapping_sub(self.idle_ticks(bits))
     }
 
+    /// Milliseconds since the minute in which a frequency was last looked at.
+    pub fn idle_minutes_ms(&self, bits: u32) -> u64 {
+        u64::from(self.minutes.wrapping_sub(bits >> COUNTER_BITS) & MINUTES_MASK) * MS_PER_MINUTE
+    }
+
     /// Ticks since the last access.
     #[inline]
     pub fn idle_ticks(&self, bits: u32) -> u32 {

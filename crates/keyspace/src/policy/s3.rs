@@ -19,7 +19,7 @@ pub(crate) mod regions;
 pub(crate) mod shadows;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use self::regions::Regions;
 use crate::limits::DATABASES;
@@ -79,6 +79,8 @@ impl Mode {
 pub(crate) struct AdaptiveS3 {
     /// The place in [`MODES`].
     mode: AtomicU8,
+    /// Entries that the shadows stand for; 0 while there are none.
+    shadow_entries: AtomicU64,
     databases: [OnceLock<Regions>; DATABASES],
 }
 
@@ -107,9 +109,17 @@ impl AdaptiveS3 {
             .filter_map(|(database, regions)| Some((database, regions?)))
     }
 
+    /// Whether shadows of so many entries are to be started: there are none, or some of a cache of another size.
+    pub fn wants_shadows(&self, entries: u64) -> bool {
+        let shadow_entries = self.shadow_entries.load(Relaxed);
+        let is_right = shadow_entries / 2 <= entries && entries / 2 <= shadow_entries;
+        entries > 0 && !is_right && self.shadow_entries.swap(entries, Relaxed) == shadow_entries
+    }
+
     /// Forgets everything. Entries that were queued count as main's from now on.
     pub fn forget(&self) {
         self.mode.store(0, Relaxed);
+        self.shadow_entries.store(0, Relaxed);
         for regions in self.databases.iter().filter_map(OnceLock::get) {
             regions.forget();
         }

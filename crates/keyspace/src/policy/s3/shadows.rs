@@ -16,6 +16,7 @@ const DECAY: f64 = 0.95;
 const HYSTERESIS: f64 = 0.01;
 
 /// A shadow, and how it does.
+#[derive(Debug)]
 struct Shadow {
     cache: Miniature,
     /// Decayed.
@@ -24,6 +25,7 @@ struct Shadow {
 }
 
 /// The shadows of a cache and the mode that they choose. The first mode holds until another has proved better.
+#[derive(Debug)]
 pub(crate) struct Shadows {
     /// In the order of [`MODES`].
     shadows: [Shadow; MODES.len()],
@@ -36,8 +38,8 @@ pub(crate) struct Shadows {
 }
 
 impl Shadows {
-    /// Shadows of a cache of so many entries, from 1 on.
-    pub fn new(entries: u64) -> Self {
+    /// Shadows of a cache of so many entries, from 1 on, in this mode.
+    pub fn new(entries: u64, mode: Mode) -> Self {
         let entries_max = SHADOW_ENTRIES.min(entries) as usize;
         Self {
             shadows: MODES.map(|mode| Shadow {
@@ -47,7 +49,7 @@ impl Shadows {
             }),
             entries,
             window_reads: 0,
-            chosen: 0,
+            chosen: MODES.iter().position(|other| *other == mode).unwrap_or(0),
             misses: [0; 2],
         }
     }
@@ -89,12 +91,13 @@ impl Shadows {
         self.choose()
     }
 
-    /// A sampled key is stored.
-    pub fn write(&mut self, hash: u64) {
+    /// A sampled key is stored; no other mode is chosen for that.
+    pub fn write(&mut self, hash: u64) -> Option<Mode> {
         let hash = mixed(hash);
         for shadow in &mut self.shadows {
             shadow.cache.write(hash);
         }
+        None
     }
 
     fn choose(&mut self) -> Option<Mode> {
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_loop_wants_a_queue() {
-        let mut shadows = Shadows::new(100);
+        let mut shadows = Shadows::new(100, Mode::Plain);
         let mode = mode_after(&mut shadows, (0..20_000).map(|at| at % 150));
         assert_ne!(mode, Mode::Plain);
         assert!(shadows.saved_misses() > 1000, "{}", shadows.saved_misses());
@@ -137,14 +140,17 @@ mod tests {
 
     #[test]
     fn a_hot_set_that_changes_wants_none() {
-        let mut shadows = Shadows::new(100);
+        let mut shadows = Shadows::new(100, Mode::Plain);
         let hot = (0..100_000u64).map(|at| at / 400 * 1000 + at * at % 89);
         assert_eq!(mode_after(&mut shadows, hot), Mode::Plain);
     }
 
     #[test]
     fn keys_are_sampled_in_proportion() {
-        assert_eq!(Shadows::new(100).threshold(), u32::MAX);
-        assert_eq!(Shadows::new(1 << 20).threshold(), u32::MAX >> 10);
+        assert_eq!(Shadows::new(100, Mode::Plain).threshold(), u32::MAX);
+        assert_eq!(
+            Shadows::new(1 << 20, Mode::Plain).threshold(),
+            u32::MAX >> 10
+        );
     }
 }

@@ -10,7 +10,6 @@ use crate::keyspace::Worker;
 use crate::limits::DATABASES;
 use crate::policy::Order;
 use crate::policy::bits::Touch;
-use crate::policy::s3::shadows::Shadows;
 use crate::policy::sampled::{Candidate, Pool};
 
 mod s3;
@@ -25,6 +24,8 @@ const SHARE_OF_EXCESS: i64 = 8;
 const NEAR_KEYS_MAX: u64 = 1 << 15;
 /// ... so so many times as many are looked at, for an order that is close to exact.
 const NEAR_SAMPLES: u32 = 6;
+/// The shadows of adaptive S3 start when one part in so many of the limit is used.
+const FILLED_RATIO: u64 = 16;
 /// The clock ticks as often as one in so many keys was evicted.
 const TICKS_PER_TURNOVER: u64 = 1024;
 
@@ -77,7 +78,7 @@ impl Worker {
         let excess = budget.excess_bytes();
         let is_full = self.keyspace.room_bytes() <= 0;
         if excess <= 0 {
-            self.settle_queues(now_ms);
+            self.prepare(now_ms);
             return MadeRoom {
                 written_bytes,
                 is_full,
@@ -103,10 +104,7 @@ impl Worker {
         evictor.begin(self.keyspace.budget.generation.load(Relaxed), self.id);
         let databases = self.databases_with(eviction.policy.is_volatile());
         let keys: u64 = databases.iter().map(|(_, keys)| keys).sum();
-        if matches!(order, Order::Lru | Order::S3Fifo) && self.keyspace.s3.wants_shadows(keys) {
-            let shadows = Shadows::new(keys, self.keyspace.s3.mode());
-            self.keyspace.samples.set_shadows(Some(shadows));
-        }
+        self.keyspace.fit_shadows(order, keys);
         if keys <= NEAR_KEYS_MAX {
             eviction.samples = eviction.samples.saturating_mul(NEAR_SAMPLES);
         }
@@ -141,6 +139,28 @@ impl Worker {
         keyspace.budget.set_stuck(is_stuck);
         made.is_behind = keyspace.budget.excess_bytes() > 0 && !is_stuck;
         made
+    }
+
+    /// What there is to do with a limit while there is room.
+    fn prepare(&mut self, now_ms: u64) {
+        let Some(order) = self.keyspace.budget.policy().order() else {
+            return;
+        };
+        if order == Order::S3Fifo {
+            self.settle_queues(now_ms);
+        } else if order != Order::Lru {
+            return;
+        }
+        let keyspace = &self.keyspace;
+        let (used, limit) = (keyspace.budget.used_bytes(), keyspace.budget.limit_bytes());
+        let used = used.max(1).cast_unsigned();
+        if !keyspace.s3.has_shadows() && used > limit / FILLED_RATIO {
+            let keys: u64 = (0..DATABASES as u8)
+                .map(|database| keyspace.keys(database))
+                .sum();
+            let keys = u128::from(keys) * u128::from(limit) / u128::from(used);
+            keyspace.fit_shadows(order, u64::try_from(keys).unwrap_or(u64::MAX));
+        }
     }
 
     /// The databases that have keys to evict, and how many.

@@ -15,6 +15,7 @@ use crate::limits::{SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
 use crate::policy::s3::AdaptiveS3;
+use crate::policy::s3::shadows::Shadows;
 use crate::quiescence::Quiescence;
 use crate::samples::{Buffer, Samples};
 use crate::slab::{HugePages, SlabStats, Slabs};
@@ -148,7 +149,11 @@ impl Keyspace {
 
     /// Statistics, summed at `now_ms`. Costs a few hundred nanoseconds per worker.
     pub fn stats(&self, now_ms: u64) -> KeyspaceStats {
-        sum(&self.counters, now_ms)
+        let shadows = self.samples.observers();
+        KeyspaceStats {
+            misses_saved_by_s3: shadows.shadows().map(Shadows::saved_misses),
+            ..sum(&self.counters, now_ms)
+        }
     }
 
     /// Starts the counts of hits, misses and expired keys anew.

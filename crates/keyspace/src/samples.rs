@@ -72,7 +72,6 @@ impl Sample {
     }
 
     /// Whether the key is in the sample of this threshold: a share of `threshold / 2^32` of all keys.
-    #[expect(dead_code, reason = "for observers")]
     pub fn is_below(&self, threshold: u32) -> bool {
         ((self.hash >> 32) as u32) < threshold
     }

@@ -161,6 +161,9 @@ pub struct KeyspaceStats {
     pub evicted: u64,
     /// How late they were.
     pub lag: ExpiryLag,
+    /// Misses that adaptive S3 has saved against LRU, or would have saved, since the limit came near: an estimate from
+    /// simulations of a sample of the keys. None under other policies and before.
+    pub misses_saved_by_s3: Option<i64>,
 }
 
 /// Sums the workers' counters.
@@ -197,6 +200,7 @@ pub(crate) fn sum(workers: &[Counters], now_ms: u64) -> KeyspaceStats {
         expired: total(|counters| &counters.expired),
         evicted: total(|counters| &counters.evicted),
         lag: ExpiryLag::sum(workers.iter().map(|worker| &worker.lag), now_ms),
+        misses_saved_by_s3: None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::policy::Order;
 use crate::policy::bits::Place;
 use crate::policy::s3::region::{Hand, Next, Region};
 use crate::policy::s3::regions::{RegionGuard, start};
+use crate::policy::s3::shadows::Shadows;
 use crate::policy::s3::{Mode, PASSED_MAX};
 use crate::table::Look;
 
@@ -55,6 +56,14 @@ impl Keyspace {
         });
     }
 
+    /// Has shadows of a cache of so many entries, or of up to twice or half as many, under a policy that they tell of.
+    pub(super) fn fit_shadows(&self, order: Order, entries: u64) {
+        if matches!(order, Order::Lru | Order::S3Fifo) && self.s3.wants_shadows(entries) {
+            let shadows = Shadows::new(entries, self.s3.mode());
+            self.samples.set_shadows(Some(shadows));
+        }
+    }
+
     /// Has as many regions as the databases' keys want.
     pub(super) fn fit_regions(&self, databases: &[(u8, u64)]) {
         for (database, keys) in databases {
@@ -66,10 +75,6 @@ impl Keyspace {
 impl Worker {
     /// While there is room, main takes what the queues cannot hold.
     pub(super) fn settle_queues(&mut self, now_ms: u64) {
-        let policy = self.keyspace.budget.policy();
-        if policy.order() != Some(Order::S3Fifo) {
-            return;
-        }
         let keyspace = std::sync::Arc::clone(&self.keyspace);
         for (database, regions) in keyspace.s3.all() {
             let Some(position) = regions.take_long() else {

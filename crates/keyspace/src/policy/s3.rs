@@ -109,6 +109,12 @@ impl AdaptiveS3 {
             .filter_map(|(database, regions)| Some((database, regions?)))
     }
 
+    /// Whether there are shadows.
+    #[inline]
+    pub fn has_shadows(&self) -> bool {
+        self.shadow_entries.load(Relaxed) > 0
+    }
+
     /// Whether shadows of so many entries are to be started: there are none, or some of a cache of another size.
     pub fn wants_shadows(&self, entries: u64) -> bool {
         let shadow_entries = self.shadow_entries.load(Relaxed);

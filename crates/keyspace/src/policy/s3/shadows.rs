@@ -54,11 +54,6 @@ impl Shadows {
         }
     }
 
-    /// Entries of the cache that they stand for.
-    pub fn entries(&self) -> u64 {
-        self.entries
-    }
-
     /// Keys whose sample is below this are wanted.
     pub fn threshold(&self) -> u32 {
         let part = SHADOW_ENTRIES.min(self.entries) as f64 / self.entries as f64;

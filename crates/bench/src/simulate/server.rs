@@ -104,7 +104,8 @@ mod tests {
             for entries in [1500, 6000] {
                 let mut model = ReferenceS3::new(entries, 64, 1);
                 let percent = percent(generator, Order::S3Fifo, &mut model, entries);
-                assert!((97..=103).contains(&percent), "{generator}: {percent} %");
+                // On so few requests it matters when the mode is chosen.
+                assert!((93..=106).contains(&percent), "{generator}: {percent} %");
             }
         }
     }

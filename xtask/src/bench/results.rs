@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cell;
+use super::churn::Churn;
 use super::machine::Machine;
 use super::statistics::{Spread, median, spread};
 use super::tail::Tail;
@@ -67,6 +68,9 @@ pub struct Results {
     /// Tails of the latency.
     #[serde(default)]
     pub tails: Vec<Tail>,
+    /// What a churn under a memory limit does.
+    #[serde(default)]
+    pub churns: Vec<Churn>,
 }
 
 /// A server's figures in one cell: medians over the rounds.
@@ -148,6 +152,13 @@ impl Results {
         self.tails
             .retain(|old| !tails.iter().any(|new| new.server == old.server));
         self.tails.extend(tails);
+    }
+
+    /// Puts new churns in the place of older ones of the same servers.
+    pub fn replace_churns(&mut self, churns: Vec<Churn>) {
+        self.churns
+            .retain(|old| !churns.iter().any(|new| new.server == old.server));
+        self.churns.extend(churns);
     }
 
     /// Medians of a server in a cell, if it was measured.

@@ -11,6 +11,9 @@ pub const EXPIRING_PERCENT: u64 = 20;
 /// ... of at most so many milliseconds.
 pub const LIFETIME_MS_MAX: u64 = 20_000;
 
+/// How much writers and slow readers step back behind the prober.
+pub const NICENESS: i32 = 10;
+
 /// One phase.
 #[derive(Clone, Copy, Debug)]
 pub struct Phase {

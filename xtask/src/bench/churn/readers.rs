@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle, sleep};
 use std::time::Duration;
 
 use super::super::tail::wire::{Wire, encode, step_back};
+use super::phases::NICENESS;
 
 /// What each of them asks for: bytes of the value, and how often. A server that copies small values and one that lends
 /// large ones both have something to do.
@@ -41,7 +42,7 @@ impl SlowReaders {
                 closed: Arc::clone(&closed),
             };
             thread::spawn(move || {
-                step_back(core)?;
+                step_back(core, NICENESS)?;
                 reader.run();
                 Ok(())
             })

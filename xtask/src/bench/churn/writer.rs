@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::super::tail::wire::{Wire, encode, step_back};
 use super::phases::{
-    BYTES_PER_SECOND, DELETES_PERCENT, EXPIRING_PERCENT, KEYS, LIFETIME_MS_MAX, Pace, Phase,
-    WRITES_PER_SECOND,
+    BYTES_PER_SECOND, DELETES_PERCENT, EXPIRING_PERCENT, KEYS, LIFETIME_MS_MAX, NICENESS, Pace,
+    Phase, WRITES_PER_SECOND,
 };
 
 /// Writers, each with a connection and a thread.
@@ -63,7 +63,7 @@ impl Writers {
             let wire = Wire::connect(port)?;
             let shared = Arc::clone(&shared);
             threads.push(thread::spawn(move || {
-                step_back(core)?;
+                step_back(core, NICENESS)?;
                 Writer::new(wire, seed, shared).run()
             }));
         }

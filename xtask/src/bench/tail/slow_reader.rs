@@ -40,7 +40,7 @@ impl SlowReader {
         let stop = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&stop);
         let thread = thread::spawn(move || {
-            step_back(core)?;
+            step_back(core, 19)?;
             while !is_over.load(Relaxed) {
                 read_one(&mut wire, &is_over)?;
             }

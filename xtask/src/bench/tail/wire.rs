@@ -106,10 +106,10 @@ pub fn encode(words: &[&[u8]], requests: &mut Vec<u8>) {
 ///
 /// # Errors
 /// When that is not allowed.
-pub fn step_back(core: u32) -> Result<(), String> {
+pub fn step_back(core: u32, niceness: i32) -> Result<(), String> {
     let mut cores = CpuSet::new();
     cores.set(core as usize);
     sched_setaffinity(None, &cores).map_err(|error| error.to_string())?;
-    rustix::process::nice(19).map_err(|error| error.to_string())?;
+    rustix::process::nice(niceness).map_err(|error| error.to_string())?;
     Ok(())
 }

@@ -10,6 +10,7 @@ mod chart;
 mod churn;
 mod client;
 mod document;
+mod eviction;
 mod knobs;
 mod machine;
 mod matrix;
@@ -62,6 +63,9 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             results.save(&results_file)?;
         } else if options.churn {
             results.replace_churns(churn::measure(&options, &binaries)?);
+            results.save(&results_file)?;
+        } else if options.eviction {
+            results.replace_evictions(eviction::measure(&options, &binaries)?);
             results.save(&results_file)?;
         } else if options.memory {
             memory::measure(&options, &binaries, &mut results, &results_file)?;

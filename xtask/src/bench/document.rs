@@ -7,7 +7,7 @@ use super::machine::Machine;
 use super::memory::{IDLE_CONNECTIONS, VALUE_BYTES};
 use super::results::{AGAIN, Figures, Results};
 use super::servers::Server;
-use super::{churn, statistics, tail, targets};
+use super::{churn, eviction, statistics, tail, targets};
 
 /// The document; `chart` is the picture's file.
 pub fn render(results: &Results, chart: &Path) -> String {
@@ -21,6 +21,7 @@ pub fn render(results: &Results, chart: &Path) -> String {
         memory_section(results),
         tail_section(results),
         churn_section(results),
+        eviction_section(results),
         method_section(results),
     ];
     sections.concat()
@@ -302,6 +303,21 @@ fn churn_section(results: &Results) -> String {
         first.minutes,
         table(&churn::HEAD, servers),
         table(&churn::PHASE_HEAD, phases),
+    )
+}
+
+fn eviction_section(results: &Results) -> String {
+    let introduction = eviction::introduction();
+    let figures = if results.evictions.is_empty() {
+        "Not measured yet.\n".to_owned()
+    } else {
+        table(
+            &eviction::HEAD,
+            eviction::rows(&results.evictions).into_iter(),
+        )
+    };
+    format!(
+        "## What eviction costs\n\n{introduction} `cargo xtask bench --eviction`\n\n{figures}\n"
     )
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::Cell;
 use super::churn::Churn;
+use super::eviction::EvictionCost;
 use super::machine::Machine;
 use super::statistics::{Spread, median, spread};
 use super::tail::Tail;
@@ -71,6 +72,9 @@ pub struct Results {
     /// What a churn under a memory limit does.
     #[serde(default)]
     pub churns: Vec<Churn>,
+    /// What eviction costs.
+    #[serde(default)]
+    pub evictions: Vec<EvictionCost>,
 }
 
 /// A server's figures in one cell: medians over the rounds.
@@ -159,6 +163,13 @@ impl Results {
         self.churns
             .retain(|old| !churns.iter().any(|new| new.server == old.server));
         self.churns.extend(churns);
+    }
+
+    /// Puts new costs of eviction in the place of older ones of the same servers.
+    pub fn replace_evictions(&mut self, evictions: Vec<EvictionCost>) {
+        self.evictions
+            .retain(|old| !evictions.iter().any(|new| new.server == old.server));
+        self.evictions.extend(evictions);
     }
 
     /// Medians of a server in a cell, if it was measured.

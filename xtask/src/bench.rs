@@ -7,8 +7,10 @@
 
 mod cells;
 mod chart;
+mod churn;
 mod client;
 mod document;
+mod eviction;
 mod knobs;
 mod machine;
 mod matrix;
@@ -39,8 +41,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         return Ok(());
     };
     let root = root()?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = target(&root);
     if let Some(wanted) = &options.knobs {
         if options.build && !options.render_only {
             build(&root)?;
@@ -59,6 +60,12 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         results.machine = Some(Machine::read(&root, &binaries));
         if options.tail {
             results.replace_tails(tail::measure(&options, &binaries)?);
+            results.save(&results_file)?;
+        } else if options.churn {
+            results.replace_churns(churn::measure(&options, &binaries)?);
+            results.save(&results_file)?;
+        } else if options.eviction {
+            results.replace_evictions(eviction::measure(&options, &binaries)?);
             results.save(&results_file)?;
         } else if options.memory {
             memory::measure(&options, &binaries, &mut results, &results_file)?;
@@ -81,6 +88,23 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     write(&chart, &chart::render(&results))?;
     println!("wrote {} and {}", document.display(), chart.display());
     Ok(())
+}
+
+/// Whether the memory limit of the release build holds in a churn of two minutes; nothing about time.
+///
+/// # Errors
+/// When it does not.
+pub fn check_churn() -> Result<(), String> {
+    let root = root()?;
+    let arguments = ["--churn", "--minutes", "2", "--flood"].map(str::to_owned);
+    let options = Options::parse(&arguments)?.ok_or("no options")?;
+    let binaries = Binaries::new(&options, &target(&root).join("release"));
+    build(&root)?;
+    churn::check(&options, &binaries)
+}
+
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// The directory of the workspace.

@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use crate::workspace::{cargo, output, run};
-use crate::{instructions, redis, tree};
+use crate::workspace::{cargo, is_set, output, run};
+use crate::{bench, instructions, redis, tree};
 
 /// How much of the gate is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,6 +109,17 @@ const STEPS: &[Step] = &[
         name: "integration tests",
         slow: false,
         check: || run(integration(&["--skip", COMPARISON])?),
+    },
+    Step {
+        name: "churn under a memory limit",
+        slow: true,
+        check: || {
+            if is_set("REDISTILL_LONG") {
+                return bench::check_churn();
+            }
+            println!("skipped: it is for REDISTILL_LONG=1");
+            Ok(())
+        },
     },
     Step {
         name: "comparison with redis-server",

@@ -22,7 +22,7 @@ Usage: cargo xtask TASK
   docs            writes the generated pages of docs/
 
 Environment of `test`:
-  REDISTILL_LONG=1             longer random runs
+  REDISTILL_LONG=1             longer random runs, and two minutes of churn under a memory limit
   REDISTILL_WITHOUT_REDIS=1    accepts that redis-server is missing and skips what needs it
   REDISTILL_WITHOUT_VALGRIND=1 accepts that valgrind is missing: no instructions are counted
 ";

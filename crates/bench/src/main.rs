@@ -7,7 +7,7 @@ use std::time::Duration;
 use bench::connection::Connection;
 use bench::keys::KeyOrder;
 use bench::options::Options;
-use bench::report::{CSV_HEADER, Setting, Summary, grouped};
+use bench::report::{CSV_HEADER, Setting, Summary, grouped, latency_us_counts};
 use bench::run::{Measured, Progress, connect, run};
 use bench::worker::{Between, Plan};
 use bench::workload::{self, Workload};
@@ -131,7 +131,11 @@ fn run_plan(
         keyspace: options.keyspace,
         threads: options.threads,
     };
-    Ok(Summary::new(setting, &measured))
+    let mut summary = Summary::new(setting, &measured);
+    if options.histogram {
+        summary.latency_us_counts = latency_us_counts(&measured.latency_ns);
+    }
+    Ok(summary)
 }
 
 fn show_line(name: &str, requests: Option<u64>, progress: Progress) {

@@ -133,6 +133,10 @@ pub struct Options {
     #[arg(long)]
     pub json: bool,
 
+    /// With --json, adds how many requests took how many microseconds, so that runs can be summed up.
+    #[arg(long, requires = "json")]
+    pub histogram: bool,
+
     /// Shows no progress line.
     #[arg(short = 'q', long)]
     pub quiet: bool,

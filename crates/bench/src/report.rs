@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::run::Measured;
@@ -29,6 +30,9 @@ pub struct Summary {
     pub requests_per_s: f64,
     /// Latency.
     pub latency_ms: Latency,
+    /// Microseconds, and how many requests took that long, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latency_us_counts: Vec<(u64, u64)>,
     /// Values found.
     pub hits: u64,
     /// Values not found.
@@ -124,6 +128,7 @@ impl Summary {
                 p9999: quantile(0.9999),
                 max: histogram.max() as f64 / 1e6,
             },
+            latency_us_counts: Vec::new(),
             hits: tally.hits,
             misses: tally.misses,
             errors: tally.errors,
@@ -227,6 +232,20 @@ impl Summary {
     }
 }
 
+/// How many requests took how many microseconds, the shortest first.
+pub fn latency_us_counts(latency_ns: &Histogram<u64>) -> Vec<(u64, u64)> {
+    let mut counts: Vec<(u64, u64)> = Vec::new();
+    for recorded in latency_ns.iter_recorded() {
+        let us = recorded.value_iterated_to().div_ceil(1000);
+        let count = recorded.count_since_last_iteration();
+        match counts.last_mut() {
+            Some((last, sum)) if *last == us => *sum += count,
+            _ => counts.push((us, count)),
+        }
+    }
+    counts
+}
+
 /// The header line of redis-benchmark.
 pub const CSV_HEADER: &str = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\",\
     \"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"";
@@ -308,6 +327,17 @@ mod tests {
             assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("FAILED"));
+    }
+
+    #[test]
+    fn latencies_are_counted_in_microseconds() {
+        let mut latency_ns = latency_histogram();
+        for (ns, count) in [(1_100, 2), (1_500, 3), (9_000, 1)] {
+            latency_ns.record_n(ns, count).unwrap();
+        }
+        let counts = latency_us_counts(&latency_ns);
+        assert_eq!(counts.first(), Some(&(2, 5)));
+        assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 6);
     }
 
     #[test]

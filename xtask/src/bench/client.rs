@@ -143,6 +143,17 @@ struct ServerCpu {
 }
 
 impl ClientReport {
+    /// CPU time of the server for each request, in nanoseconds.
+    ///
+    /// # Errors
+    /// When the client did not report it.
+    pub fn server_cpu_ns(&self) -> Result<f64, String> {
+        let cpu = self.server_cpu_ns.as_ref();
+        Ok(cpu
+            .ok_or("the client did not report the server's CPU time")?
+            .total)
+    }
+
     /// As a measurement of `server` in `cell`.
     ///
     /// # Errors
@@ -165,7 +176,11 @@ impl ClientReport {
     }
 }
 
-fn run_client(mut command: Command) -> Result<ClientReport, String> {
+/// Runs the client, and reads what it reports.
+///
+/// # Errors
+/// When it fails.
+pub fn run_client(mut command: Command) -> Result<ClientReport, String> {
     let output = command
         .output()
         .map_err(|error| format!("cannot run the client: {error}"))?;

@@ -7,7 +7,7 @@ use super::machine::Machine;
 use super::memory::{IDLE_CONNECTIONS, VALUE_BYTES};
 use super::results::{AGAIN, Figures, Results};
 use super::servers::Server;
-use super::{statistics, tail, targets};
+use super::{churn, eviction, statistics, tail, targets};
 
 /// The document; `chart` is the picture's file.
 pub fn render(results: &Results, chart: &Path) -> String {
@@ -20,6 +20,8 @@ pub fn render(results: &Results, chart: &Path) -> String {
         speed_section(results),
         memory_section(results),
         tail_section(results),
+        churn_section(results),
+        eviction_section(results),
         method_section(results),
     ];
     sections.concat()
@@ -282,6 +284,40 @@ fn tail_section(results: &Results) -> String {
          what disturbs runs niced on the same one, the server on the other. In the controls, the disturbance goes to the \
          floor on the server's core: sharing the core costs that much. Medians of rounds. `cargo xtask bench --tail`\n\n{}\n",
         table(&tail::HEAD, rows)
+    )
+}
+
+fn churn_section(results: &Results) -> String {
+    let how = "`cargo xtask bench --churn --minutes 20`";
+    let introduction = churn::introduction();
+    let Some(first) = results.churns.first() else {
+        return format!(
+            "## A churn under a memory limit\n\n{introduction} Not measured yet: {how}.\n\n"
+        );
+    };
+    let servers = results.churns.iter().map(churn::Churn::row);
+    let phases = results.churns.iter().flat_map(churn::Churn::phase_rows);
+    format!(
+        "## A churn under a memory limit\n\n{introduction} {} minutes for each server: {how}. Resident memory is the peak \
+         that the kernel has seen.\n\n{}\n{}\n",
+        first.minutes,
+        table(&churn::HEAD, servers),
+        table(&churn::PHASE_HEAD, phases),
+    )
+}
+
+fn eviction_section(results: &Results) -> String {
+    let introduction = eviction::introduction();
+    let figures = if results.evictions.is_empty() {
+        "Not measured yet.\n".to_owned()
+    } else {
+        table(
+            &eviction::HEAD,
+            eviction::rows(&results.evictions).into_iter(),
+        )
+    };
+    format!(
+        "## What eviction costs\n\n{introduction} `cargo xtask bench --eviction`\n\n{figures}\n"
     )
 }
 

@@ -112,7 +112,10 @@ pub fn resident_bytes(running: &Running) -> Result<f64, String> {
 }
 
 /// CPU time of all threads in nanoseconds.
-fn cpu_ns(running: &Running) -> Result<f64, String> {
+///
+/// # Errors
+/// When the system does not tell.
+pub fn cpu_ns(running: &Running) -> Result<f64, String> {
     let tasks = format!("/proc/{}/task", running.pid());
     let entries = fs::read_dir(&tasks).map_err(|error| format!("{tasks}: {error}"))?;
     let mut total = 0.0;

@@ -19,6 +19,11 @@ cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and
                        huge_pages, pinning, memory; writes that page (9 rounds of 0.25 s)
   --memory             memory and idle CPU instead of the matrix (redistill, redistill-mio, redis)
   --tail               latency of single requests while something big goes on, instead (redistill)
+  --churn              whether a memory limit of 512 MB holds while sizes shift, and the latency beside, instead
+                       (redistill, redis)
+  --minutes M          length of --churn for each server (20)
+  --flood              at the end of --churn, writes as fast as the server takes it
+  --eviction           CPU time of SET at a memory limit and without one, instead (redistill)
   --render             only writes the documents again
   --no-build           uses the binaries as they are
   --redistill PATH     another redistill binary
@@ -35,6 +40,14 @@ pub struct Options {
     pub memory: bool,
     /// Measure the tail of the latency instead of the matrix.
     pub tail: bool,
+    /// Measure a churn under a memory limit instead of the matrix.
+    pub churn: bool,
+    /// How long, for each server.
+    pub minutes: f64,
+    /// End it with a flood.
+    pub flood: bool,
+    /// Measure what eviction costs instead of the matrix.
+    pub eviction: bool,
     /// Measure these settings of the tuning guide instead of the matrix; all if none is named.
     pub knobs: Option<Vec<String>>,
     /// Measure nothing.
@@ -67,10 +80,15 @@ impl Options {
     pub fn parse(arguments: &[String]) -> Result<Option<Self>, String> {
         let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
         let (quick, memory, tail) = (has("--quick"), has("--memory"), has("--tail"));
+        let (churn, eviction) = (has("--churn"), has("--eviction"));
         let mut options = Options {
             quick,
             memory,
             tail,
+            churn,
+            minutes: 20.0,
+            flood: has("--flood"),
+            eviction,
             knobs: None,
             render_only: has("--render"),
             build: !has("--no-build"),
@@ -85,8 +103,10 @@ impl Options {
                 (false, true) => 0.5,
                 (false, false) => 1.0,
             },
-            servers: if tail {
+            servers: if tail || eviction {
                 vec![Server::Redistill]
+            } else if churn {
+                vec![Server::Redistill, Server::Redis]
             } else if memory {
                 Server::of_memory()
             } else {
@@ -104,7 +124,9 @@ impl Options {
         while let Some(flag) = rest.next() {
             match flag.as_str() {
                 "--help" => return Ok(None),
-                "--quick" | "--memory" | "--tail" | "--render" | "--no-build" => {}
+                "--quick" | "--memory" | "--tail" | "--churn" | "--flood" | "--eviction"
+                | "--render" | "--no-build" => {}
+                "--minutes" => options.minutes = number(flag, rest.next())?,
                 "--knobs" => options.knobs = Some(knobs(&mut rest)?),
                 "--cells" => options.cells = list(flag, rest.next())?,
                 "--servers" => options.servers = list(flag, rest.next())?,
@@ -119,6 +141,9 @@ impl Options {
         }
         if options.rounds == 0 || !(options.seconds > 0.0 && options.seconds.is_finite()) {
             return Err("--rounds and --seconds must be above 0".to_owned());
+        }
+        if !(options.minutes > 0.0 && options.minutes.is_finite()) {
+            return Err("--minutes must be above 0".to_owned());
         }
         Ok(Some(options))
     }
@@ -222,6 +247,7 @@ mod tests {
             "--rounds",
             "--rounds x",
             "--rounds 0",
+            "--churn --minutes 0",
             "--cells get",
             "--servers memcached",
             "--knobs shards",

@@ -6,6 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cell;
+use super::churn::Churn;
+use super::eviction::EvictionCost;
 use super::machine::Machine;
 use super::statistics::{Spread, median, spread};
 use super::tail::Tail;
@@ -67,6 +69,12 @@ pub struct Results {
     /// Tails of the latency.
     #[serde(default)]
     pub tails: Vec<Tail>,
+    /// What a churn under a memory limit does.
+    #[serde(default)]
+    pub churns: Vec<Churn>,
+    /// What eviction costs.
+    #[serde(default)]
+    pub evictions: Vec<EvictionCost>,
 }
 
 /// A server's figures in one cell: medians over the rounds.
@@ -148,6 +156,20 @@ impl Results {
         self.tails
             .retain(|old| !tails.iter().any(|new| new.server == old.server));
         self.tails.extend(tails);
+    }
+
+    /// Puts new churns in the place of older ones of the same servers.
+    pub fn replace_churns(&mut self, churns: Vec<Churn>) {
+        self.churns
+            .retain(|old| !churns.iter().any(|new| new.server == old.server));
+        self.churns.extend(churns);
+    }
+
+    /// Puts new costs of eviction in the place of older ones of the same servers.
+    pub fn replace_evictions(&mut self, evictions: Vec<EvictionCost>) {
+        self.evictions
+            .retain(|old| !evictions.iter().any(|new| new.server == old.server));
+        self.evictions.extend(evictions);
     }
 
     /// Medians of a server in a cell, if it was measured.

@@ -245,8 +245,22 @@ impl Running {
         options: &Options,
         binaries: &Binaries,
     ) -> Result<Self, String> {
+        Self::start_with(server, group, &[], options, binaries)
+    }
+
+    /// The same with more flags.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_with(
+        server: Server,
+        group: Group,
+        flags: &[&str],
+        options: &Options,
+        binaries: &Binaries,
+    ) -> Result<Self, String> {
         let line = server.command_line(group);
-        let words = line.split(' ');
+        let words = line.split(' ').chain(flags.iter().copied());
         Launch {
             server,
             port: server.port(),

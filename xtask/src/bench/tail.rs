@@ -6,9 +6,9 @@
 //! the prober waits for then is the share of the core, and not a stall of the server.
 
 mod disturbance;
-mod prober;
+pub mod prober;
 mod slow_reader;
-mod wire;
+pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,10 @@ use super::options::Options;
 use super::servers::{Binaries, Running, Server};
 use super::statistics;
 use disturbance::{Disturbance, Target};
-use prober::{Latency, Prober};
+use prober::{Latency, Prober, Urgency};
+
+/// Keys that the prober asks for.
+const PROBED_KEYS: u32 = 100_000;
 
 /// One window of one server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -140,6 +143,8 @@ impl Bench<'_> {
             running: &running,
             options: self.options,
             binaries: self.binaries,
+            keys: PROBED_KEYS,
+            urgency: Urgency::RealTime,
         };
         let mut tails: Vec<Tail> = Vec::new();
         for disturbance in Disturbance::ALL {
@@ -181,7 +186,7 @@ impl Bench<'_> {
         let seconds = self.options.seconds * disturbance.windows();
         let probing = prober.start(seconds)?;
         let disturbing = target.start(disturbance)?;
-        let latency_ms = probing.end()?;
+        let latency_ms = probing.end()?.latency_ms;
         let disturbance_s = disturbing.end()?;
         Ok(Tail {
             server: self.server.name().to_owned(),

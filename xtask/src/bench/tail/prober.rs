@@ -1,5 +1,6 @@
 //! The client whose latency counts: 10,000 GETs a second in an open loop, at real-time priority.
 
+use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
@@ -8,12 +9,13 @@ use super::super::options::Options;
 use super::super::servers::{Binaries, Running};
 use super::wire::Wire;
 
+/// How many requests took how many microseconds.
+pub type Counts = BTreeMap<u64, u64>;
+
 /// Requests a second.
 pub const RATE: u32 = 10_000;
 /// Connections; each has one request under way at most.
 pub const CONNECTIONS: u32 = 16;
-/// Keys that are asked for.
-const KEYS: u32 = 100_000;
 const PRIORITY: u32 = 50;
 
 /// Percentiles in milliseconds.
@@ -29,6 +31,29 @@ pub struct Latency {
     pub p9999: f64,
     /// The longest.
     pub max: f64,
+}
+
+impl Latency {
+    /// Of these.
+    pub fn of(counts: &Counts) -> Self {
+        let all: u64 = counts.values().sum();
+        let at = |part: f64| {
+            let wanted = (all as f64 * part).ceil() as u64;
+            let mut seen = 0;
+            let found = counts.iter().find(|(_, count)| {
+                seen += **count;
+                seen >= wanted
+            });
+            found.map_or(0.0, |(us, _)| *us as f64 / 1000.0)
+        };
+        Latency {
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            p9999: at(0.9999),
+            max: at(1.0),
+        }
+    }
 }
 
 /// Checks that real-time priority can be had.
@@ -52,6 +77,19 @@ pub struct Prober<'a> {
     pub options: &'a Options,
     /// The client.
     pub binaries: &'a Binaries,
+    /// Keys that are asked for.
+    pub keys: u32,
+    /// Whether it goes before everything else on its core.
+    pub urgency: Urgency,
+}
+
+/// How urgently a prober runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// At real-time priority, which not everybody may have.
+    RealTime,
+    /// As any process: its latencies say little.
+    Usual,
 }
 
 impl Prober<'_> {
@@ -79,13 +117,13 @@ impl Prober<'_> {
         let numbers = [
             ("-p", u32::from(self.running.port)),
             ("-c", CONNECTIONS),
-            ("-r", KEYS),
+            ("-r", self.keys),
         ];
         let mut arguments: Vec<String> = numbers
             .iter()
             .flat_map(|(flag, number)| [(*flag).to_owned(), number.to_string()])
             .collect();
-        arguments.extend(["-q", "--json"].map(str::to_owned));
+        arguments.extend(["-q", "--json", "--histogram"].map(str::to_owned));
         arguments
     }
 
@@ -94,9 +132,16 @@ impl Prober<'_> {
     /// # Errors
     /// When the client does not start.
     pub fn start(&self, seconds: f64) -> Result<Probing, String> {
-        let mut command = Command::new("chrt");
+        let mut command = match self.urgency {
+            Urgency::Usual => Command::new("taskset"),
+            Urgency::RealTime => {
+                let mut command = Command::new("chrt");
+                command.args(["-f", &PRIORITY.to_string(), "taskset"]);
+                command
+            }
+        };
         command
-            .args(["-f", &PRIORITY.to_string(), "taskset", "-c"])
+            .arg("-c")
             .arg(self.options.client_core.to_string())
             .arg(&self.binaries.client)
             .args(self.arguments())
@@ -143,7 +188,7 @@ impl Probing {
     ///
     /// # Errors
     /// When it has failed.
-    pub fn end(self) -> Result<Latency, String> {
+    pub fn end(self) -> Result<Probed, String> {
         let output = self.0.wait_with_output();
         let output = output.map_err(|error| error.to_string())?;
         if !output.status.success() {
@@ -151,21 +196,34 @@ impl Probing {
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let line = text.lines().last().unwrap_or_default();
-        let report: Report = serde_json::from_str(line)
-            .map_err(|error| format!("cannot read the prober's report: {error}"))?;
-        Ok(report.latency_ms)
+        serde_json::from_str(line)
+            .map_err(|error| format!("cannot read the prober's report: {error}"))
     }
 }
 
 /// What is needed of the client's JSON.
-#[derive(Deserialize)]
-struct Report {
-    latency_ms: Latency,
+#[derive(Debug, Deserialize)]
+pub struct Probed {
+    /// Percentiles.
+    pub latency_ms: Latency,
+    /// Microseconds, and how many requests took that long.
+    pub latency_us_counts: Vec<(u64, u64)>,
+    /// Keys that were not there.
+    pub misses: u64,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::longest_loop_us;
+    use super::{Counts, Latency, longest_loop_us};
+
+    #[test]
+    fn percentiles_are_found_in_counts() {
+        let counts = Counts::from([(100, 990), (2_000, 9), (50_000, 1)]);
+        let latency = Latency::of(&counts);
+        assert_eq!((latency.p50, latency.p99), (0.1, 0.1));
+        assert_eq!((latency.p999, latency.max), (2.0, 50.0));
+        assert_eq!(Latency::of(&Counts::new()), Latency::default());
+    }
 
     #[test]
     fn the_longest_of_all_loops_is_found() {

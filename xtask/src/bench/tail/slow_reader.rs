@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, sched_setaffinity};
-
-use super::wire::Wire;
+use super::wire::{Wire, step_back};
 
 /// Bytes of the value.
 pub const VALUE_BYTES: usize = 10_000_000;
@@ -42,7 +40,7 @@ impl SlowReader {
         let stop = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&stop);
         let thread = thread::spawn(move || {
-            step_back(core)?;
+            step_back(core, 19)?;
             while !is_over.load(Relaxed) {
                 read_one(&mut wire, &is_over)?;
             }
@@ -65,15 +63,6 @@ impl SlowReader {
         ended.map_err(|_| "the slow reader has panicked".to_owned())??;
         Ok(self.started.elapsed().as_secs_f64())
     }
-}
-
-/// On Linux, both concern the calling thread only.
-fn step_back(core: u32) -> Result<(), String> {
-    let mut cores = CpuSet::new();
-    cores.set(core as usize);
-    sched_setaffinity(None, &cores).map_err(|error| error.to_string())?;
-    rustix::process::nice(19).map_err(|error| error.to_string())?;
-    Ok(())
 }
 
 fn read_one(wire: &mut Wire, is_over: &AtomicBool) -> Result<(), String> {

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
+use rustix::thread::{CpuSet, sched_setaffinity};
+
 /// One connection.
 pub struct Wire {
     stream: BufReader<TcpStream>,
@@ -25,16 +27,33 @@ impl Wire {
     /// # Errors
     /// When the connection breaks.
     pub fn send(&mut self, words: &[&[u8]]) -> Result<(), String> {
-        let mut request = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            request.extend_from_slice(word);
-            request.extend_from_slice(b"\r\n");
-        }
+        let mut request = Vec::new();
+        encode(words, &mut request);
+        self.send_bytes(&request)
+    }
+
+    /// Sends requests.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn send_bytes(&mut self, requests: &[u8]) -> Result<(), String> {
         let mut stream = self.stream.get_ref();
         stream
-            .write_all(&request)
+            .write_all(requests)
             .map_err(|error| error.to_string())
+    }
+
+    /// Reads a reply that is one line.
+    ///
+    /// # Errors
+    /// When the connection breaks or ends.
+    pub fn read_line(&mut self) -> Result<String, String> {
+        let mut line = String::new();
+        match self.stream.read_line(&mut line) {
+            Ok(0) => Err("the server has closed the connection".to_owned()),
+            Ok(_) => Ok(line),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Sends one command, and reads a reply that is one line or a bulk string.
@@ -44,8 +63,7 @@ impl Wire {
     pub fn ask(&mut self, words: &[&[u8]]) -> Result<String, String> {
         self.send(words)?;
         let broken = |error: std::io::Error| error.to_string();
-        let mut line = String::new();
-        self.stream.read_line(&mut line).map_err(broken)?;
+        let line = self.read_line()?;
         let line = line.trim_end();
         if let Some(length) = line.strip_prefix('$') {
             let length: usize = length.parse().unwrap_or(0);
@@ -72,4 +90,26 @@ impl Wire {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// Adds a request to others.
+pub fn encode(words: &[&[u8]], requests: &mut Vec<u8>) {
+    requests.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+    for word in words {
+        requests.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        requests.extend_from_slice(word);
+        requests.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Niced, and on this core only. On Linux, both concern the calling thread alone.
+///
+/// # Errors
+/// When that is not allowed.
+pub fn step_back(core: u32, niceness: i32) -> Result<(), String> {
+    let mut cores = CpuSet::new();
+    cores.set(core as usize);
+    sched_setaffinity(None, &cores).map_err(|error| error.to_string())?;
+    rustix::process::nice(niceness).map_err(|error| error.to_string())?;
+    Ok(())
 }

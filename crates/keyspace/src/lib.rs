@@ -23,12 +23,15 @@
 //! | `deadline` | the word that has an entry's deadline |
 //! | `expiry` | the index of deadlines, and active expiry |
 //! | `stats` | counters |
+//! | `hot_keys` | the keys that most commands name, from samples |
+//! | `big_keys` | the keys that take the most memory |
 //! | `sync` | the atomics and locks that loom can replace |
 //! | `models` | every interleaving of the protocols of `quiescence` and `table`, with loom |
 
 mod access;
 mod ahead;
 mod background;
+mod big_keys;
 mod budget;
 mod compact;
 mod deadline;
@@ -36,6 +39,7 @@ mod entry;
 mod evict;
 mod expiry;
 mod hash;
+mod hot_keys;
 mod keyspace;
 mod memory;
 #[cfg(all(test, loom))]
@@ -54,12 +58,14 @@ mod watch;
 mod whole;
 
 pub use access::{Busy, Group, Key, Locked, Plan};
+pub use big_keys::BigKey;
 pub use budget::{Eviction, Limit, Room};
 pub use compact::CompactionStats;
 pub use entry::EntryRef;
 pub use evict::MadeRoom;
 pub use expiry::Swept;
 pub use expiry::lag::ExpiryLag;
+pub use hot_keys::HotKey;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use policy::{EvictionPolicy, Order};
 pub use read::NeedsLock;

@@ -284,7 +284,7 @@ enum Locks<'g> {
 /// # Panics
 /// Operations on a key panic when its shard is not locked: a command's keys are declared in its row.
 pub struct Locked<'g> {
-    core: &'g Core<'g>,
+    pub(crate) core: &'g Core<'g>,
     touches: bool,
     /// Whether readers without locks wait for the end of this command, which changes several keys.
     commits: bool,

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use crate::access::{Group, Key};
 use crate::background::Background;
+use crate::big_keys::BigKeys;
 use crate::budget::{Budget, Eviction, Limit, Room};
 use crate::compact::{Compaction, Mover};
 use crate::evict::Evictor;
 use crate::expiry::SweepPosition;
 use crate::hash::KeyHasher;
+use crate::hot_keys::HotKeys;
 use crate::limits::{SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
@@ -53,6 +55,8 @@ pub struct Keyspace {
     pub(crate) s3: AdaptiveS3,
     pub(crate) compaction: Compaction,
     pub(crate) samples: Samples,
+    pub(crate) hot_keys: HotKeys,
+    pub(crate) big_keys: BigKeys,
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
 }
@@ -91,6 +95,8 @@ impl Keyspace {
             s3: AdaptiveS3::default(),
             compaction: Compaction::default(),
             samples: Samples::new(),
+            hot_keys: HotKeys::new(workers_max),
+            big_keys: BigKeys::new(),
             shard_bits: num_shards.ilog2(),
             workers: AtomicUsize::new(0),
         })

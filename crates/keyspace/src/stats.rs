@@ -4,6 +4,7 @@ use std::array::from_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::expiry::lag::{ExpiryLag, LagCounts};
+use crate::hot_keys::Interval;
 use crate::limits::DATABASES;
 
 /// What one worker has counted. Only that worker writes, except while one worker has the whole keyspace to itself.
@@ -24,6 +25,7 @@ pub(crate) struct Counters {
     pub unreported_bytes: AtomicI64,
     /// Free objects that the worker keeps, as of its last [`crate::Worker::collect`].
     pub kept_bytes: AtomicU64,
+    pub interval: Interval,
     pub hits: Counter,
     pub misses: Counter,
     pub expired: Counter,

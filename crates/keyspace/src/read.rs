@@ -55,7 +55,7 @@ impl<'w> Group<'w> {
             begun.push(version);
             entries.push(entry);
         }
-        for ((key, entry), begun) in keys.zip(&entries).zip(begun) {
+        for ((key, entry), begun) in keys.clone().zip(&entries).zip(begun) {
             let (table, _, again) = look(&key).map_err(|_| NeedsLock)?;
             let is_same = match (entry, again) {
                 (Some(entry), Some(again)) => entry.is(&again),
@@ -66,15 +66,10 @@ impl<'w> Group<'w> {
                 return Err(NeedsLock);
             }
         }
-        for entry in &entries {
+        for (entry, key) in entries.iter().zip(keys) {
             match entry {
-                None => core.counters.misses.increment(),
-                Some(entry) => {
-                    core.counters.hits.increment();
-                    if touches {
-                        core.use_entry(entry);
-                    }
-                }
+                None => core.miss(key.bytes),
+                Some(entry) => core.hit(entry, touches),
             }
         }
         Ok(entries)
@@ -92,16 +87,13 @@ impl<'w> Group<'w> {
         // SAFETY: the worker is pinned for as long as the group lives, which the result borrows.
         let found = unsafe { table.read(key.hash, key.bytes, core.keyspace.shard_bits) };
         let Some(entry) = found.map_err(|_| NeedsLock)? else {
-            core.counters.misses.increment();
+            core.miss(key.bytes);
             return Ok(None);
         };
         if entry.is_large() || entry.has_expired(table.time_ms(core.now_ms)) {
             return Err(NeedsLock);
         }
-        core.counters.hits.increment();
-        if touches {
-            core.use_entry(&entry);
-        }
+        core.hit(&entry, touches);
         Ok(Some(entry))
     }
 }

@@ -51,6 +51,7 @@ use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
 use crate::memory::Memory;
 use crate::prefetch::prefetch_line;
+use crate::prefix::index::Record;
 use crate::shared::StringMut;
 use crate::slab::{Magazines, Slabs};
 use crate::stats::Counters;
@@ -389,6 +390,11 @@ impl<'t> Found<'t> {
     pub fn entry(&self) -> EntryRef<'t> {
         self.entry
     }
+
+    /// The key's hash.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
 }
 
 impl<'t> Held<'t> {
@@ -475,7 +481,9 @@ impl<'t> Held<'t> {
     ) -> bool {
         let before = found.entry.memory_bytes();
         let is_done = found.entry.change_large_in_place(change);
-        self.count_bytes(found.entry.memory_bytes() - before);
+        let by = found.entry.memory_bytes() - before;
+        self.count_bytes(by);
+        self.counters.entry_changed(self.database, found.entry, by);
         is_done
     }
 
@@ -484,13 +492,25 @@ impl<'t> Held<'t> {
         self.find_where(hash, |entry| self.keyspace.hasher.hash(entry.key()) == hash)
     }
 
+    /// Finds the key of a record.
+    pub fn find_record(&self, record: Record) -> Option<Found<'t>> {
+        let mut hash = 0;
+        let found = self.find_where(record.position(), |entry| {
+            hash = self.keyspace.hasher.hash(entry.key());
+            record.is_of(hash)
+        })?;
+        Some(Found { hash, ..found })
+    }
+
     /// Puts `entry` into the place of the one that was found, which is retired.
     #[inline]
     pub fn replace(&mut self, found: Found<'t>, entry: Entry, memory: &mut Memory) {
         // SAFETY: the new entry is ours until it is in the slot.
         let new = unsafe { entry.as_ref() };
         if !new.is_as_large_as(&found.entry) {
-            self.count_bytes(new.memory_bytes() - found.entry.memory_bytes());
+            let by = new.memory_bytes() - found.entry.memory_bytes();
+            self.count_bytes(by);
+            self.counters.entry_changed(self.database, new, by);
         }
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
@@ -523,7 +543,9 @@ impl<'t> Held<'t> {
         add(&self.table.holder.len, 1);
         self.counters.add_keys(self.database.into(), 1);
         // SAFETY: it is in its slot, under the lock.
-        self.count_bytes(unsafe { entry.as_ref() }.memory_bytes());
+        let new = unsafe { entry.as_ref() };
+        self.count_bytes(new.memory_bytes());
+        self.counters.entry_came(self.database, hash, new, memory);
         self.deadline_came(hash, None, entry, memory);
     }
 
@@ -537,6 +559,7 @@ impl<'t> Held<'t> {
             entry,
         } = found;
         self.count_bytes(-entry.memory_bytes());
+        self.counters.entry_went(self.database, entry);
         let begun = self.table.begin_change();
         let was_full = buckets.buckets[bucket].is_full();
         buckets.buckets[bucket].take(slot);

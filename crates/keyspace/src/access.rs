@@ -16,6 +16,9 @@ use crate::keyspace::Keyspace;
 use crate::memory::Memory;
 use crate::policy::bits::{Place, Touch, Use};
 use crate::policy::s3::region::Hand;
+use crate::prefix::Lifetime;
+use crate::prefix::counts::PrefixCounts;
+use crate::prefix::index::Record;
 use crate::quiescence::Exclusive;
 use crate::samples::{Buffer, Seen, Thresholds};
 use crate::shared::{SharedBytes, StringMut};
@@ -90,8 +93,6 @@ pub(crate) struct Core<'w> {
     pub samples: &'w Buffer,
     /// Which keys are sampled.
     pub sampled: Thresholds,
-    /// How many bytes more than the worker's unreported ones may be added, when the group began.
-    room_bytes: i64,
     ahead: Ahead<'w>,
 }
 
@@ -99,30 +100,92 @@ impl Core<'_> {
     /// Marks an access.
     #[inline]
     pub fn use_entry(&self, entry: &EntryRef<'_>) {
-        entry.update_policy(|bits| self.touch.used(bits, || self.counters.hits.scrambled()));
+        self.use_as(entry, self.touch);
     }
 
-    /// Counts a key that was read and there.
     #[inline]
-    pub fn count_hit(&self, key: Key<'_>, entry: &EntryRef<'_>) {
+    fn use_as(&self, entry: &EntryRef<'_>, touch: Touch) {
+        entry.update_policy(|bits| touch.used(bits, || self.counters.hits.scrambled()));
+    }
+
+    /// Counts a key that was read and there, and marks the access if it `touches`.
+    #[inline]
+    pub fn hit(&self, key: Key<'_>, entry: &EntryRef<'_>, touches: bool) {
         self.counters.hits.increment();
         self.sample_use(key, || {
             let deadline_ms = entry.deadline_ms();
             Seen::Hit { deadline_ms }
         });
+        if let Some(prefixes) = self.counters.prefixes() {
+            self.hit_in_prefix(prefixes, entry, touches);
+        } else if touches {
+            self.use_entry(entry);
+        }
+    }
+
+    #[inline(never)]
+    fn hit_in_prefix(&self, prefixes: &PrefixCounts, entry: &EntryRef<'_>, touches: bool) {
+        let id = prefixes.shared.find(entry.key());
+        prefixes.count_hit(id);
+        if touches {
+            self.use_as(entry, prefixes.shared.touch(id, self.touch));
+        }
     }
 
     /// Counts a key that was read and not there.
     #[inline]
-    pub fn count_miss(&self, key: Key<'_>) {
+    pub fn miss(&self, key: Key<'_>) {
         self.counters.misses.increment();
         self.sample_loss(key.database, key.hash, || Seen::Miss);
+        if let Some(prefixes) = self.counters.prefixes() {
+            prefixes.count_miss(key.bytes);
+        }
+    }
+
+    /// What accesses make of the policy bits of a key's entry.
+    #[inline]
+    fn touch_of(&self, key: &[u8]) -> Touch {
+        match self.counters.prefixes() {
+            None => self.touch,
+            Some(prefixes) => prefixes.shared.touch(prefixes.shared.find(key), self.touch),
+        }
+    }
+
+    /// What the policy bits of a key's entry are used for.
+    fn bits_of(&self, key: &[u8]) -> Use {
+        let of_all = self.keyspace.budget.policy().bits();
+        let prefixes = self.counters.prefixes();
+        prefixes.map_or(of_all, |prefixes| prefixes.shared.bits_of(key, of_all))
+    }
+
+    /// The deadline of a key that is to have this one, by the rules of its prefix.
+    #[inline]
+    fn deadline_ms(
+        &self,
+        key: Key<'_>,
+        deadline_ms: Option<u64>,
+        lifetime: Lifetime,
+    ) -> Option<u64> {
+        match self.counters.prefixes() {
+            None => deadline_ms,
+            Some(prefixes) => {
+                let shared = &prefixes.shared;
+                shared.deadline_ms(key.bytes, deadline_ms, lifetime, self.now_ms)
+            }
+        }
+    }
+
+    /// Whether two keys have the same prefix, or none.
+    fn is_same_prefix(&self, key: Key<'_>, other: Key<'_>) -> bool {
+        self.counters.prefixes().is_none_or(|prefixes| {
+            prefixes.shared.find(key.bytes) == prefixes.shared.find(other.bytes)
+        })
     }
 
     /// Milliseconds since the last access, as far as the policy bits tell.
     pub fn idle_ms(&self, entry: EntryRef<'_>) -> Option<u64> {
         let bits = entry.policy();
-        Some(match self.keyspace.budget.policy().bits() {
+        Some(match self.bits_of(entry.key()) {
             Use::Stamp | Use::Count => {
                 let ticks = self.touch.idle_ticks(bits);
                 self.keyspace.budget.clock.since_ms(ticks, self.now_ms)
@@ -142,17 +205,20 @@ impl<'w> Group<'w> {
         now_ms: u64,
     ) -> Self {
         keyspace.quiescence.pin(worker);
+        let counters = &keyspace.counters[worker];
+        counters
+            .room_bytes
+            .store(keyspace.room_bytes_of_all(), Relaxed);
         Self {
             core: Core {
                 keyspace,
                 worker,
-                counters: &keyspace.counters[worker],
+                counters,
                 memory,
                 now_ms,
                 touch: keyspace.budget.touch(now_ms),
                 samples,
                 sampled: keyspace.samples.thresholds(),
-                room_bytes: keyspace.room_bytes(),
                 ahead: Ahead::none(),
             },
         }
@@ -180,12 +246,26 @@ impl<'w> Group<'w> {
     /// Whether a command may add something.
     #[inline]
     pub fn room(&self) -> Room {
-        let unreported = self.core.counters.unreported_bytes.load(Relaxed);
-        if unreported <= self.core.room_bytes {
+        let counters = self.core.counters;
+        let unreported = counters.unreported_bytes.load(Relaxed);
+        if unreported <= counters.room_bytes.load(Relaxed) {
             Room::Enough
         } else {
-            self.core.keyspace.when_full()
+            self.core.keyspace.when_short(unreported)
         }
+    }
+
+    /// Whether something may be added under a key, as far as its prefix has a limit.
+    pub fn room_of(&self, key: &[u8]) -> Room {
+        let Some(prefixes) = self.core.counters.prefixes() else {
+            return Room::Enough;
+        };
+        let Some(id) = prefixes.shared.find(key) else {
+            return Room::Enough;
+        };
+        let policy = self.core.keyspace.budget.policy();
+        let unreported = prefixes.unreported_bytes(id);
+        prefixes.shared.room(id, unreported, policy)
     }
 
     #[inline]
@@ -511,10 +591,7 @@ impl<'g> Locked<'g> {
         let held = self.held(key);
         match held.find_entry(key.hash, key.bytes) {
             Some(entry) if !entry.has_expired(held.time_ms(self.core.now_ms)) => {
-                self.core.count_hit(key, &entry);
-                if self.touches {
-                    self.core.use_entry(&entry);
-                }
+                self.core.hit(key, &entry, self.touches);
                 Some(entry)
             }
             found => {
@@ -522,7 +599,7 @@ impl<'g> Locked<'g> {
                     // Removes it.
                     self.lookup(key);
                 }
-                self.core.count_miss(key);
+                self.core.miss(key);
                 None
             }
         }
@@ -531,11 +608,10 @@ impl<'g> Locked<'g> {
     /// The entry of a key, for a command that asks about it without reading its value: counts a hit or miss and marks
     /// no access.
     pub fn inspect(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let core = self.core;
         let found = self.lookup(key);
         match &found {
-            Some((_, found)) => core.count_hit(key, &found.entry()),
-            None => core.count_miss(key),
+            Some((_, found)) => self.core.hit(key, &found.entry(), false),
+            None => self.core.miss(key),
         }
         found.map(|(_, found)| found.entry())
     }
@@ -587,7 +663,7 @@ impl<'g> Locked<'g> {
 
     /// Seconds since the last access, as far as 24 bits tell; None when the policy keeps frequencies instead.
     pub fn idle_seconds(&self, entry: EntryRef<'_>) -> Option<u64> {
-        match self.core.keyspace.budget.policy().bits() {
+        match self.core.bits_of(entry.key()) {
             Use::Stamp | Use::Count => self.core.idle_ms(entry).map(|idle_ms| idle_ms / 1000),
             Use::Frequency => None,
         }
@@ -595,7 +671,7 @@ impl<'g> Locked<'g> {
 
     /// How often the key is used, on a logarithmic scale from 0 to 255; None when the policy keeps times instead.
     pub fn frequency(&self, entry: EntryRef<'_>) -> Option<u8> {
-        let is_kept = self.core.keyspace.budget.policy().bits() == Use::Frequency;
+        let is_kept = self.core.bits_of(entry.key()) == Use::Frequency;
         is_kept.then(|| self.core.touch.counter(entry.policy()) as u8)
     }
 
@@ -629,6 +705,30 @@ impl<'g> Locked<'g> {
             return self.next_shard(shard);
         }
         self.with_table(database, shard, |held, _| held.sample(position, look))
+    }
+
+    /// Shows `look` the hash and the entry of a record of a prefix's index; None when the key is gone.
+    pub(crate) fn look_at<R>(
+        &mut self,
+        record: Record,
+        look: impl FnOnce(Key<'_>, EntryRef<'_>) -> R,
+    ) -> Option<R> {
+        let keyspace = self.core.keyspace;
+        let prefixes = keyspace.prefixes.as_ref()?;
+        let database = prefixes.database_at(record.database_place());
+        let shard = keyspace.shard(record.position());
+        if keyspace.table(database, shard).len() == 0 {
+            return None;
+        }
+        self.with_table(database, shard, |held, _| {
+            let found = held.find_record(record)?;
+            let key = Key {
+                database,
+                bytes: found.entry().key(),
+                hash: found.hash(),
+            };
+            Some(look(key, found.entry()))
+        })
     }
 
     /// Moves what a segment of a shard has in these pages elsewhere.
@@ -686,7 +786,7 @@ impl<'g> Locked<'g> {
     /// Sets a key to a value, whatever it was before.
     #[inline]
     pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>, deadline: Deadline) {
-        let touch = self.core.touch;
+        let touch = self.core.touch_of(key.bytes);
         let mut held = self.held(key);
         let found = held.find(key.hash, key.bytes);
         let policy = match &found {
@@ -696,14 +796,14 @@ impl<'g> Locked<'g> {
         let deadline_ms = match (deadline, &found) {
             (Deadline::At(deadline_ms), _) => {
                 held.time_ms(self.core.now_ms);
-                Some(deadline_ms)
+                self.core.deadline_ms(key, Some(deadline_ms), Lifetime::New)
             }
             (Deadline::Keep, Some(found))
                 if !found.entry().has_expired(held.time_ms(self.core.now_ms)) =>
             {
                 found.entry().deadline_ms()
             }
-            (Deadline::None | Deadline::Keep, _) => None,
+            (Deadline::None | Deadline::Keep, _) => self.core.deadline_ms(key, None, Lifetime::New),
         };
         let entry = Entry::allocate(
             key.bytes,
@@ -750,7 +850,8 @@ impl<'g> Locked<'g> {
             self.begin_change();
             found.entry().set_integer_in_place(integer);
             if self.touches {
-                self.core.use_entry(&found.entry());
+                let touch = self.core.touch_of(key.bytes);
+                self.core.use_as(&found.entry(), touch);
             }
             self.announce(key, Change::Written);
             return;
@@ -800,11 +901,13 @@ impl<'g> Locked<'g> {
         true
     }
 
-    /// Sets or clears a key's deadline, in milliseconds of the Unix epoch; false when the key is not there.
+    /// Sets or clears a key's deadline, in milliseconds of the Unix epoch; false when the key is not there. A key whose
+    /// prefix has a longest time to live has a deadline always.
     pub fn set_deadline(&mut self, key: Key<'_>, deadline_ms: Option<u64>) -> bool {
         let Some((mut held, found)) = self.lookup(key) else {
             return false;
         };
+        let deadline_ms = self.core.deadline_ms(key, deadline_ms, Lifetime::Kept);
         self.begin_change();
         let unbroken = Unbroken;
         let memory = &mut self.core.memory.borrow_mut();
@@ -824,11 +927,21 @@ impl<'g> Locked<'g> {
         let Some((_, source)) = self.lookup(from) else {
             return false;
         };
+        let mut deadline_ms = source.entry().deadline_ms();
+        let is_same_prefix = self.core.is_same_prefix(from, to);
+        if !is_same_prefix {
+            deadline_ms = self.core.deadline_ms(to, deadline_ms, Lifetime::New);
+        }
         let entry = source.entry().duplicate(
             to.bytes,
-            source.entry().deadline_ms(),
+            deadline_ms,
             &mut self.core.memory.borrow_mut().magazines,
         );
+        if !is_same_prefix && self.core.bits_of(from.bytes) != self.core.bits_of(to.bytes) {
+            let touch = self.core.touch_of(to.bytes);
+            // SAFETY: it is alive, and nobody else's yet.
+            unsafe { entry.as_ref() }.update_policy(|_| touch.at_first());
+        }
         let mut held = self.held(to);
         let found = held.find(to.hash, to.bytes);
         self.store(&mut held, found, to, entry);
@@ -870,6 +983,9 @@ fn evict_found<'g>(
         bytes: found.entry().key(),
         hash: found.hash(),
     });
+    if let Some(prefixes) = core.counters.prefixes() {
+        prefixes.count_evicted(found.entry().key());
+    }
     core.sample_loss(database, found.hash(), || {
         let idle_ms = core.idle_ms(found.entry());
         Seen::Evicted { idle_ms }

@@ -55,6 +55,8 @@ pub enum Room {
     Soon,
     /// No: nothing may be evicted, or nothing can.
     None,
+    /// It may, unless the prefix of one of its keys is at its limit: [`crate::Group::room_of`] tells.
+    ByPrefix,
 }
 
 /// See the head of this file. What is read by all and seldom written comes first.

@@ -225,6 +225,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crate::keyspace::{Keyspace, Options, Worker};
+    use crate::prefix::PrefixRule;
     use crate::slab::HugePages;
     use crate::value::{Deadline, NewValue, Number};
 
@@ -281,12 +282,17 @@ mod tests {
     #[cfg_attr(slab_passthrough, ignore)]
     fn memory_follows_the_data_down() {
         const KEYS: u64 = 60_000;
-        let keyspace = Keyspace::new(Options {
+        let options = Options {
             num_shards: 8,
             workers_max: 1,
             seed: 9,
             huge_pages: HugePages::No,
-        });
+        };
+        let of_all = PrefixRule {
+            start: vec![0],
+            ..PrefixRule::default()
+        };
+        let keyspace = Keyspace::with_prefixes(options, vec![of_all]);
         let mut worker = keyspace.worker();
         (0..KEYS).for_each(|number| set(&mut worker, number));
         let mut left: BTreeSet<u64> = (0..KEYS).collect();
@@ -319,6 +325,12 @@ mod tests {
         assert_eq!(keyspace.keys(0), left.len() as u64);
         assert!(left.iter().all(|number| is_right(&mut worker, *number)));
         let bytes = keyspace.used_bytes();
+        let of_prefix = &keyspace.prefix_stats()[0];
+        assert_eq!(
+            (of_prefix.keys, of_prefix.bytes),
+            (keyspace.keys(0), bytes),
+            "what is moved is counted once"
+        );
         assert!(left.iter().all(|number| remove(&mut worker, *number)));
         assert!(bytes > 0 && keyspace.used_bytes() == 0);
     }

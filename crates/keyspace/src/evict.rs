@@ -1,18 +1,19 @@
 //! Eviction: workers take out keys as they write, in proportion to what they write, and help when there is much to do.
 
+mod prefix;
+mod s3;
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::access::Locked;
 use crate::budget::Eviction;
 use crate::entry::EntryRef;
 use crate::hash::spread;
-use crate::keyspace::Worker;
+use crate::keyspace::{Keyspace, Worker};
 use crate::limits::DATABASES;
 use crate::policy::Order;
 use crate::policy::bits::Touch;
 use crate::policy::sampled::{Candidate, Pool};
-
-mod s3;
 
 /// Random shards that are looked at before the next ones in order are.
 const RANDOM_SHARDS: usize = 32;
@@ -37,6 +38,7 @@ pub(crate) struct Evictor {
     generation: u32,
     random: u64,
     evicted_since_tick: u64,
+    prefixes: prefix::Evictors,
 }
 
 /// What came of looking for a key to evict.
@@ -66,6 +68,14 @@ impl Worker {
     /// much, but at most about `keys_max`. Between groups.
     #[inline]
     pub fn make_room(&mut self, now_ms: u64, keys_max: usize) -> MadeRoom {
+        if self.keyspace.prefixes.is_some() {
+            return self.make_room_with_prefixes(now_ms, keys_max);
+        }
+        self.make_room_in_all(now_ms, keys_max)
+    }
+
+    #[inline]
+    fn make_room_in_all(&mut self, now_ms: u64, keys_max: usize) -> MadeRoom {
         let counters = &self.keyspace.counters[self.id];
         let budget = &self.keyspace.budget;
         if !budget.has_limit() {
@@ -169,7 +179,7 @@ impl Worker {
             if deadlines {
                 self.keyspace.deadlines(database)
             } else {
-                self.keyspace.keys(database)
+                self.keyspace.keys_to_evict(database)
             }
         };
         (0..DATABASES as u8)
@@ -183,6 +193,7 @@ impl Evictor {
     fn begin(&mut self, generation: u32, worker: usize) {
         if self.generation != generation {
             self.pool.clear();
+            self.prefixes.clear();
             self.generation = generation;
         }
         if self.random == 0 {
@@ -228,22 +239,15 @@ impl Evictor {
             touch: locked.touch_bits(),
             order,
             is_volatile: eviction.policy.is_volatile(),
+            among: Among::All(locked.keyspace(), locked.now_ms()),
         };
         if let Some(database) = self.database(databases) {
             self.sample(locked, eviction.samples, &choice, database);
         }
-        while let Some(candidate) = self.pool.take() {
-            // Those that have been used since do not go; their turn comes again.
-            let is_still_first = |entry: EntryRef<'_>| {
-                choice
-                    .score(entry)
-                    .is_some_and(|score| score >= candidate.score)
-            };
-            if locked.evict(candidate.database, candidate.hash, is_still_first) {
-                return Evicted::One;
-            }
+        match evict_first(&mut self.pool, locked, &choice) {
+            Some(_) => Evicted::One,
+            None => Evicted::Nothing,
         }
-        Evicted::Nothing
     }
 
     /// A database at random, in proportion to its keys.
@@ -263,7 +267,7 @@ impl Evictor {
     }
 
     /// Looks at some entries at a random position, and after it as far as need be.
-    fn sample(&mut self, locked: &mut Locked<'_>, samples: u32, choice: &Choice, database: u8) {
+    fn sample(&mut self, locked: &mut Locked<'_>, samples: u32, choice: &Choice<'_>, database: u8) {
         let wanted = match choice.order {
             Order::Random => 1,
             Order::Lru | Order::Lfu | Order::Ttl | Order::S3Fifo => samples,
@@ -302,26 +306,70 @@ impl Evictor {
     }
 }
 
+/// Evicts the first candidate that is still one; None when there is none.
+fn evict_first(pool: &mut Pool, locked: &mut Locked<'_>, choice: &Choice<'_>) -> Option<Candidate> {
+    while let Some(candidate) = pool.take() {
+        // Those that have been used since do not go; their turn comes again.
+        let is_still_first = |entry: EntryRef<'_>| {
+            choice
+                .score(entry)
+                .is_some_and(|score| score >= candidate.score)
+        };
+        if locked.evict(candidate.database, candidate.hash, is_still_first) {
+            return Some(candidate);
+        }
+    }
+    None
+}
+
 /// Which entries may go, and when.
-struct Choice {
+struct Choice<'k> {
     touch: Touch,
     order: Order,
     is_volatile: bool,
+    among: Among<'k>,
 }
 
-impl Choice {
+/// The entries that are compared.
+#[derive(Clone, Copy)]
+enum Among<'k> {
+    /// Those of the whole keyspace, now in milliseconds.
+    All(&'k Keyspace, u64),
+    /// Those of one prefix.
+    Prefix,
+}
+
+impl Choice<'_> {
+    /// The policy bits as this policy reads them; None when the entry's prefix keeps it.
+    fn bits(&self, entry: EntryRef<'_>) -> Option<u32> {
+        match self.among {
+            Among::All(keyspace, now_ms) => match &keyspace.prefixes {
+                None => Some(entry.policy()),
+                Some(prefixes) => prefixes.bits_for_all(keyspace, entry, &self.touch, now_ms),
+            },
+            Among::Prefix => Some(entry.policy()),
+        }
+    }
+
+    fn age(&self, bits: u32) -> u64 {
+        u64::from(u32::MAX - self.touch.last_tick(bits))
+    }
+
     /// The higher, the sooner it goes; None when it may not go.
     fn score(&self, entry: EntryRef<'_>) -> Option<u64> {
         let deadline_ms = entry.deadline_ms();
         if self.is_volatile && deadline_ms.is_none() {
             return None;
         }
+        let bits = self.bits(entry)?;
         Some(match self.order {
             // Before the first tick, time was already long.
-            Order::Lru => u64::from(u32::MAX - self.touch.last_tick(entry.policy())),
-            Order::Lfu => u64::from(u8::MAX) - u64::from(self.touch.counter(entry.policy())),
+            Order::Lru | Order::S3Fifo => self.age(bits),
+            // Adaptive S3 keeps no frequencies.
+            Order::Lfu if self.touch.has_places() => self.age(bits),
+            Order::Lfu => u64::from(u8::MAX) - u64::from(self.touch.counter(bits)),
             Order::Ttl => u64::MAX - deadline_ms.unwrap_or(u64::MAX),
-            Order::Random | Order::S3Fifo => 0,
+            Order::Random => 0,
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
 use crate::policy::s3::AdaptiveS3;
 use crate::policy::s3::shadows::Shadows;
+use crate::prefix::{PrefixRule, PrefixStats, Prefixes};
 use crate::quiescence::Quiescence;
 use crate::samples::{Buffer, Samples};
 use crate::slab::{HugePages, SlabStats, Slabs};
@@ -57,6 +58,7 @@ pub struct Keyspace {
     pub(crate) samples: Samples,
     pub(crate) hot_keys: HotKeys,
     pub(crate) big_keys: BigKeys,
+    pub(crate) prefixes: Option<Arc<Prefixes>>,
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
 }
@@ -67,6 +69,16 @@ impl Keyspace {
     /// # Panics
     /// When the options are out of their limits.
     pub fn new(options: Options) -> Arc<Self> {
+        Self::with_prefixes(options, Vec::new())
+    }
+
+    /// Makes an empty keyspace that has rules for prefixes of keys.
+    ///
+    /// # Panics
+    /// When the options are out of their limits, or there are more than [`crate::limits::PREFIXES_MAX`] prefixes, an empty one, or two
+    /// that are the same.
+    pub fn with_prefixes(options: Options, rules: Vec<PrefixRule>) -> Arc<Self> {
+        let prefixes = Prefixes::new(rules);
         let Options {
             num_shards,
             workers_max,
@@ -89,7 +101,10 @@ impl Keyspace {
             slabs,
             huge_pages,
             background: Arc::default(),
-            counters: (0..workers_max).map(|_| Counters::default()).collect(),
+            counters: (0..workers_max)
+                .map(|_| Counters::new(prefixes.as_ref()))
+                .collect(),
+            prefixes,
             watches: Watches::new(),
             budget: Budget::new(),
             s3: AdaptiveS3::default(),
@@ -162,6 +177,18 @@ impl Keyspace {
         }
     }
 
+    /// The numbers of all prefixes, in the order of their rules.
+    pub fn prefix_stats(&self) -> Vec<PrefixStats> {
+        let stats = |prefixes: &Arc<Prefixes>| prefixes.stats(&self.counters);
+        self.prefixes.as_ref().map_or_else(Vec::new, stats)
+    }
+
+    /// Memory of the indexes of prefixes that have a limit, in bytes.
+    pub fn prefix_index_bytes(&self) -> u64 {
+        let prefixes = self.prefixes.as_ref();
+        prefixes.map_or(0, |prefixes| prefixes.index_bytes())
+    }
+
     /// Starts the counts of hits, misses and expired keys anew.
     pub fn reset_stats(&self) {
         self.counters.iter().for_each(Counters::reset);
@@ -225,6 +252,13 @@ impl Keyspace {
         sum_database(&self.counters, usize::from(database)).0
     }
 
+    /// Keys in one database that are of no prefix that keeps them.
+    pub(crate) fn keys_to_evict(&self, database: u8) -> u64 {
+        let kept = |prefixes: &Arc<Prefixes>| prefixes.kept_keys(&self.counters, database);
+        let kept = self.prefixes.as_ref().map_or(0, kept);
+        self.keys(database).saturating_sub(kept)
+    }
+
     /// Keys that have a deadline, in one database.
     pub fn deadlines(&self, database: u8) -> u64 {
         sum_database(&self.counters, usize::from(database)).1
@@ -237,8 +271,21 @@ impl Keyspace {
         room_bytes.saturating_sub_unsigned(self.background.waiting_bytes())
     }
 
+    /// As [`Keyspace::room_bytes`], but none while a prefix is at its limit, so that writes look whether it is theirs.
+    #[inline]
+    pub(crate) fn room_bytes_of_all(&self) -> i64 {
+        match &self.prefixes {
+            Some(prefixes) if prefixes.some_is_full() => i64::MIN,
+            _ => self.room_bytes(),
+        }
+    }
+
     /// Whether a write waits for memory or is refused.
-    pub(crate) fn when_full(&self) -> Room {
+    #[cold]
+    pub(crate) fn when_short(&self, unreported: i64) -> Room {
+        if self.prefixes.is_some() && unreported <= self.room_bytes() {
+            return Room::ByPrefix;
+        }
         if self.background.waiting_bytes() > 0 {
             Room::Soon
         } else {

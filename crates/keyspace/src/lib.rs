@@ -22,6 +22,7 @@
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
 //! | `deadline` | the word that has an entry's deadline |
 //! | `expiry` | the index of deadlines, and active expiry |
+//! | `prefix` | prefixes of keys: counts, limits and lifetimes of their own |
 //! | `samples` | what happens to a sample of the keys, and who is told of it |
 //! | `stats` | counters |
 //! | `hot_keys` | the keys that most commands name, from samples |
@@ -47,6 +48,7 @@ mod memory;
 mod models;
 mod policy;
 mod prefetch;
+mod prefix;
 mod quiescence;
 mod read;
 mod samples;
@@ -70,6 +72,7 @@ pub use expiry::lag::ExpiryLag;
 pub use hot_keys::HotKey;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use policy::{EvictionPolicy, Order};
+pub use prefix::{PrefixRule, PrefixStats};
 pub use read::NeedsLock;
 pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
@@ -82,6 +85,8 @@ pub use whole::{Free, ScanCursor};
 pub mod limits {
     /// Databases, as Redis's default; `SELECT` takes 0 to one less.
     pub const DATABASES: usize = 16;
+    /// The most prefixes that can be counted apart.
+    pub const PREFIXES_MAX: usize = 64;
     /// The most shards that a keyspace can have.
     pub const SHARDS_MAX: usize = 65_536;
     /// The most threads that can be [`crate::Worker`]s at one time.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::background::{Background, Waste};
+use crate::prefix::index::Record;
 use crate::quiescence::{Garbage, Quiescence};
 use crate::slab::{Magazines, Slabs};
 
@@ -10,6 +11,8 @@ use crate::slab::{Magazines, Slabs};
 pub(crate) struct Memory {
     pub magazines: Magazines,
     pub garbage: Garbage,
+    /// Keys of prefixes with a limit that have come and are in no index yet.
+    pub new_in_prefixes: Vec<(u8, Record)>,
     background: Arc<Background>,
 }
 
@@ -18,6 +21,7 @@ impl Memory {
         Self {
             magazines: Magazines::new(slabs),
             garbage: Garbage::default(),
+            new_in_prefixes: Vec::new(),
             background,
         }
     }

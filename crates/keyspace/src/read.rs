@@ -68,13 +68,8 @@ impl<'w> Group<'w> {
         }
         for (key, entry) in keys.zip(&entries) {
             match entry {
-                None => core.count_miss(key),
-                Some(entry) => {
-                    core.count_hit(key, entry);
-                    if touches {
-                        core.use_entry(entry);
-                    }
-                }
+                None => core.miss(key),
+                Some(entry) => core.hit(key, entry, touches),
             }
         }
         Ok(entries)
@@ -92,16 +87,13 @@ impl<'w> Group<'w> {
         // SAFETY: the worker is pinned for as long as the group lives, which the result borrows.
         let found = unsafe { table.read(key.hash, key.bytes, core.keyspace.shard_bits) };
         let Some(entry) = found.map_err(|_| NeedsLock)? else {
-            core.count_miss(key);
+            core.miss(key);
             return Ok(None);
         };
         if entry.is_large() || entry.has_expired(table.time_ms(core.now_ms)) {
             return Err(NeedsLock);
         }
-        core.count_hit(key, &entry);
-        if touches {
-            core.use_entry(&entry);
-        }
+        core.hit(key, &entry, touches);
         Ok(Some(entry))
     }
 }

@@ -1,11 +1,14 @@
 //! Counters of the keyspace: one set per worker, on its own cache lines, summed when somebody asks.
 
 use std::array::from_fn;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::expiry::lag::{ExpiryLag, LagCounts};
 use crate::hot_keys::Interval;
 use crate::limits::DATABASES;
+use crate::prefix::Prefixes;
+use crate::prefix::counts::PrefixCounts;
 
 /// What one worker has counted. Only that worker writes, except while one worker has the whole keyspace to itself.
 #[repr(align(128))]
@@ -23,6 +26,10 @@ pub(crate) struct Counters {
     table_bytes: [AtomicI64; DATABASES],
     /// What of `bytes` the budget has not been told yet.
     pub unreported_bytes: AtomicI64,
+    /// How many of those there may be, as of the beginning of the worker's group.
+    pub room_bytes: AtomicI64,
+    /// What is counted of prefixes, if there are any.
+    prefixes: Option<Box<PrefixCounts>>,
     /// Free objects that the worker keeps, as of its last [`crate::Worker::collect`].
     pub kept_bytes: AtomicU64,
     pub interval: Interval,
@@ -43,6 +50,14 @@ impl Counter {
         self.0.store(self.0.load(Relaxed) + 1, Relaxed);
     }
 
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    pub fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+
     /// A number that has nothing to do with the next one (the finalizer of SplitMix64).
     pub fn scrambled(&self) -> u64 {
         let mut number = self.0.load(Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -53,6 +68,21 @@ impl Counter {
 }
 
 impl Counters {
+    /// The counters of a worker of a keyspace that has these prefixes.
+    pub fn new(prefixes: Option<&Arc<Prefixes>>) -> Self {
+        let counts = |prefixes| Box::new(PrefixCounts::new(Arc::clone(prefixes)));
+        Self {
+            prefixes: prefixes.map(counts),
+            ..Self::default()
+        }
+    }
+
+    /// What is counted of prefixes, if there are any.
+    #[inline]
+    pub fn prefixes(&self) -> Option<&PrefixCounts> {
+        self.prefixes.as_deref()
+    }
+
     #[inline]
     pub fn add_keys(&self, database: usize, by: i64) {
         let counter = &self.keys[database];
@@ -125,7 +155,10 @@ impl Counters {
     /// Starts the statistics anew (CONFIG RESETSTAT).
     pub fn reset(&self) {
         for counter in [&self.hits, &self.misses, &self.expired, &self.evicted] {
-            counter.0.store(0, Relaxed);
+            counter.reset();
+        }
+        if let Some(prefixes) = &self.prefixes {
+            prefixes.reset();
         }
         self.lag.reset();
     }

@@ -52,6 +52,7 @@ use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
 use crate::memory::Memory;
 use crate::prefetch::prefetch_line;
+use crate::prefix::index::Record;
 use crate::shared::StringMut;
 use crate::slab::{Magazines, Slabs};
 use crate::stats::Counters;
@@ -391,7 +392,7 @@ impl<'t> Found<'t> {
         self.entry
     }
 
-    /// The hash of its key.
+    /// The key's hash.
     pub fn hash(&self) -> u64 {
         self.hash
     }
@@ -496,13 +497,26 @@ impl<'t> Held<'t> {
     ) -> bool {
         let before = found.entry.memory_bytes();
         let is_done = found.entry.change_large_in_place(change);
-        self.count_size(found.hash, found.entry, before, found.entry.memory_bytes());
+        let after = found.entry.memory_bytes();
+        self.count_size(found.hash, found.entry, before, after);
+        self.counters
+            .entry_changed(self.database, found.entry, after - before);
         is_done
     }
 
     /// Finds the key of a hash.
     pub fn find_hash(&self, hash: u64) -> Option<Found<'t>> {
         self.find_where(hash, |entry| self.keyspace.hasher.hash(entry.key()) == hash)
+    }
+
+    /// Finds the key of a record.
+    pub fn find_record(&self, record: Record) -> Option<Found<'t>> {
+        let mut hash = 0;
+        let found = self.find_where(record.position(), |entry| {
+            hash = self.keyspace.hasher.hash(entry.key());
+            record.is_of(hash)
+        })?;
+        Some(Found { hash, ..found })
     }
 
     /// Puts `entry` into the place of the one that was found, which is retired.
@@ -512,7 +526,10 @@ impl<'t> Held<'t> {
         let new = unsafe { entry.as_ref() };
         if !new.is_as_large_as(&found.entry) {
             let old_bytes = found.entry.memory_bytes();
-            self.count_size(found.hash, new, old_bytes, new.memory_bytes());
+            let new_bytes = new.memory_bytes();
+            self.count_size(found.hash, new, old_bytes, new_bytes);
+            self.counters
+                .entry_changed(self.database, new, new_bytes - old_bytes);
         }
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
@@ -547,6 +564,7 @@ impl<'t> Held<'t> {
         // SAFETY: it is in its slot, under the lock.
         let new = unsafe { entry.as_ref() };
         self.count_size(hash, new, 0, new.memory_bytes());
+        self.counters.entry_came(self.database, hash, new, memory);
         self.deadline_came(hash, None, entry, memory);
     }
 
@@ -560,6 +578,7 @@ impl<'t> Held<'t> {
             entry,
         } = found;
         self.count_size(hash, entry, entry.memory_bytes(), 0);
+        self.counters.entry_went(self.database, entry);
         let begun = self.table.begin_change();
         let was_full = buckets.buckets[bucket].is_full();
         buckets.buckets[bucket].take(slot);

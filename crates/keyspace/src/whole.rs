@@ -6,6 +6,7 @@ use crate::background::Waste;
 use crate::entry::EntryRef;
 use crate::hash::spread;
 use crate::limits::DATABASES;
+use crate::prefix::counts::recount;
 use crate::table::CURSOR_BITS;
 
 /// Empty tables and homes that one SCAN call may pass without an entry.
@@ -192,6 +193,7 @@ impl Locked<'_> {
             databases.contains(&key.database) && self.peek(key.as_key()).is_some()
         });
         keyspace.s3.forget_databases(databases.clone());
+        let prefixes = keyspace.prefixes.as_deref();
         for database in databases.map(usize::from) {
             let has_keys = keyspace
                 .counters
@@ -206,6 +208,9 @@ impl Locked<'_> {
             for counters in &keyspace.counters {
                 bytes += counters.bytes(database);
                 counters.clear_database(database);
+                if let Some(prefixes) = counters.prefixes() {
+                    prefixes.clear_database(database as u8);
+                }
             }
             keyspace.budget.forget(bytes);
             match free {
@@ -214,6 +219,9 @@ impl Locked<'_> {
                     .background
                     .free(Waste::Tables(old), bytes.max(0).cast_unsigned()),
             }
+        }
+        if let Some(prefixes) = prefixes {
+            recount(prefixes, &keyspace.counters);
         }
     }
 
@@ -241,6 +249,9 @@ impl Locked<'_> {
         keyspace.databases.swap(first.into(), second.into());
         keyspace.s3.forget_databases([first, second].into_iter());
         keyspace.big_keys.swap_databases(first, second);
+        if let Some(prefixes) = &keyspace.prefixes {
+            prefixes.swap_databases(first, second);
+        }
         keyspace
             .counters
             .iter()

@@ -235,7 +235,9 @@ impl Search<'_> {
     fn leave_queue(&self, locked: &mut Locked<'_>, hash: u64) -> bool {
         locked.evict(self.database, hash, |entry| {
             let place = Place::of(entry.policy());
-            let stays = !place.is_queued || place.count > 0 || !self.may_go(entry);
+            let stays = !place.is_queued
+                || place.count > 0
+                || !may_go(self.keyspace, self.is_volatile, entry);
             if place.is_queued && stays {
                 entry.set_policy(|bits| promoted(bits, Some(0)));
             }
@@ -259,7 +261,7 @@ impl Search<'_> {
             };
             return None;
         }
-        let (is_volatile, passed) = (self.is_volatile, &mut self.passed);
+        let (keyspace, is_volatile, passed) = (self.keyspace, self.is_volatile, &mut self.passed);
         let mut looked = 0;
         locked.evict_at_hand(self.database, hand, |entry| {
             looked += 1;
@@ -268,7 +270,7 @@ impl Search<'_> {
             }
             let place = Place::of(entry.policy());
             let is_main = !(place.is_queued && has_queue);
-            if !is_main || is_volatile && entry.deadline_ms().is_none() {
+            if !is_main || !may_go(keyspace, is_volatile, entry) {
                 return Look::Pass;
             }
             if place.count == 0 || *passed >= PASSED_MAX {
@@ -280,10 +282,12 @@ impl Search<'_> {
             Look::Pass
         })
     }
+}
 
-    fn may_go(&self, entry: EntryRef<'_>) -> bool {
-        !self.is_volatile || entry.deadline_ms().is_some()
-    }
+fn may_go(keyspace: &Keyspace, is_volatile: bool, entry: EntryRef<'_>) -> bool {
+    let prefixes = keyspace.prefixes.as_ref();
+    (!is_volatile || entry.deadline_ms().is_some())
+        && prefixes.is_none_or(|prefixes| prefixes.may_go(entry))
 }
 
 /// The bits of an entry of main, with this count or the one that it has.

@@ -86,6 +86,12 @@ impl Touch {
         }
     }
 
+    /// The same for entries whose bits have this use.
+    #[inline]
+    pub fn used_for(self, used_for: Use) -> Self {
+        Self { used_for, ..self }
+    }
+
     /// The bits of a new key.
     #[inline]
     pub fn at_first(&self) -> u32 {
@@ -151,22 +157,29 @@ impl Touch {
 
     /// The counter of a frequency as it is by now.
     pub fn counter(&self, bits: u32) -> u32 {
-        let minutes = self.minutes.wrapping_sub(bits >> COUNTER_BITS) & MINUTES_MASK;
+        let minutes = (self.idle_minutes_ms(bits) / MS_PER_MINUTE) as u32;
         let periods = minutes
             .checked_div(self.frequency.decay_minutes)
             .unwrap_or(0);
         (bits & COUNTER_MASK).saturating_sub(periods)
     }
 
+    /// How long ago bits that are a frequency were last changed, in milliseconds.
+    pub fn idle_minutes_ms(&self, bits: u32) -> u64 {
+        let minutes = self.minutes.wrapping_sub(bits >> COUNTER_BITS) & MINUTES_MASK;
+        u64::from(minutes) * MS_PER_MINUTE
+    }
+
+    /// The frequency of a key that was used once at that time, in milliseconds of the Unix epoch.
+    pub fn seldom_used(&self, used_ms: u64) -> u32 {
+        let minutes = (used_ms / MS_PER_MINUTE) as u32 & MINUTES_MASK;
+        minutes << COUNTER_BITS | COUNTER_AT_FIRST
+    }
+
     /// The tick of the last access, which orders entries of any age.
     #[inline]
     pub fn last_tick(&self, bits: u32) -> u32 {
         self.ticks_since_start.wrapping_sub(self.idle_ticks(bits))
-    }
-
-    /// Milliseconds since the minute in which a frequency was last looked at.
-    pub fn idle_minutes_ms(&self, bits: u32) -> u64 {
-        u64::from(self.minutes.wrapping_sub(bits >> COUNTER_BITS) & MINUTES_MASK) * MS_PER_MINUTE
     }
 
     /// Ticks since the last access.

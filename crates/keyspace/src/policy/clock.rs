@@ -65,6 +65,16 @@ impl AccessClock {
         self.next_ms.store(now_ms + TICK_MS, Relaxed);
     }
 
+    /// The tick at a time that has passed, modulo 2^24.
+    pub fn tick_at(&self, ms: u64) -> u32 {
+        let history = self.history.lock();
+        let after = history.partition_point(|(_, began_ms)| *began_ms <= ms);
+        let tick = history
+            .get(after.saturating_sub(1))
+            .map_or(0, |(tick, _)| *tick);
+        tick as u32 & TICK_MASK
+    }
+
     /// Milliseconds since the tick that was so many ticks ago began.
     pub fn since_ms(&self, ticks: u32, now_ms: u64) -> u64 {
         let wanted = self.tick.load(Relaxed).saturating_sub(ticks.into());

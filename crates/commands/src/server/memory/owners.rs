@@ -32,6 +32,7 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("entries", databases(|database| database.bytes)),
         ("tables", databases(|database| database.table_bytes)),
         ("deadlines", databases(|database| database.index_bytes)),
+        ("prefixes", keyspace.prefix_index_bytes()),
         ("clients", usage.clients),
         ("waiting-to-be-freed", keyspace.waiting_bytes()),
         ("kept-by-workers", keyspace.kept_bytes()),

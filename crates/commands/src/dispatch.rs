@@ -11,6 +11,7 @@ use crate::context::{Context, Hashed};
 use crate::error::{CommandError, until_zero};
 use crate::limits::QUEUED_BYTES_MAX;
 use crate::registry::{Registered, registry};
+use crate::room;
 use crate::session::{Queued, Replies, Session, Transaction};
 use crate::shared::Shared;
 use crate::stats::{CommandStats, WorkerStats};
@@ -221,6 +222,14 @@ impl Dispatcher<'_> {
         match group.room() {
             Room::Enough => {}
             _ if !is_queued && !has_flag(session, registered, flag::DENYOOM) => {}
+            Room::ByPrefix => match room::of_keys(group, session, registered, request.args) {
+                Room::Enough | Room::ByPrefix => {}
+                Room::None => {
+                    return self.reject(session, request, &CommandError::OUT_OF_MEMORY, out);
+                }
+                Room::Soon if is_queued => {}
+                Room::Soon => return Flow::Busy,
+            },
             Room::None => return self.reject(session, request, &CommandError::OUT_OF_MEMORY, out),
             Room::Soon if is_queued => {}
             Room::Soon => return Flow::Busy,

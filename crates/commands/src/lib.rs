@@ -33,6 +33,7 @@ mod keys;
 pub mod limits;
 mod parse;
 pub mod registry;
+mod room;
 mod server;
 pub mod session;
 pub mod shared;

@@ -297,11 +297,13 @@ impl Evictor {
                 });
                 offered < wanted
             });
-            is_second_half |= next <= position;
+            // The start may lie in the last segment of all, behind which there is only the first one.
+            let is_end = next <= position;
             position = next;
-            if offered >= wanted || is_second_half && position >= start {
+            if offered >= wanted || is_second_half && (is_end || position >= start) {
                 return;
             }
+            is_second_half |= is_end;
         }
     }
 }

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use keyspace::{Eviction, EvictionPolicy as Policy, Limit, Order};
+use keyspace::{Eviction, EvictionPolicy as Policy, Limit, Order, PrefixRule};
 use tracing::warn;
 
-use crate::config::{EvictionPolicy, MemoryLimits};
+use crate::config::{EvictionPolicy, MemoryLimits, PrefixSettings};
 use crate::memory;
 use crate::process::{Process, ShutdownStage};
 
@@ -174,6 +174,18 @@ fn warn_if_small(max_memory: u64) {
             resident, "memory.max_memory leaves less than 8 MB for data"
         );
     }
+}
+
+/// The rules of the keyspace for these prefixes.
+pub fn prefix_rules(prefixes: &[PrefixSettings]) -> Vec<PrefixRule> {
+    let rule = |prefix: &PrefixSettings| PrefixRule {
+        start: prefix.start.clone().into_bytes(),
+        bytes_max: prefix.max_memory_bytes,
+        policy: prefix.policy.map(policy),
+        default_ttl_ms: prefix.default_ttl.map(|seconds| seconds * 1000),
+        ttl_ms_max: prefix.max_ttl.map(|seconds| seconds * 1000),
+    };
+    prefixes.iter().map(rule).collect()
 }
 
 fn policy(setting: EvictionPolicy) -> Policy {

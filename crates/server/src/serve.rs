@@ -41,12 +41,13 @@ pub fn serve(config: &Arc<Config>) -> io::Result<()> {
     let connections_possible = raise_descriptor_limit(&settings, workers);
     let listeners = listen(&settings)?;
     let backend = choose_backend(settings.server.io_backend)?;
-    let keyspace = Keyspace::new(keyspace::Options {
+    let options = keyspace::Options {
         num_shards: settings.server.num_shards,
         workers_max: workers,
         seed: u64::from_ne_bytes(random_bytes()?),
         huge_pages: memory::huge_pages(),
-    });
+    };
+    let keyspace = Keyspace::with_prefixes(options, limit::prefix_rules(config.prefixes()));
     let start = Start {
         workers,
         connections_possible,

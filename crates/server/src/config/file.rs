@@ -4,10 +4,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml_edit::{Document, Item, Key, TableLike};
+use toml_edit::{Document, InlineTable, Item, Key, TableLike};
 
 use super::layers::Layers;
 use super::nearest::nearest;
+use super::prefixes::{self, PREFIX_ROWS, PrefixSettings};
 use super::source::Source;
 use super::table::{ROWS, SECTIONS};
 
@@ -45,7 +46,9 @@ impl Reader<'_> {
         for (key, item) in entries(document.as_table()) {
             let source = self.source(key.span());
             let section = key.get();
-            if !SECTIONS.iter().any(|(known, _)| *known == section) {
+            if section == prefixes::TABLES {
+                self.read_prefixes(layers, item, &source);
+            } else if !SECTIONS.iter().any(|(known, _)| *known == section) {
                 layers.fault(&source, &unknown_section(section));
             } else if let Some(table) = item.as_table_like() {
                 self.read_section(layers, section, table);
@@ -67,6 +70,45 @@ impl Reader<'_> {
                 None => layers.fault(&source, &unknown_key(section, key.get())),
             }
         }
+    }
+
+    fn read_prefixes(&self, layers: &mut Layers, item: &Item, source: &Source) {
+        let array = item.as_array().map(|array| {
+            let tables = array
+                .iter()
+                .map(|value| Some((value.as_inline_table()?, value.span())));
+            tables.collect::<Option<Vec<(&InlineTable, Option<Range<usize>>)>>>()
+        });
+        if let Some(tables) = item.as_array_of_tables() {
+            for table in tables {
+                self.read_prefix(layers, table, self.source(table.span()));
+            }
+        } else if let Some(Some(tables)) = array {
+            for (table, span) in tables {
+                self.read_prefix(layers, table, self.source(span));
+            }
+        } else {
+            layers.fault(source, "[[prefix]] is an array of tables");
+        }
+    }
+
+    fn read_prefix(&self, layers: &mut Layers, table: &dyn TableLike, source: Source) {
+        let mut prefix = PrefixSettings {
+            source: Some(source),
+            ..PrefixSettings::default()
+        };
+        for (key, item) in entries(table) {
+            let source = self.source(key.span());
+            let Some(row) = PREFIX_ROWS.iter().find(|row| row.name == key.get()) else {
+                layers.fault(&source, &prefixes::unknown_key(key.get()));
+                continue;
+            };
+            match row.kind.from_toml(item) {
+                Ok(value) => prefix.set(row.name, &value),
+                Err(fault) => layers.fault(&source, &format!("prefix.{} {fault}", row.name)),
+            }
+        }
+        layers.prefixes.push(prefix);
     }
 
     fn source(&self, span: Option<Range<usize>>) -> Source {
@@ -96,6 +138,9 @@ fn line_at(text: &str, offset: usize) -> usize {
 fn unknown_section(section: &str) -> String {
     if let Some(row) = ROWS.iter().find(|row| row.name == section) {
         return format!("'{section}' must stand in section [{}]", row.section);
+    }
+    if nearest(section, [prefixes::TABLES]).is_some() {
+        return format!("unknown section or key '{section}'; did you mean [[prefix]]?");
     }
     let known = SECTIONS.iter().map(|(name, _)| *name);
     let text = format!("unknown section or key '{section}'");

@@ -7,7 +7,9 @@ use std::path::Path;
 use super::arguments::OWN_FLAGS;
 use super::declare::Row;
 use super::layers::Layers;
+use super::prefixes::{PREFIX_ROWS, PrefixSettings};
 use super::table::{CONSTANTS, ROWS, SECTIONS};
+use super::value::Value;
 
 /// The width of the lines of `--help`.
 const HELP_COLUMNS: usize = 100;
@@ -71,6 +73,10 @@ pub fn effective(layers: &Layers, path: Option<&Path>) -> String {
             format_args!("{setting:COMMENT_COLUMN$} # {source}"),
         );
     }
+    layers
+        .prefixes
+        .iter()
+        .for_each(|prefix| push_prefix(&mut text, prefix));
     text
 }
 
@@ -89,6 +95,14 @@ pub fn documentation() -> String {
             );
             document_row(&mut text, row);
         }
+    }
+    text.push_str(PREFIXES_INTRODUCTION);
+    for row in PREFIX_ROWS {
+        let (name, kind) = (row.name, row.kind.describe());
+        push(
+            &mut text,
+            format_args!("| `{name}` | {kind} | {} |", row.text),
+        );
     }
     text.push_str(CONSTANTS_INTRODUCTION);
     for constant in CONSTANTS {
@@ -127,6 +141,17 @@ powers of 1000.
 
 A `REDIS_PORT` (or another variable of a port) that begins with `tcp://` is ignored with a line in
 the log: Kubernetes sets such variables for a service called redis.
+";
+
+const PREFIXES_INTRODUCTION: &str = "
+## [[prefix]]
+
+Keys that begin with certain bytes are counted apart, and may have a memory limit, an eviction policy and lifetimes of
+their own: [prefixes.md](prefixes.md). There may be up to 64 of these tables. They stand in the file only, and a change takes a
+restart: they have no flags, no environment variables and no names in `CONFIG GET` and `SET`.
+
+| key | type | what it does |
+|---|---|---|
 ";
 
 const CONSTANTS_INTRODUCTION: &str = "
@@ -169,6 +194,40 @@ fn document_row(text: &mut String, row: &Row) {
 
 fn rows_of(section: &str) -> impl Iterator<Item = &'static Row> {
     ROWS.iter().filter(move |row| row.section == section)
+}
+
+/// One table of `[[prefix]]`, as the file may have it.
+fn push_prefix(text: &mut String, prefix: &PrefixSettings) {
+    let source = prefix
+        .source
+        .as_ref()
+        .map_or(String::new(), |source| source.to_string());
+    push(
+        text,
+        format_args!("\n{:COMMENT_COLUMN$} # {source}", "[[prefix]]"),
+    );
+    let start = toml_edit::Value::from(prefix.start.as_str());
+    push(text, format_args!("match = {start}"));
+    if let Some(bytes) = prefix.max_memory_bytes {
+        push(
+            text,
+            format_args!("max_memory = {}", Value::Bytes(bytes).toml()),
+        );
+    }
+    if let Some(policy) = prefix.policy {
+        push(
+            text,
+            format_args!("eviction_policy = \"{}\"", policy.name()),
+        );
+    }
+    for (name, seconds) in [
+        ("default_ttl", prefix.default_ttl),
+        ("max_ttl", prefix.max_ttl),
+    ] {
+        if let Some(seconds) = seconds {
+            push(text, format_args!("{name} = {seconds}"));
+        }
+    }
 }
 
 /// The flags of a setting, the shortest first.

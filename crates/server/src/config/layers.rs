@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::prefixes::PrefixSettings;
 use super::source::Source;
 use super::table::ROWS;
 use super::value::{Fault, Kind, Value};
@@ -25,6 +26,8 @@ pub struct Layers {
     pub values: Vec<Value>,
     /// In the order of the rows.
     pub sources: Vec<Source>,
+    /// The prefixes of keys, as the file says.
+    pub prefixes: Vec<PrefixSettings>,
     /// What is wrong so far.
     pub errors: Vec<String>,
     /// What the log should say once it is open.
@@ -37,6 +40,7 @@ impl Layers {
         Layers {
             values: ROWS.iter().map(|row| row.default_value()).collect(),
             sources: vec![Source::Default; ROWS.len()],
+            prefixes: Vec::new(),
             errors: Vec::new(),
             notes: Vec::new(),
         }

@@ -10,7 +10,7 @@ use super::layers::{Errors, Layers};
 use super::portion::Portion;
 use super::store::Config;
 use super::table::Settings;
-use super::{environment, file, help};
+use super::{environment, file, help, prefixes};
 use crate::available_memory::AvailableMemory;
 
 /// The file that is read when no flag names one.
@@ -67,6 +67,7 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
     let path = read_file(&mut layers, &arguments, &inputs.directory);
     environment::read(&mut layers, inputs.environment);
     arguments.read(&mut layers);
+    prefixes::check(&mut layers);
     check_together(&mut layers, inputs.available_memory_bytes);
     if !layers.errors.is_empty() {
         return Err(Errors(layers.errors));
@@ -80,7 +81,8 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
             layers.sources,
             path,
             inputs.available_memory_bytes,
-        ),
+        )
+        .with_prefixes(layers.prefixes),
         notes: layers.notes,
     })
 }

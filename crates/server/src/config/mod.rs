@@ -2,6 +2,7 @@
 //!
 //! - `table`, `declare`: the settings, and the macro that makes rows and typed structs of them.
 //! - `value`, `size`, `portion`, `output_limits`: the types a setting can have, and byte sizes as people write them.
+//! - `prefixes`: the tables of `[[prefix]]`, which are no settings.
 //! - `memory_limits`: what the settings say about memory, in plain numbers.
 //! - `load`: the start: `layers` puts together what `file`, `environment` and `arguments` say;
 //!   `source` names where each value came from, `nearest` finds what a wrong name was meant to be.
@@ -21,6 +22,7 @@ mod memory_limits;
 mod nearest;
 mod output_limits;
 mod portion;
+mod prefixes;
 mod rewrite;
 mod set;
 mod size;
@@ -39,6 +41,7 @@ pub use load::{Inputs, Start, from_process, start};
 pub use memory_limits::MemoryLimits;
 pub use output_limits::{GivenLimits, LimitsFault, OutputLimit, OutputLimits};
 pub use portion::{Portion, Whole};
+pub use prefixes::PrefixSettings;
 pub use source::Source;
 pub use store::{Config, Hook, Refusal, Watch};
 pub use table::{

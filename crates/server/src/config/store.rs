@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tracing::warn;
 
+use super::prefixes::PrefixSettings;
 use super::set::ask;
 use super::source::Source;
 use super::table::Settings;
@@ -23,6 +24,8 @@ pub struct Config {
     pub(super) rewriting: Mutex<()>,
     /// The absolute path of the file that was read.
     pub(super) path: Option<PathBuf>,
+    /// The prefixes of keys. They do not change.
+    prefixes: Vec<PrefixSettings>,
     /// The settings of `state`, for everyone who only reads.
     current: Mutex<Arc<Settings>>,
     /// Counts the changes of `current`.
@@ -70,9 +73,20 @@ impl Config {
             }),
             rewriting: Mutex::new(()),
             path,
+            prefixes: Vec::new(),
             current: Mutex::new(Arc::new(settings)),
             version: AtomicU64::new(0),
         }
+    }
+
+    /// With these prefixes of keys.
+    pub(super) fn with_prefixes(self, prefixes: Vec<PrefixSettings>) -> Config {
+        Config { prefixes, ..self }
+    }
+
+    /// The prefixes of keys.
+    pub fn prefixes(&self) -> &[PrefixSettings] {
+        &self.prefixes
     }
 
     /// The current settings. A worker that asks often keeps a [`Watch`] instead.

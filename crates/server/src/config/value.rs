@@ -576,6 +576,16 @@ macro_rules! words {
             ];
         }
 
+        impl $enum {
+            /// Its word in the TOML file.
+            #[allow(dead_code, reason = "not every one is written")]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $name, )*
+                }
+            }
+        }
+
         impl $crate::config::value::FromValue for $enum {
             fn from_value(value: &$crate::config::value::Value) -> $enum {
                 match value {

@@ -125,10 +125,11 @@ mod tests {
     #[test]
     fn sections_are_chosen_by_name() {
         const ALL: &str = "# Server # Clients # Memory # Persistence # Stats # Replication # CPU # Modules \
-            # Commandstats # Errorstats # Latencystats # Cluster # Keyspace # Workers";
+            # Commandstats # Errorstats # Latencystats # Cluster # Keyspace # Workers # Prefixes";
         let usual = ALL
             .replace("# Commandstats ", "")
-            .replace("# Latencystats ", "");
+            .replace("# Latencystats ", "")
+            .replace(" # Prefixes", "");
         let mut server = TestServer::new();
         for (request, expected) in [
             ("INFO", usual.as_str()),

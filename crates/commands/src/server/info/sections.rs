@@ -38,6 +38,7 @@ pub const SECTIONS: &[Section] = &[
     usual("Cluster", cluster),
     usual("Keyspace", keyspace),
     usual("Workers", workers),
+    special("Prefixes", prefixes),
 ];
 
 const fn usual(title: &'static str, write: fn(&mut Report<'_>)) -> Section {
@@ -377,6 +378,37 @@ fn workers(report: &mut Report<'_>) {
             ),
         );
     }
+}
+
+/// The numbers of configured prefixes of keys.
+fn prefixes(report: &mut Report<'_>) {
+    let stats = report.shared.keyspace.prefix_stats();
+    for (number, of) in stats.iter().enumerate() {
+        let (start, cap) = (plain(&of.start), of.bytes_max.unwrap_or(0));
+        let (keys, bytes, evicted) = (of.keys, of.bytes, of.evicted);
+        let (hits, misses) = (of.hits, of.misses);
+        report.field(
+            format_args!("prefix{number}"),
+            format_args!(
+                "match={start},keys={keys},bytes={bytes},hits={hits},misses={misses},\
+                 evicted={evicted},cap={cap}"
+            ),
+        );
+    }
+    report.field(
+        "prefix_index_bytes",
+        report.shared.keyspace.prefix_index_bytes(),
+    );
+}
+
+/// Bytes in a form that breaks no line and no field: others are written as `\x2c`.
+fn plain(bytes: &[u8]) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b",=\\".contains(&byte);
+    let shown = bytes.iter().map(|byte| match is_plain(*byte) {
+        true => char::from(*byte).to_string(),
+        false => format!("\\x{byte:02x}"),
+    });
+    shown.collect()
 }
 
 fn cluster(report: &mut Report<'_>) {

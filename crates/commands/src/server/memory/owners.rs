@@ -37,6 +37,7 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("tables", databases(|database| database.table_bytes)),
         ("deadlines", databases(|database| database.index_bytes)),
         ("policy", keyspace.policy_bytes()),
+        ("prefixes", keyspace.prefix_index_bytes()),
         ("clients", usage.clients),
         (
             "receive-buffers",

@@ -65,6 +65,8 @@ pub use expiry::lag::ExpiryLag;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use policy::{EvictionPolicy, Order};
 pub use read::NeedsLock;
+pub use samples::curve::CurvePoint;
+pub use samples::misses::MissReasons;
 pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
 pub use stats::{DatabaseStats, KeyspaceStats};

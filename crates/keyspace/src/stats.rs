@@ -41,6 +41,10 @@ impl Counter {
         self.0.store(self.0.load(Relaxed) + 1, Relaxed);
     }
 
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
     /// A number that has nothing to do with the next one (the finalizer of SplitMix64).
     pub fn scrambled(&self) -> u64 {
         let mut number = self.0.load(Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);

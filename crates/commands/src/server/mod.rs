@@ -5,10 +5,12 @@
 //! | `info` | INFO: its sections and fields |
 //! | `config` | CONFIG |
 //! | `command` | COMMAND: what the table of commands says |
+//! | `cache` | CACHE: what is known of how well the cache does |
 //! | `memory` | MEMORY, and what the memory is used for |
 //! | `debug` | DEBUG: what test suites need |
 //! | `process` | TIME, ROLE, SHUTDOWN, LOLWUT |
 
+mod cache;
 mod command;
 mod config;
 mod debug;
@@ -24,6 +26,7 @@ pub const COMMANDS: &[Command] = &[
     config::CONFIG,
     command::COMMAND,
     memory::MEMORY,
+    cache::CACHE,
     debug::DEBUG,
     process::TIME,
     process::ROLE,

@@ -130,6 +130,9 @@ impl Curve {
         for size in &mut self.sizes {
             size.tune(present.keys as f64, self.threshold_max);
         }
+        if self.decayed_ms == 0 {
+            self.decayed_ms = present.now_ms;
+        }
         let passed_ms = present.now_ms.saturating_sub(self.decayed_ms);
         if passed_ms >= DECAY_MS {
             self.decayed_ms = present.now_ms;
@@ -319,8 +322,10 @@ impl Size {
             return;
         }
         if self.keys.max(self.counted_keys) > KEPT_RATIO * self.keys.min(self.counted_keys) {
+            if self.counted_keys > 0.0 {
+                self.counts = Counts::default();
+            }
             self.counted_keys = self.keys;
-            self.counts = Counts::default();
         }
         let sampled = |keys: f64| (keys / self.keys * f64::from(u32::MAX)) as u32;
         let wanted = sampled(KEYS_MAX).min(threshold_max);
@@ -350,7 +355,7 @@ impl Size {
     /// a size that misses less often has its share (control variates).
     fn hit_ratio(&self) -> Option<f64> {
         let counts = &self.counts;
-        if counts.reads < 1.0 || counts.sampled_reads < 1.0 {
+        if self.keys < 1.0 || counts.reads < 1.0 || counts.sampled_reads < 1.0 {
             return None;
         }
         let mut misses = counts.simulated_misses;

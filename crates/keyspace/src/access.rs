@@ -20,6 +20,8 @@ use crate::prefix::Lifetime;
 use crate::prefix::counts::PrefixCounts;
 use crate::prefix::index::Record;
 use crate::quiescence::Exclusive;
+use crate::samples::curve::CurvePoint;
+use crate::samples::misses::MissReasons;
 use crate::samples::{Buffer, Seen, Thresholds};
 use crate::shared::{SharedBytes, StringMut};
 use crate::slab::PageSet;
@@ -651,6 +653,17 @@ impl<'g> Locked<'g> {
             drop(unbroken);
             fired
         })
+    }
+
+    /// Why reads have found nothing, as far as is known by now.
+    pub fn miss_reasons(&self) -> MissReasons {
+        let stats = self.core.keyspace.stats(self.core.now_ms);
+        self.core.observers().misses.reasons(stats.misses)
+    }
+
+    /// What the hit ratio would be with less and with more memory, from the smallest to the largest.
+    pub fn curve(&self) -> Vec<CurvePoint> {
+        self.core.observers().curve.points()
     }
 
     /// Marks an access, whatever [`Locked::set_touches`] says; false when the key is not there (TOUCH).

@@ -140,6 +140,12 @@ impl Budget {
         self.limit.load(Relaxed)
     }
 
+    /// Above what eviction takes place, if there is a limit.
+    pub fn low_bytes(&self) -> Option<u64> {
+        let low = self.low.load(Relaxed);
+        (low != u64::MAX).then_some(low)
+    }
+
     /// What accesses at this time make of an entry's policy bits.
     #[inline]
     pub fn touch(&self, now_ms: u64) -> Touch {

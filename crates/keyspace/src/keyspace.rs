@@ -170,9 +170,9 @@ impl Keyspace {
 
     /// Statistics, summed at `now_ms`. Costs a few hundred nanoseconds per worker.
     pub fn stats(&self, now_ms: u64) -> KeyspaceStats {
-        let shadows = self.samples.observers();
+        let observers = self.samples.observers();
         KeyspaceStats {
-            misses_saved_by_s3: shadows.shadows().map(Shadows::saved_misses),
+            misses_saved_by_s3: observers.shadows.as_ref().map(Shadows::saved_misses),
             ..sum(&self.counters, now_ms)
         }
     }
@@ -356,7 +356,8 @@ impl Worker {
     #[inline]
     pub fn group(&mut self, now_ms: u64) -> Group<'_> {
         if self.samples.is_due() {
-            self.samples.hand_over(&self.keyspace);
+            let counters = &self.keyspace.counters[self.id];
+            self.samples.hand_over(&self.keyspace, counters);
         }
         Group::new(&self.keyspace, self.id, &self.memory, &self.samples, now_ms)
     }
@@ -374,7 +375,8 @@ impl Worker {
     /// has not touched since the last call. Hands over what has been sampled. To be called from time to time: a group frees only when much has come
     /// together.
     pub fn collect(&mut self) {
-        self.samples.hand_over(&self.keyspace);
+        let counters = &self.keyspace.counters[self.id];
+        self.samples.hand_over(&self.keyspace, counters);
         let memory = self.memory.get_mut();
         memory.collect(&self.keyspace.quiescence, true);
         memory.magazines.give_idle_back();

@@ -74,6 +74,8 @@ pub use keyspace::{Keyspace, Options, Worker};
 pub use policy::{EvictionPolicy, Order};
 pub use prefix::{PrefixRule, PrefixStats};
 pub use read::NeedsLock;
+pub use samples::curve::CurvePoint;
+pub use samples::misses::MissReasons;
 pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
 pub use stats::{DatabaseStats, KeyspaceStats};

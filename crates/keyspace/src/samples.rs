@@ -8,24 +8,31 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `observers` | who is told, and how much is sampled |
+//! | `observers` | who is told |
+//! | `misses` | the reasons of misses |
+//! | `curve` | the live miss-ratio curve |
+//! | `miniature` | eviction policies in miniature, for the curve |
 
-pub(crate) mod observers;
+pub(crate) mod curve;
+mod miniature;
+pub(crate) mod misses;
+mod observers;
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use self::observers::Observers;
+use self::observers::{Batch, Observers};
 use crate::access::{Core, Key};
 use crate::keyspace::Keyspace;
 use crate::policy::s3::shadows::Shadows;
+use crate::stats::Counters;
 
 /// Samples that a worker hands over together.
-const BATCH: usize = 256;
+const BATCH_SAMPLES: usize = 256;
 /// Samples that wait at most, while another worker hands over its own; further ones are lost.
-const WAITING_MAX: usize = 2 * BATCH;
+const WAITING_MAX: usize = 2 * BATCH_SAMPLES;
 
 /// What has happened to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +141,7 @@ impl Samples {
     /// Has these shadows, or none.
     pub fn set_shadows(&self, shadows: Option<Shadows>) {
         let mut observers = self.observers();
-        observers.set_shadows(shadows);
+        observers.shadows = shadows;
         self.publish(observers.thresholds());
     }
 
@@ -152,13 +159,16 @@ impl Samples {
 pub(crate) struct Buffer {
     samples: RefCell<Vec<Sample>>,
     lost: Cell<u64>,
+    /// The worker's counts when it last handed over.
+    hits: Cell<u64>,
+    misses: Cell<u64>,
 }
 
 impl Buffer {
     /// Whether a batch has come together.
     #[inline]
     pub fn is_due(&mut self) -> bool {
-        self.samples.get_mut().len() >= BATCH
+        self.samples.get_mut().len() >= BATCH_SAMPLES
     }
 
     #[cold]
@@ -174,23 +184,36 @@ impl Buffer {
 
     /// Hands over what there is, unless another worker is doing so.
     #[cold]
-    pub fn hand_over(&self, keyspace: &Keyspace) {
+    pub fn hand_over(&self, keyspace: &Keyspace, counters: &Counters) {
         if let Some(mut observers) = keyspace.samples.observers.try_lock() {
-            self.give(&mut observers, keyspace);
+            self.give(&mut observers, keyspace, counters);
         }
     }
 
-    fn give(&self, observers: &mut Observers, keyspace: &Keyspace) {
+    fn give(&self, observers: &mut Observers, keyspace: &Keyspace, counters: &Counters) {
         let mut samples = self.samples.borrow_mut();
         let Some(last) = samples.last() else {
             return;
         };
         let now_ms = last.now_ms;
-        observers.observe(&samples, self.lost.take(), &keyspace.s3);
+        let batch = Batch {
+            samples: &samples,
+            lost: self.lost.take(),
+            hits: since(&self.hits, counters.hits.get()),
+            misses: since(&self.misses, counters.misses.get()),
+        };
+        if let Some(mode) = observers.observe(batch) {
+            keyspace.s3.set_mode(mode);
+        }
         samples.clear();
         observers.tune(keyspace, now_ms);
         keyspace.samples.publish(observers.thresholds());
     }
+}
+
+/// By how much a count has grown since the last time. It may have been set to zero since.
+fn since(last: &Cell<u64>, count: u64) -> u64 {
+    count.checked_sub(last.replace(count)).unwrap_or(count)
 }
 
 impl Core<'_> {
@@ -220,7 +243,8 @@ impl Core<'_> {
     /// The observers, with what this worker has sampled until now.
     pub fn observers(&self) -> MutexGuard<'_, Observers> {
         let mut observers = self.keyspace.samples.observers();
-        self.samples.give(&mut observers, self.keyspace);
+        self.samples
+            .give(&mut observers, self.keyspace, self.counters);
         observers
     }
 }

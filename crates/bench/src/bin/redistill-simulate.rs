@@ -34,6 +34,12 @@ fn simulate(options: &Options) -> Result<(), String> {
     if options.live {
         return replay(options);
     }
+    if let Some(comparison) = options.curve_comparison() {
+        for trace in options.traces()? {
+            comparison.run(&trace, &mut io::stdout())?;
+        }
+        return Ok(());
+    }
     let comparison = options.comparison();
     for trace in options.traces()? {
         comparison

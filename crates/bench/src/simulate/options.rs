@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::compare::Comparison;
+use super::curve::{CurveComparison, CurvePolicy};
 use super::generate::{GENERATORS_HELP, Generator};
 use super::live::{LiveComparison, ServerCommand};
 use super::policies::{POLICIES, Policy, help, named};
@@ -58,6 +59,11 @@ pub struct Options {
     #[arg(long)]
     pub live: bool,
 
+    /// Compare the hit ratios that the server predicts for other sizes with those measured; the present one is
+    /// --live-size [default policy: allkeys-lru].
+    #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, default_missing_value = "allkeys-lru")]
+    pub curve: Option<CurvePolicy>,
+
     /// With --live: how redis-server is started, with {port} and {bytes} in place of its port and limit.
     #[arg(
         long,
@@ -75,11 +81,11 @@ pub struct Options {
     #[arg(long, value_name = "FIELD", default_value = "used_memory")]
     pub used_field: String,
 
-    /// With --live: how much of the ids' keys redis-server holds at its limit.
+    /// With --live and --curve: how much of the ids' keys redis-server, or the present size, holds.
     #[arg(long, value_name = "SIZE", default_value = "10%")]
     pub live_size: Size,
 
-    /// With --live: keys for each id of a trace.
+    /// With --live and --curve: keys for each id of a trace.
     #[arg(long, default_value_t = 64, value_name = "KEYS", value_parser = clap::value_parser!(u32).range(1..=999))]
     pub keys_per_id: u32,
 
@@ -147,6 +153,16 @@ impl Options {
             keys_per_id: self.keys_per_id as usize,
             value_bytes: self.value_bytes,
             rate: self.rate,
+        })
+    }
+
+    /// What is to be compared with the server's curve, if it is.
+    pub fn curve_comparison(&self) -> Option<CurveComparison> {
+        Some(CurveComparison {
+            policy: self.curve?,
+            size: self.live_size,
+            keys_per_id: self.keys_per_id,
+            seed: self.seed,
         })
     }
 

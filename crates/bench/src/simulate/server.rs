@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use keyspace::{
-    Deadline, Eviction, EvictionPolicy, HugePages, Keyspace, Limit, NewValue, Options, Worker,
+    CurvePoint, Deadline, Eviction, EvictionPolicy, HugePages, Keyspace, Limit, NewValue, Options,
+    Worker,
 };
 
 use super::Cache;
@@ -47,7 +48,19 @@ impl ServerPolicy {
 
 impl Cache for ServerPolicy {
     fn access(&mut self, id: u32) -> bool {
-        let bytes = u64::from(id).to_be_bytes();
+        self.access_key(id.into())
+    }
+}
+
+impl ServerPolicy {
+    /// What the keyspace says of other sizes.
+    pub fn curve(&mut self) -> Vec<CurvePoint> {
+        self.worker.group(NOW_MS).lock_nothing().curve()
+    }
+
+    /// As [`Cache::access`], with more keys.
+    pub fn access_key(&mut self, number: u64) -> bool {
+        let bytes = number.to_be_bytes();
         let key = self.keyspace.key(0, &bytes);
         let mut group = self.worker.group(NOW_MS);
         if group.read(key, true).is_ok_and(|entry| entry.is_some()) {

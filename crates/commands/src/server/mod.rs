@@ -5,6 +5,7 @@
 //! | `info` | INFO: its sections and fields |
 //! | `config` | CONFIG |
 //! | `command` | COMMAND: what the table of commands says |
+//! | `cache` | CACHE: what is known of how well the cache does |
 //! | `memory` | MEMORY, and what the memory is used for |
 //! | `hot_keys` | HOTKEYS: what commands name most often |
 //! | `big_keys` | BIGKEYS: what takes the most memory |
@@ -12,6 +13,7 @@
 //! | `process` | TIME, ROLE, SHUTDOWN, LOLWUT |
 
 mod big_keys;
+mod cache;
 mod command;
 mod config;
 mod debug;
@@ -30,6 +32,7 @@ pub const COMMANDS: &[Command] = &[
     memory::MEMORY,
     hot_keys::HOTKEYS,
     big_keys::BIGKEYS,
+    cache::CACHE,
     debug::DEBUG,
     process::TIME,
     process::ROLE,

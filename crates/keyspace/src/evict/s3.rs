@@ -375,6 +375,8 @@ mod tests {
                 let (keyspace, mut worker) =
                     keyspace(EvictionPolicy::AllKeys(Order::S3Fifo), entries);
                 keyspace.s3.set_mode(mode);
+                // As if there were shadows already, so that nobody chooses another mode.
+                assert!(keyspace.s3.wants_shadows(entries));
                 let mut model = Miniature::new(entries as usize, mode);
                 let (mut misses, mut model_misses) = (0, 0);
                 for number in requests() {

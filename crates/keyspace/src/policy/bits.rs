@@ -233,7 +233,7 @@ mod tests {
             assert!(Place::of(bits).is_queued);
         }
         assert_eq!(at(11).idle_ticks(bits), 2);
-        assert_eq!(at(1 << 21).used(bits, never) & 0x1f_ffff, 0);
+        assert_eq!(at((1 << 21) + 20).used(bits, never) & 0x1f_ffff, 20);
     }
 
     #[test]

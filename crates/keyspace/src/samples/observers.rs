@@ -1,63 +1,103 @@
 //! Who is told of samples. One set for the whole keyspace, behind a lock that workers only try.
 
-use super::{Sample, Seen, Thresholds};
+use super::curve::{Curve, Present};
+use super::misses::Misses;
+use super::{Sample, Thresholds};
 use crate::keyspace::Keyspace;
-use crate::policy::s3::AdaptiveS3;
+use crate::limits::DATABASES;
+use crate::policy::s3::Mode;
 use crate::policy::s3::shadows::Shadows;
 
+/// What a worker hands over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batch<'s> {
+    /// In the order in which it happened there.
+    pub samples: &'s [Sample],
+    /// Samples that there was no room for.
+    pub lost: u64,
+    /// Reads that found their key, of all keys, since the last batch of this worker.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+}
+
 /// All that look at samples. Each takes those below its own threshold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Observers {
+    pub misses: Misses,
+    pub curve: Curve,
     /// Of adaptive S3, while it or LRU evicts.
-    shadows: Option<Shadows>,
-    /// Samples that were lost because buffers were full.
-    lost: u64,
+    pub shadows: Option<Shadows>,
 }
 
 impl Observers {
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            misses: Misses::new(),
+            curve: Curve::new(),
+            shadows: None,
+        }
     }
 
     /// The highest thresholds of all.
     pub fn thresholds(&self) -> Thresholds {
-        let uses = self.shadows.as_ref().map_or(0, Shadows::threshold);
-        Thresholds { uses, losses: uses }
-    }
-
-    /// Has these shadows, or none.
-    pub fn set_shadows(&mut self, shadows: Option<Shadows>) {
-        self.shadows = shadows;
-    }
-
-    /// What adaptive S3 would do better than LRU.
-    pub fn shadows(&self) -> Option<&Shadows> {
-        self.shadows.as_ref()
-    }
-
-    /// Takes over what a worker has sampled, in the order in which it happened there.
-    pub fn observe(&mut self, samples: &[Sample], lost: u64, s3: &AdaptiveS3) {
-        self.lost += lost;
-        if let Some(shadows) = &mut self.shadows {
-            let threshold = shadows.threshold();
-            for sample in samples.iter().filter(|sample| sample.is_below(threshold)) {
-                let mode = match sample.seen {
-                    Seen::Hit { .. } | Seen::Miss => shadows.read(sample.hash),
-                    Seen::Written { .. } => shadows.write(sample.hash),
-                    _ => None,
-                };
-                if let Some(mode) = mode {
-                    s3.set_mode(mode);
-                }
-            }
+        let shadows = self.shadows.as_ref().map_or(0, Shadows::threshold);
+        let uses = self.curve.threshold().max(shadows);
+        Thresholds {
+            uses,
+            losses: uses.max(self.misses.threshold()),
         }
     }
 
+    /// Takes over what a worker has sampled; the mode of adaptive S3, when another one is chosen.
+    pub fn observe(&mut self, batch: Batch<'_>) -> Option<Mode> {
+        for sample in batch.samples {
+            self.misses.observe(sample);
+        }
+        // As if what was lost had not happened.
+        let taken = batch.samples.len() as f64;
+        let share = if batch.lost == 0 {
+            1.0
+        } else {
+            taken / (taken + batch.lost as f64)
+        };
+        let reads = (batch.hits + batch.misses) as f64;
+        let misses = batch.misses as f64;
+        self.curve
+            .observe(batch.samples, share * reads, share * misses);
+        let shadows = self.shadows.as_mut()?;
+        let mut chosen = None;
+        for sample in batch.samples {
+            if sample.is_below(shadows.threshold()) {
+                chosen = shadows.observe(sample).or(chosen);
+            }
+        }
+        chosen
+    }
+
     /// Follows what the keyspace has become. After each batch.
-    pub fn tune(&mut self, _keyspace: &Keyspace, _now_ms: u64) {}
+    pub fn tune(&mut self, keyspace: &Keyspace, now_ms: u64) {
+        let keys: u64 = (0..DATABASES as u8)
+            .map(|database| keyspace.keys(database))
+            .sum();
+        self.misses.tune(keys);
+        if keys == 0 {
+            return;
+        }
+        let used_bytes = keyspace.used_bytes();
+        let bytes = keyspace.budget.low_bytes().unwrap_or(used_bytes);
+        let entry_bytes = used_bytes as f64 / keys as f64;
+        self.curve.tune(Present {
+            bytes,
+            keys: (bytes as f64 / entry_bytes.max(1.0)) as u64,
+            eviction: keyspace.budget.eviction(),
+            now_ms,
+        });
+    }
 
     /// Starts the counts anew (CONFIG RESETSTAT).
     pub fn reset(&mut self) {
-        self.lost = 0;
+        self.misses.reset();
+        self.curve.reset();
     }
 }

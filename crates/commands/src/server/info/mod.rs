@@ -4,7 +4,7 @@ mod sections;
 
 use std::fmt::{Display, Write};
 
-use keyspace::KeyspaceStats;
+use keyspace::{KeyspaceStats, MissReasons};
 use resp::Args;
 
 use self::sections::{SECTIONS, Section};
@@ -39,6 +39,7 @@ fn info(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErro
         shared: context.shared,
         usage: Usage::of(context),
         keyspace: context.shared.keyspace.stats(context.now_ms()),
+        miss_reasons: context.keys.miss_reasons(),
         now_ms: context.now_ms(),
         text: String::new(),
     };
@@ -71,6 +72,7 @@ struct Report<'c> {
     shared: &'c Shared,
     usage: Usage,
     keyspace: KeyspaceStats,
+    miss_reasons: MissReasons,
     now_ms: u64,
     text: String,
 }

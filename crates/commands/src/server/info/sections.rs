@@ -242,6 +242,7 @@ fn stats(report: &mut Report<'_>) {
     report.zeros(&["evicted_scripts"]);
     report.field("keyspace_hits", report.keyspace.hits);
     report.field("keyspace_misses", report.keyspace.misses);
+    misses(report);
     report.zeros(&[
         "pubsub_channels",
         "pubsub_patterns",
@@ -265,6 +266,25 @@ fn stats(report: &mut Report<'_>) {
         "client_output_buffer_limit_disconnections",
         sum(|worker| worker.overflown_clients.get()),
     );
+}
+
+/// Why keys were not there.
+fn misses(report: &mut Report<'_>) {
+    let reasons = report.miss_reasons;
+    for (name, value) in [
+        ("keyspace_misses_never_seen", reasons.never_seen),
+        ("keyspace_misses_expired", reasons.expired),
+        ("keyspace_misses_evicted", reasons.evicted),
+        ("keyspace_misses_deleted", reasons.deleted),
+        ("keyspace_misses_sampled", reasons.sampled),
+        (
+            "keyspace_misses_evicted_age_msec_p50",
+            reasons.missed_age_ms_p50,
+        ),
+        ("evicted_age_msec_p50", reasons.evicted_age_ms_p50),
+    ] {
+        report.field(name, value);
+    }
 }
 
 /// What has expired, and how late it went.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ghost::Ghost;
-use super::{COUNT_MAX, Mode, PASSED_MAX, scaled};
+use super::{COUNT_MAX, Mode, PASSED_MAX, mixed, scaled};
 
 /// Entries of a bucket, on average.
 const BUCKET_ENTRIES: usize = 4;
@@ -36,11 +36,75 @@ impl Miniature {
         Self {
             entries_max,
             entries: 0,
-            buckets: vec![Vec::new(); entries_max.div_ceil(BUCKET_ENTRIES)],
+            buckets: buckets(entries_max),
             hand: (0, 0),
             queue: VecDeque::new(),
             mode,
             ghost: Ghost::new(entries_max),
+        }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// From now on. Nothing moves until something has to be evicted.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
+    /// How many entries there may be, from 1 on; evicts if there are more.
+    pub fn set_entries_max(&mut self, entries_max: usize) {
+        if entries_max == self.entries_max {
+            return;
+        }
+        self.entries_max = entries_max;
+        while self.entries > entries_max {
+            self.evict();
+        }
+        let old = std::mem::replace(&mut self.buckets, buckets(entries_max));
+        self.hand.0 = self.hand.0 * self.buckets.len() / old.len();
+        self.hand.1 = 0;
+        for entry in old.into_iter().flatten() {
+            let bucket = self.bucket(entry.hash);
+            self.buckets[bucket].push(entry);
+        }
+        self.ghost.resize(entries_max);
+    }
+
+    /// The key is gone, if it was there. It stays in the queue until its turn comes.
+    pub fn remove(&mut self, hash: u64) {
+        let bucket = self.bucket(hash);
+        let before = self.buckets[bucket].len();
+        self.buckets[bucket].retain(|entry| entry.hash != hash);
+        self.entries -= before - self.buckets[bucket].len();
+        self.bound_queue();
+    }
+
+    /// Forgets keys, which are not evicted.
+    pub fn retain(&mut self, is_kept: &dyn Fn(u64) -> bool) {
+        for bucket in &mut self.buckets {
+            bucket.retain(|entry| is_kept(entry.hash));
+        }
+        self.queue.retain(|hash| is_kept(*hash));
+        self.entries = self.buckets.iter().map(Vec::len).sum();
+    }
+
+    /// Whether the key is there, without using it.
+    pub fn contains(&self, hash: u64) -> bool {
+        let mut entries = self.buckets[self.bucket(hash)].iter();
+        entries.any(|entry| entry.hash == hash)
+    }
+
+    /// Those that are gone leave the queue when it is longer than the entries could make it.
+    fn bound_queue(&mut self) {
+        if self.queue.len() > 2 * self.entries_max {
+            let queue = std::mem::take(&mut self.queue);
+            self.queue = queue
+                .into_iter()
+                .filter(|hash| self.contains(*hash))
+                .collect();
         }
     }
 
@@ -60,8 +124,8 @@ impl Miniature {
             return;
         }
         // Before the eviction, which may overwrite the fingerprint.
-        let is_known = self.ghost.take(hash);
-        if self.entries == self.entries_max {
+        let is_known = self.ghost.take(mixed(hash));
+        if self.entries >= self.entries_max {
             self.evict();
         }
         let (is_queued, count) = self.mode.place(is_known);
@@ -90,7 +154,8 @@ impl Miniature {
     fn evict(&mut self) {
         let before = self.entries;
         while self.entries == before {
-            if self.is_queue_long() || self.queue.len() == self.entries {
+            let is_main_empty = self.queue.len() >= self.entries;
+            if (self.is_queue_long() || is_main_empty) && !self.queue.is_empty() {
                 self.leave_queue();
             } else {
                 self.evict_main();
@@ -139,11 +204,11 @@ impl Miniature {
 
     fn gone(&mut self, hash: u64) {
         self.entries -= 1;
-        self.ghost.insert(hash);
+        self.ghost.insert(mixed(hash));
     }
 
     fn bucket(&self, hash: u64) -> usize {
-        scaled(hash, self.buckets.len())
+        scaled(mixed(hash), self.buckets.len())
     }
 
     fn find(&mut self, hash: u64) -> Option<&mut Entry> {
@@ -154,9 +219,13 @@ impl Miniature {
     }
 }
 
+fn buckets(entries_max: usize) -> Vec<Vec<Entry>> {
+    vec![Vec::new(); entries_max.div_ceil(BUCKET_ENTRIES)]
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{MODES, Mode, mixed};
+    use super::super::{MODES, Mode};
     use super::Miniature;
 
     #[test]
@@ -165,9 +234,9 @@ mod tests {
             let mut cache = Miniature::new(100, mode);
             for id in 0..1000 {
                 for id in [id, id / 3] {
-                    cache.read(mixed(id));
-                    cache.write(mixed(id));
-                    assert!(cache.read(mixed(id)), "{mode:?}");
+                    cache.read(id);
+                    cache.write(id);
+                    assert!(cache.read(id), "{mode:?}");
                 }
                 let stored: usize = cache.buckets.iter().map(Vec::len).sum();
                 assert_eq!(stored, cache.entries, "{mode:?}");
@@ -178,16 +247,35 @@ mod tests {
     }
 
     #[test]
+    fn keys_go_and_sizes_change() {
+        for mode in MODES {
+            let mut cache = Miniature::new(200, mode);
+            for id in 0..5000 {
+                cache.write(id);
+                cache.remove(id / 2);
+                if id % 500 == 0 {
+                    cache.set_entries_max(50 + id as usize % 300);
+                    cache.retain(&|hash| hash % 5 > 0);
+                }
+                let stored: usize = cache.buckets.iter().map(Vec::len).sum();
+                assert_eq!(stored, cache.len(), "{mode:?}");
+                assert!(stored <= cache.entries_max, "{mode:?}");
+                assert!(cache.queue.len() <= 3 * cache.entries_max, "{mode:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_requested_once_leaves_through_the_queue() {
         let mut cache = Miniature::new(100, Mode::Queue { percent: 10 });
         for id in 0..90 {
-            cache.write(mixed(id));
-            cache.read(mixed(id));
+            cache.write(id);
+            cache.read(id);
         }
         for id in 1000..2000 {
-            cache.write(mixed(id));
+            cache.write(id);
         }
         // A few keys look like remembered ones.
-        assert!((0..80).filter(|id| cache.read(mixed(*id))).count() >= 75);
+        assert!((0..80).filter(|id| cache.read(*id)).count() >= 75);
     }
 }

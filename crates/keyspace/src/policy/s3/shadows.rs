@@ -4,7 +4,8 @@
 //! USENIX ATC 2017.
 
 use super::miniature::Miniature;
-use super::{MODES, Mode, mixed};
+use super::{MODES, Mode};
+use crate::samples::{Sample, Seen};
 
 /// Entries of a shadow. The sample is such that this stands for all entries of the cache.
 const SHADOW_ENTRIES: u64 = 1024;
@@ -54,6 +55,11 @@ impl Shadows {
         }
     }
 
+    /// Entries of the cache that they stand for.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// Keys whose sample is below this are wanted.
     pub fn threshold(&self) -> u32 {
         let part = SHADOW_ENTRIES.min(self.entries) as f64 / self.entries as f64;
@@ -68,31 +74,32 @@ impl Shadows {
         ((plain - adaptive) as f64 * scale) as i64
     }
 
-    /// A read of a sampled key; the mode, when another one is chosen.
-    pub fn read(&mut self, hash: u64) -> Option<Mode> {
-        let hash = mixed(hash);
+    /// What has happened to a sampled key; the mode, when another one is chosen. A read that finds its key in the cache
+    /// but not in a shadow stores it there: the client would have done it.
+    pub fn observe(&mut self, sample: &Sample) -> Option<Mode> {
+        let hash = sample.hash;
+        let (is_read, is_there) = match sample.seen {
+            Seen::Hit { .. } => (true, true),
+            Seen::Miss => (true, false),
+            Seen::Written { .. } => (false, true),
+            _ => return None,
+        };
         for (number, shadow) in self.shadows.iter_mut().enumerate() {
-            if !shadow.cache.read(hash) {
+            if is_read && !shadow.cache.read(hash) {
                 shadow.window_misses += 1;
                 self.misses[0] += u64::from(number == 0);
                 self.misses[1] += u64::from(number == self.chosen);
             }
+            if is_there {
+                shadow.cache.write(hash);
+            }
         }
-        self.window_reads += 1;
+        self.window_reads += u32::from(is_read);
         if self.window_reads < WINDOW_READS {
             return None;
         }
         self.window_reads = 0;
         self.choose()
-    }
-
-    /// A sampled key is stored; no other mode is chosen for that.
-    pub fn write(&mut self, hash: u64) -> Option<Mode> {
-        let hash = mixed(hash);
-        for shadow in &mut self.shadows {
-            shadow.cache.write(hash);
-        }
-        None
     }
 
     fn choose(&mut self) -> Option<Mode> {
@@ -114,13 +121,25 @@ impl Shadows {
 mod tests {
     use super::super::Mode;
     use super::Shadows;
+    use crate::samples::{Sample, Seen};
+
+    const WRITTEN: Seen = Seen::Written {
+        bytes: 100,
+        deadline_ms: None,
+    };
 
     /// The mode after these requests.
     fn mode_after(shadows: &mut Shadows, requests: impl Iterator<Item = u64>) -> Mode {
         let mut mode = Mode::Plain;
         for id in requests {
-            mode = shadows.read(id).unwrap_or(mode);
-            shadows.write(id);
+            for seen in [Seen::Miss, WRITTEN] {
+                let sample = Sample {
+                    hash: id,
+                    seen,
+                    now_ms: 0,
+                };
+                mode = shadows.observe(&sample).unwrap_or(mode);
+            }
         }
         mode
     }

@@ -661,6 +661,12 @@ impl<'g> Locked<'g> {
         self.core.observers().misses.reasons(stats.misses)
     }
 
+    /// As [`Keyspace::reset_stats`], and what this worker has sampled until now does not count any more.
+    pub fn reset_stats(&self) {
+        drop(self.core.observers());
+        self.core.keyspace.reset_stats();
+    }
+
     /// What the hit ratio would be with less and with more memory, from the smallest to the largest.
     pub fn curve(&self) -> Vec<CurvePoint> {
         self.core.observers().curve.points()

@@ -95,7 +95,7 @@ fn set(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError
 fn reset_stats(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> {
     let shared = context.shared;
     shared.stats.iter().for_each(WorkerStats::reset);
-    shared.keyspace.reset_stats();
+    context.keys.reset_stats();
     shared.process.reset_stats();
     context.reply.ok();
     Ok(())

@@ -7,6 +7,7 @@
 //! - `command_table`: COMMAND INFO of every command against redis-server.
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
 //! - `budgets`: clients that take too much memory, here and in redis-server.
+//! - `knowing`: misses by reason, and the hit ratio with other amounts of memory.
 //! - `large`: large values, on their way and in memory.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
@@ -30,6 +31,7 @@ mod grammar;
 mod guide;
 mod hostile;
 mod information;
+mod knowing;
 mod large;
 mod lifecycle;
 mod memory;

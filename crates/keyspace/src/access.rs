@@ -12,6 +12,7 @@ use crate::ahead::Ahead;
 use crate::budget::Room;
 use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::expiry::Batch;
+use crate::hot_keys::Countdown;
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
 use crate::policy::bits::{Touch, Use};
@@ -88,6 +89,8 @@ pub(crate) struct Core<'w> {
     /// How many bytes more than the worker's unreported ones may be added, when the group began.
     room_bytes: i64,
     ahead: Ahead<'w>,
+    /// When the keys of a command are counted next.
+    pub countdown: Countdown<'w>,
 }
 
 impl Core<'_> {
@@ -117,6 +120,7 @@ impl<'w> Group<'w> {
                 touch: keyspace.budget.touch(now_ms),
                 room_bytes: keyspace.room_bytes(),
                 ahead: Ahead::none(),
+                countdown: Countdown::of(&keyspace.counters[worker].interval),
             },
         }
     }
@@ -247,7 +251,7 @@ enum Locks<'g> {
 /// # Panics
 /// Operations on a key panic when its shard is not locked: a command's keys are declared in its row.
 pub struct Locked<'g> {
-    pub(crate) core: &'g Core<'g>,
+    core: &'g Core<'g>,
     touches: bool,
     /// Whether readers without locks wait for the end of this command, which changes several keys.
     commits: bool,

@@ -8,6 +8,7 @@
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
 //! - `budgets`: clients that take too much memory, here and in redis-server.
 //! - `large`: large values, on their way and in memory.
+//! - `hot_and_big_keys`: HOTKEYS and BIGKEYS.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
 //! Environment:
@@ -29,6 +30,7 @@ mod generator;
 mod grammar;
 mod guide;
 mod hostile;
+mod hot_and_big_keys;
 mod information;
 mod large;
 mod lifecycle;

@@ -70,6 +70,9 @@ impl Dispatcher<'_> {
         out: &mut Output,
     ) -> Flow {
         group.advance(request.first_hash);
+        if group.is_sampled() {
+            record_accesses(group, session, &request);
+        }
         if self.read(group, session, request, now_ms, out) {
             return Flow::Done;
         }
@@ -112,9 +115,6 @@ impl Dispatcher<'_> {
         let Ok(entry) = group.read(key, reader.touches && session.touches) else {
             return false;
         };
-        if group.is_sampled() {
-            group.record_access(key);
-        }
         session.last_command = registered.id as u32 + 1;
         session.commands += 1;
         let reply = &mut ReplyWriter::new(out, session.protocol);
@@ -155,12 +155,9 @@ impl Dispatcher<'_> {
                 hash: *hash,
             }
         });
-        let Ok(entries) = group.read_all(keys.clone(), reader.touches && session.touches) else {
+        let Ok(entries) = group.read_all(keys, reader.touches && session.touches) else {
             return false;
         };
-        if group.is_sampled() {
-            keys.for_each(|key| group.record_access(key));
-        }
         session.last_command = registered.id as u32 + 1;
         session.commands += 1;
         let reply = &mut ReplyWriter::new(out, session.protocol);
@@ -507,9 +504,6 @@ fn plan_transaction(session: &Session, keyspace: &keyspace::Keyspace, plan: &mut
 /// Runs a command whose keys are locked.
 #[inline(always)]
 fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
-    if context.keys.is_sampled() {
-        record_accesses(context, registered, args);
-    }
     let stats = &context.shared.stats[context.worker];
     let execution = Execution::start(stats, registered, &context.reply);
     let result = match registered.reader {
@@ -528,17 +522,22 @@ fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
     execution.end(result, &mut context.reply);
 }
 
-/// Counts the keys of a sampled command.
+/// Counts the keys of a sampled command. One that is tried again because its keys were locked may be counted again.
 #[cold]
-fn record_accesses(context: &Context<'_, '_>, registered: &Registered, args: Args<'_>) {
-    for_each_key(
-        registered,
-        args,
-        context.session.database,
-        |database, key| {
-            context.keys.record_access(context.keys.key(database, key));
-        },
-    );
+#[inline(never)]
+fn record_accesses(group: &Group<'_>, session: &Session, request: &Request<'_>) {
+    if let Some(registered) = request.registered
+        && session.authenticated
+    {
+        for_each_key(
+            registered,
+            request.args,
+            session.database,
+            |database, key| {
+                group.record_access(group.keyspace().key(database, key));
+            },
+        );
+    }
 }
 
 /// Calls the function with the database and bytes of each key that the command locks.

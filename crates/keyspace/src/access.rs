@@ -12,6 +12,7 @@ use crate::ahead::Ahead;
 use crate::budget::Room;
 use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::expiry::Batch;
+use crate::hot_keys::Countdown;
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
 use crate::policy::bits::{Place, Touch, Use};
@@ -96,6 +97,8 @@ pub(crate) struct Core<'w> {
     /// Which keys are sampled.
     pub sampled: Thresholds,
     ahead: Ahead<'w>,
+    /// When the keys of a command are counted next.
+    pub countdown: Countdown<'w>,
 }
 
 impl Core<'_> {
@@ -222,6 +225,7 @@ impl<'w> Group<'w> {
                 samples,
                 sampled: keyspace.samples.thresholds(),
                 ahead: Ahead::none(),
+                countdown: Countdown::of(&keyspace.counters[worker].interval),
             },
         }
     }
@@ -366,7 +370,7 @@ enum Locks<'g> {
 /// # Panics
 /// Operations on a key panic when its shard is not locked: a command's keys are declared in its row.
 pub struct Locked<'g> {
-    pub(crate) core: &'g Core<'g>,
+    core: &'g Core<'g>,
     touches: bool,
     /// Whether readers without locks wait for the end of this command, which changes several keys.
     commits: bool,

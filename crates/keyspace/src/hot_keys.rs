@@ -1,4 +1,4 @@
-//! Hot keys: which keys commands name most often, estimated from every 64th command of each worker.
+//! Hot keys: which keys commands name most often, estimated from every 128th command of each worker.
 //!
 //! All keys of a sampled command are counted, in a sketch of the worker's own (`hot_keys/sketch.rs`) whose lock nobody
 //! else takes except to read the counts. Counts are halved every [`HALF_LIFE_MS`], so they are those of about the last
@@ -7,6 +7,7 @@
 
 mod sketch;
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,13 +16,13 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 
 use self::sketch::Sketch;
-use crate::access::{Group, Key, Locked};
+use crate::access::{Group, Key};
 use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
 use crate::stats::Counter;
 
 /// One command of so many is sampled, on average.
-const COMMANDS_FOR_SAMPLE: u64 = 64;
+const COMMANDS_FOR_SAMPLE: u64 = 128;
 /// After this time, an access counts half.
 const HALF_LIFE_MS: u64 = 15_000;
 /// A key that has been met less often than this may have been met by chance.
@@ -44,28 +45,47 @@ pub struct HotKey {
 /// no loop of a client escapes.
 #[derive(Default)]
 pub(crate) struct Interval {
+    /// Commands that pass before, between groups.
     left: AtomicI32,
     drawn: Counter,
 }
 
-impl Interval {
+/// An interval while a group lives.
+pub(crate) struct Countdown<'w> {
+    left: Cell<i32>,
+    interval: &'w Interval,
+}
+
+impl<'w> Countdown<'w> {
+    #[inline]
+    pub fn of(interval: &'w Interval) -> Self {
+        Self {
+            left: Cell::new(interval.left.load(Relaxed)),
+            interval,
+        }
+    }
+
     /// Whether this command is to be sampled.
     #[inline(always)]
     fn ends(&self) -> bool {
-        let left = self.left.load(Relaxed).wrapping_sub(1);
-        self.left.store(left, Relaxed);
-        if left >= 0 {
-            return false;
-        }
-        self.renew();
-        true
+        self.left.set(self.left.get() - 1);
+        self.left.get() < 0 && self.renew()
     }
 
     #[cold]
-    fn renew(&self) {
-        self.drawn.increment();
-        let left = self.drawn.scrambled() % (2 * COMMANDS_FOR_SAMPLE - 1);
-        self.left.store(left as i32, Relaxed);
+    #[inline(never)]
+    fn renew(&self) -> bool {
+        self.interval.drawn.increment();
+        let left = self.interval.drawn.scrambled() % (2 * COMMANDS_FOR_SAMPLE - 1);
+        self.left.set(left as i32);
+        true
+    }
+}
+
+impl Drop for Countdown<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.interval.left.store(self.left.get(), Relaxed);
     }
 }
 
@@ -198,28 +218,14 @@ impl Group<'_> {
     /// command with keys.
     #[inline(always)]
     pub fn is_sampled(&self) -> bool {
-        self.core.counters.interval.ends()
+        self.core.countdown.ends()
     }
 
     /// Counts a sampled access.
     #[cold]
+    #[inline(never)]
     pub fn record_access(&self, key: Key<'_>) {
         let core = &self.core;
-        core.keyspace.hot_keys.record(core.worker, key, core.now_ms);
-    }
-}
-
-impl Locked<'_> {
-    /// As [`Group::is_sampled`].
-    #[inline(always)]
-    pub fn is_sampled(&self) -> bool {
-        self.core.counters.interval.ends()
-    }
-
-    /// As [`Group::record_access`].
-    #[cold]
-    pub fn record_access(&self, key: Key<'_>) {
-        let core = self.core;
         core.keyspace.hot_keys.record(core.worker, key, core.now_ms);
     }
 }

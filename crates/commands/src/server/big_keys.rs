@@ -15,8 +15,8 @@ const COUNT: usize = 32;
 pub const BIGKEYS: Command = Command {
     name: "bigkeys",
     arity: -2,
-    since: "9.2.0",
-    summary: "A container for big key commands",
+    since: "0.1.0",
+    summary: "A container for big key commands, of this server alone",
     complexity: "Depends on subcommand",
     syntax: "<subcommand>",
     run: HELP.run,
@@ -25,7 +25,7 @@ pub const BIGKEYS: Command = Command {
             name: "get",
             arity: -2,
             flags: flag::ADMIN | ANYTIME,
-            since: "9.2.0",
+            since: "0.1.0",
             summary: "Returns the keys that take the most memory, with their bytes",
             complexity: "O(1): at most 256 keys are listed",
             syntax: "[COUNT count]",
@@ -36,13 +36,13 @@ pub const BIGKEYS: Command = Command {
             name: "reset",
             arity: 2,
             flags: flag::ADMIN | ANYTIME,
-            since: "9.2.0",
+            since: "0.1.0",
             summary: "Forgets the big keys; those that are stored later are listed",
             run: reset,
             ..Command::BASE
         },
         Command {
-            since: "9.2.0",
+            since: "0.1.0",
             ..HELP
         },
     ],

@@ -151,7 +151,7 @@ fn workers_are_counted_together() {
         key: key.as_bytes().into(),
         accesses_per_second,
     };
-    let expected = [hot("shared", 300 * 64 / 10), hot("one", 100 * 64 / 10)];
+    let expected = [hot("shared", 300 * 128 / 10), hot("one", 100 * 128 / 10)];
     assert_eq!(hottest(5), expected);
     assert_eq!(hottest(1), expected[..1]);
     hot_keys.forget(&(1..2));

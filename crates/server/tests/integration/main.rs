@@ -9,6 +9,7 @@
 //! - `budgets`: clients that take too much memory, here and in redis-server.
 //! - `knowing`: misses by reason, and the hit ratio with other amounts of memory.
 //! - `large`: large values, on their way and in memory.
+//! - `hot_and_big_keys`: HOTKEYS and BIGKEYS.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
 //! Environment:
@@ -30,6 +31,7 @@ mod generator;
 mod grammar;
 mod guide;
 mod hostile;
+mod hot_and_big_keys;
 mod information;
 mod knowing;
 mod large;

@@ -7,6 +7,7 @@
 //! - `command_table`: COMMAND INFO of every command against redis-server.
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
 //! - `budgets`: clients that take too much memory, here and in redis-server.
+//! - `prefixes`: prefixes with limits and lifetimes of their own.
 //! - `large`: large values, on their way and in memory.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
@@ -34,6 +35,7 @@ mod large;
 mod lifecycle;
 mod memory;
 mod parallel;
+mod prefixes;
 mod random;
 mod server;
 mod stress;

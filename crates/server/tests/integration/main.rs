@@ -8,6 +8,7 @@
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
 //! - `budgets`: clients that take too much memory, here and in redis-server.
 //! - `knowing`: misses by reason, and the hit ratio with other amounts of memory.
+//! - `prefixes`: prefixes with limits and lifetimes of their own.
 //! - `large`: large values, on their way and in memory.
 //! - `hot_and_big_keys`: HOTKEYS and BIGKEYS.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
@@ -38,6 +39,7 @@ mod large;
 mod lifecycle;
 mod memory;
 mod parallel;
+mod prefixes;
 mod random;
 mod server;
 mod stress;

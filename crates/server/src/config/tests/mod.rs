@@ -2,6 +2,7 @@
 //! the running server's CONFIG commands.
 
 mod memory;
+mod prefixes;
 mod running;
 mod starting;
 mod table;

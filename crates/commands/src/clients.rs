@@ -44,6 +44,8 @@ pub struct Client {
     pub last_command: AtomicU32,
     /// Bytes of requests that wait.
     pub input_bytes: AtomicU64,
+    /// Those of them that lie in receive buffers, which all clients share, and so do not count as this client's memory.
+    pub pooled_bytes: AtomicU64,
     /// Bytes of what is known of a request that is not whole.
     pub partial_bytes: AtomicU64,
     /// Bytes of replies that wait.
@@ -68,7 +70,9 @@ impl Client {
     pub fn memory_bytes(&self) -> u64 {
         let replies = self.output_bytes.load(Relaxed);
         let replies = replies.saturating_sub(self.lent_bytes.load(Relaxed));
-        let requests = self.input_bytes.load(Relaxed) + self.partial_bytes.load(Relaxed);
+        let copied = self.input_bytes.load(Relaxed);
+        let copied = copied.saturating_sub(self.pooled_bytes.load(Relaxed));
+        let requests = copied + self.partial_bytes.load(Relaxed);
         let watched = u64::from(self.watched.load(Relaxed)) * size_of::<WatchedKey>() as u64;
         self.state_bytes + requests + replies + self.queued_bytes.load(Relaxed) + watched
     }
@@ -156,6 +160,7 @@ impl Clients {
             watched: AtomicU32::new(0),
             last_command: AtomicU32::new(0),
             input_bytes: AtomicU64::new(0),
+            pooled_bytes: AtomicU64::new(0),
             partial_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             lent_bytes: AtomicU64::new(0),

@@ -111,6 +111,9 @@ impl Dispatcher<'_> {
         let Ok(entry) = group.read(key, reader.touches && session.touches) else {
             return false;
         };
+        if group.is_sampled() {
+            group.record_access(key);
+        }
         session.last_command = registered.id as u32 + 1;
         session.commands += 1;
         let reply = &mut ReplyWriter::new(out, session.protocol);
@@ -151,9 +154,12 @@ impl Dispatcher<'_> {
                 hash: *hash,
             }
         });
-        let Ok(entries) = group.read_all(keys, reader.touches && session.touches) else {
+        let Ok(entries) = group.read_all(keys.clone(), reader.touches && session.touches) else {
             return false;
         };
+        if group.is_sampled() {
+            keys.for_each(|key| group.record_access(key));
+        }
         session.last_command = registered.id as u32 + 1;
         session.commands += 1;
         let reply = &mut ReplyWriter::new(out, session.protocol);
@@ -445,19 +451,9 @@ fn plan_command(
     plan: &mut Plan,
 ) -> bool {
     match registered.command.locks {
-        Locks::Keys => {
+        Locks::Keys | Locks::Named(_) => {
             let mut has_keys = false;
-            for spec in registered.command.keys {
-                spec.for_each_place(args, |place| {
-                    has_keys = true;
-                    plan.add(keyspace, keyspace.key(database, args.get(place)));
-                });
-            }
-            has_keys
-        }
-        Locks::Named(name_keys) => {
-            let mut has_keys = false;
-            name_keys(args, database, &mut |database, key| {
+            for_each_key(registered, args, database, |database, key| {
                 has_keys = true;
                 plan.add(keyspace, keyspace.key(database, key));
             });
@@ -502,6 +498,9 @@ fn plan_transaction(session: &Session, keyspace: &keyspace::Keyspace, plan: &mut
 /// Runs a command whose keys are locked.
 #[inline(always)]
 fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
+    if context.keys.is_sampled() {
+        record_accesses(context, registered, args);
+    }
     let stats = &context.shared.stats[context.worker];
     let execution = Execution::start(stats, registered, &context.reply);
     let result = match registered.reader {
@@ -518,6 +517,37 @@ fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
         }
     };
     execution.end(result, &mut context.reply);
+}
+
+/// Counts the keys of a sampled command.
+#[cold]
+fn record_accesses(context: &Context<'_, '_>, registered: &Registered, args: Args<'_>) {
+    for_each_key(
+        registered,
+        args,
+        context.session.database,
+        |database, key| {
+            context.keys.record_access(context.keys.key(database, key));
+        },
+    );
+}
+
+/// Calls the function with the database and bytes of each key that the command locks.
+fn for_each_key(
+    registered: &Registered,
+    args: Args<'_>,
+    database: u8,
+    mut each: impl FnMut(u8, &[u8]),
+) {
+    match registered.command.locks {
+        Locks::Keys => {
+            for spec in registered.command.keys {
+                spec.for_each_place(args, |place| each(database, args.get(place)));
+            }
+        }
+        Locks::Named(name_keys) => name_keys(args, database, &mut each),
+        Locks::Stepwise | Locks::Everything | Locks::Transaction => {}
+    }
 }
 
 /// One execution of a command, as it is counted.

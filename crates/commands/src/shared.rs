@@ -128,8 +128,12 @@ pub struct Facts {
     pub allocated_bytes_peak: u64,
     /// That at the start.
     pub allocated_bytes_at_start: u64,
-    /// Resident memory at the start that the allocator knows nothing of: the program, stacks, rings.
+    /// Resident memory that the allocator knows nothing of, but for receive buffers: the program, stacks, rings.
     pub program_bytes: u64,
+    /// Receive buffers from the allocator.
+    pub receive_allocated_bytes: u64,
+    /// Receive buffers that the allocator knows nothing of, in resident bytes.
+    pub receive_mapped_bytes: u64,
     /// Bytes in pages that have allocations.
     pub active_bytes: u64,
     /// Resident bytes that the allocator holds.

@@ -14,12 +14,14 @@ use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::expiry::Batch;
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
-use crate::policy::bits::{Touch, Use};
+use crate::policy::bits::{Place, Touch, Use};
+use crate::policy::s3::region::Hand;
 use crate::quiescence::Exclusive;
+use crate::samples::{Buffer, Seen, Thresholds};
 use crate::shared::{SharedBytes, StringMut};
 use crate::slab::PageSet;
 use crate::stats::Counters;
-use crate::table::{Fired, Found, Held, MovedSegment, Table};
+use crate::table::{Fired, Found, Held, Look, MovedSegment, Table};
 use crate::value::{Deadline, NewValue, Number};
 use crate::watch::{WatchedKey, Watcher};
 
@@ -85,6 +87,9 @@ pub(crate) struct Core<'w> {
     pub now_ms: u64,
     /// What an access makes of an entry's policy bits.
     pub touch: Touch,
+    pub samples: &'w Buffer,
+    /// Which keys are sampled.
+    pub sampled: Thresholds,
     /// How many bytes more than the worker's unreported ones may be added, when the group began.
     room_bytes: i64,
     ahead: Ahead<'w>,
@@ -96,6 +101,35 @@ impl Core<'_> {
     pub fn use_entry(&self, entry: &EntryRef<'_>) {
         entry.update_policy(|bits| self.touch.used(bits, || self.counters.hits.scrambled()));
     }
+
+    /// Counts a key that was read and there.
+    #[inline]
+    pub fn count_hit(&self, key: Key<'_>, entry: &EntryRef<'_>) {
+        self.counters.hits.increment();
+        self.sample_use(key, || {
+            let deadline_ms = entry.deadline_ms();
+            Seen::Hit { deadline_ms }
+        });
+    }
+
+    /// Counts a key that was read and not there.
+    #[inline]
+    pub fn count_miss(&self, key: Key<'_>) {
+        self.counters.misses.increment();
+        self.sample_loss(key.database, key.hash, || Seen::Miss);
+    }
+
+    /// Milliseconds since the last access, as far as the policy bits tell.
+    pub fn idle_ms(&self, entry: EntryRef<'_>) -> Option<u64> {
+        let bits = entry.policy();
+        Some(match self.keyspace.budget.policy().bits() {
+            Use::Stamp | Use::Count => {
+                let ticks = self.touch.idle_ticks(bits);
+                self.keyspace.budget.clock.since_ms(ticks, self.now_ms)
+            }
+            Use::Frequency => self.touch.idle_minutes_ms(bits),
+        })
+    }
 }
 
 impl<'w> Group<'w> {
@@ -104,6 +138,7 @@ impl<'w> Group<'w> {
         keyspace: &'w Keyspace,
         worker: usize,
         memory: &'w RefCell<Memory>,
+        samples: &'w Buffer,
         now_ms: u64,
     ) -> Self {
         keyspace.quiescence.pin(worker);
@@ -115,6 +150,8 @@ impl<'w> Group<'w> {
                 memory,
                 now_ms,
                 touch: keyspace.budget.touch(now_ms),
+                samples,
+                sampled: keyspace.samples.thresholds(),
                 room_bytes: keyspace.room_bytes(),
                 ahead: Ahead::none(),
             },
@@ -247,7 +284,7 @@ enum Locks<'g> {
 /// # Panics
 /// Operations on a key panic when its shard is not locked: a command's keys are declared in its row.
 pub struct Locked<'g> {
-    core: &'g Core<'g>,
+    pub(crate) core: &'g Core<'g>,
     touches: bool,
     /// Whether readers without locks wait for the end of this command, which changes several keys.
     commits: bool,
@@ -275,12 +312,23 @@ impl Drop for Locked<'_> {
 /// What has happened to a key. Later listeners (notifications, tracking, the log) join in [`Locked::announce`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
-    /// It has a new value or deadline.
+    /// It has a new value.
     Written,
     /// A command removed it.
     Removed,
+    /// It has another deadline, and nothing else.
+    Postponed,
     /// Its time was up.
     Expired,
+}
+
+impl Change {
+    fn is_loss(self) -> bool {
+        match self {
+            Self::Removed | Self::Expired => true,
+            Self::Written | Self::Postponed => false,
+        }
+    }
 }
 
 /// Aborts when it is dropped by a panic.
@@ -404,7 +452,31 @@ impl<'g> Locked<'g> {
         if change == Change::Expired {
             self.core.counters.expired.increment();
         }
+        if change.is_loss() {
+            let seen = || self.seen(key, change);
+            self.core.sample_loss(key.database, key.hash, seen);
+        } else {
+            self.core.sample_use(key, || self.seen(key, change));
+        }
         self.core.keyspace.watches.announce(key);
+    }
+
+    /// What a change is to those who look at samples.
+    #[cold]
+    #[inline(never)]
+    fn seen(&self, key: Key<'_>, change: Change) -> Seen {
+        let held = self.held(key);
+        let entry = held.find_entry(key.hash, key.bytes);
+        let deadline_ms = entry.as_ref().and_then(EntryRef::deadline_ms);
+        match change {
+            Change::Written => Seen::Written {
+                bytes: entry.map_or(0, |entry| entry.memory_bytes().unsigned_abs()),
+                deadline_ms,
+            },
+            Change::Postponed => Seen::Deadline { deadline_ms },
+            Change::Removed => Seen::Deleted,
+            Change::Expired => Seen::Expired,
+        }
     }
 
     /// Finds a key that has not expired; one that has is removed.
@@ -439,7 +511,7 @@ impl<'g> Locked<'g> {
         let held = self.held(key);
         match held.find_entry(key.hash, key.bytes) {
             Some(entry) if !entry.has_expired(held.time_ms(self.core.now_ms)) => {
-                self.core.counters.hits.increment();
+                self.core.count_hit(key, &entry);
                 if self.touches {
                     self.core.use_entry(&entry);
                 }
@@ -450,7 +522,7 @@ impl<'g> Locked<'g> {
                     // Removes it.
                     self.lookup(key);
                 }
-                self.core.counters.misses.increment();
+                self.core.count_miss(key);
                 None
             }
         }
@@ -459,11 +531,11 @@ impl<'g> Locked<'g> {
     /// The entry of a key, for a command that asks about it without reading its value: counts a hit or miss and marks
     /// no access.
     pub fn inspect(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let counters = self.core.counters;
+        let core = self.core;
         let found = self.lookup(key);
         match &found {
-            Some(_) => counters.hits.increment(),
-            None => counters.misses.increment(),
+            Some((_, found)) => core.count_hit(key, &found.entry()),
+            None => core.count_miss(key),
         }
         found.map(|(_, found)| found.entry())
     }
@@ -485,13 +557,15 @@ impl<'g> Locked<'g> {
         batch: &mut Batch,
     ) -> Fired {
         let now_ms = self.core.now_ms;
-        let (watches, counters) = (&self.core.keyspace.watches, self.core.counters);
+        let core = self.core;
+        let (watches, counters) = (&core.keyspace.watches, core.counters);
         self.with_table(database, shard, |held, memory| {
             let unbroken = Unbroken;
             let now_ms = held.time_ms(now_ms);
             let fired = held.expire_due(shard, now_ms, records_max, batch, memory, |expiring| {
                 counters.expired.increment();
                 counters.lag.add(now_ms, expiring.lag_ms);
+                core.sample_loss(database, expiring.hash, || Seen::Expired);
                 watches.announce(Key {
                     database,
                     bytes: expiring.key,
@@ -513,17 +587,10 @@ impl<'g> Locked<'g> {
 
     /// Seconds since the last access, as far as 24 bits tell; None when the policy keeps frequencies instead.
     pub fn idle_seconds(&self, entry: EntryRef<'_>) -> Option<u64> {
-        let Core {
-            keyspace,
-            touch,
-            now_ms,
-            ..
-        } = self.core;
-        if keyspace.budget.policy().bits() == Use::Frequency {
-            return None;
+        match self.core.keyspace.budget.policy().bits() {
+            Use::Stamp | Use::Count => self.core.idle_ms(entry).map(|idle_ms| idle_ms / 1000),
+            Use::Frequency => None,
         }
-        let ticks = touch.idle_ticks(entry.policy());
-        Some(keyspace.budget.clock.since_ms(ticks, *now_ms) / 1000)
     }
 
     /// How often the key is used, on a logarithmic scale from 0 to 255; None when the policy keeps times instead.
@@ -587,25 +654,32 @@ impl<'g> Locked<'g> {
         hash: u64,
         is_wanted: impl FnOnce(EntryRef<'_>) -> bool,
     ) -> bool {
-        let (watches, counters) = (&self.core.keyspace.watches, self.core.counters);
-        let shard = self.core.keyspace.shard(hash);
+        let core = self.core;
+        self.with_table(database, core.keyspace.shard(hash), |held, memory| {
+            let found = held.find_hash(hash);
+            let wanted = found.filter(|found| is_wanted(found.entry()));
+            if let Some(found) = wanted {
+                evict_found(core, held, found, database, memory);
+            }
+            wanted.is_some()
+        })
+    }
+
+    /// Lets the hand of a CLOCK go on through one segment at most; the hash of the key that was removed, if `look` says
+    /// so of one.
+    pub(crate) fn evict_at_hand(
+        &mut self,
+        database: u8,
+        hand: &mut Hand,
+        look: impl FnMut(EntryRef<'_>) -> Look,
+    ) -> Option<u64> {
+        let core = self.core;
+        let shard = core.keyspace.shard(hand.position);
         self.with_table(database, shard, |held, memory| {
-            let Some(found) = held
-                .find_hash(hash)
-                .filter(|found| is_wanted(found.entry()))
-            else {
-                return false;
-            };
-            watches.announce(Key {
-                database,
-                bytes: found.entry().key(),
-                hash,
-            });
-            let unbroken = Unbroken;
-            held.remove(found, memory);
-            drop(unbroken);
-            counters.evicted.increment();
-            true
+            let found = held.advance_hand(hand, look)?;
+            let hash = found.hash();
+            evict_found(core, held, found, database, memory);
+            Some(hash)
         })
     }
 
@@ -644,6 +718,9 @@ impl<'g> Locked<'g> {
     /// Puts a new entry into the table.
     #[inline]
     fn store(&mut self, held: &mut Held<'g>, found: Option<Found<'g>>, key: Key<'_>, entry: Entry) {
+        if self.core.touch.has_places() {
+            self.place(found.as_ref(), key, &entry);
+        }
         self.begin_change();
         let unbroken = Unbroken;
         match found {
@@ -652,6 +729,17 @@ impl<'g> Locked<'g> {
         }
         drop(unbroken);
         self.announce(key, Change::Written);
+    }
+
+    /// Gives an entry that is about to be stored its place under adaptive S3: that of the one before, or a new one.
+    fn place(&self, found: Option<&Found<'g>>, key: Key<'_>, entry: &Entry) {
+        // SAFETY: the new entry is ours until it is in the table.
+        let new = unsafe { entry.as_ref() };
+        let place = match found {
+            Some(found) => Place::of(found.entry().policy()),
+            None => self.core.keyspace.enter(key, new.deadline_ms().is_some()),
+        };
+        new.set_policy(|bits| place.set(bits));
     }
 
     /// Sets a key to an integer and keeps its deadline; in place when it is an integer already.
@@ -727,7 +815,7 @@ impl<'g> Locked<'g> {
             held.replace(found, entry, memory);
         }
         drop(unbroken);
-        self.announce(key, Change::Written);
+        self.announce(key, Change::Postponed);
         true
     }
 
@@ -767,6 +855,29 @@ impl<'g> Locked<'g> {
             .add(watched.clone(), Arc::clone(watcher));
         watched
     }
+}
+
+/// Removes what is evicted.
+fn evict_found<'g>(
+    core: &Core<'_>,
+    held: &mut Held<'g>,
+    found: Found<'g>,
+    database: u8,
+    memory: &mut Memory,
+) {
+    core.keyspace.watches.announce(Key {
+        database,
+        bytes: found.entry().key(),
+        hash: found.hash(),
+    });
+    core.sample_loss(database, found.hash(), || {
+        let idle_ms = core.idle_ms(found.entry());
+        Seen::Evicted { idle_ms }
+    });
+    let unbroken = Unbroken;
+    held.remove(found, memory);
+    drop(unbroken);
+    core.counters.evicted.increment();
 }
 
 impl Keyspace {

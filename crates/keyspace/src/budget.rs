@@ -133,6 +133,11 @@ impl Budget {
         self.limit.load(Relaxed) != u64::MAX
     }
 
+    /// The most bytes that entries may take; `u64::MAX` without a limit.
+    pub fn limit_bytes(&self) -> u64 {
+        self.limit.load(Relaxed)
+    }
+
     /// What accesses at this time make of an entry's policy bits.
     #[inline]
     pub fn touch(&self, now_ms: u64) -> Touch {

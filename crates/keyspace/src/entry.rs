@@ -562,6 +562,15 @@ impl<'a> EntryRef<'a> {
         }
     }
 
+    /// Changes the policy bits as [`EntryRef::update_policy`] does, whatever others do meanwhile.
+    pub(crate) fn set_policy(&self, mut change: impl FnMut(u32) -> u32) {
+        let _ = self.word(0).fetch_update(Relaxed, Relaxed, |header| {
+            let policy = ((header >> POLICY_SHIFT) & POLICY_MASK) as u32;
+            let changed = u64::from(change(policy)) & POLICY_MASK;
+            Some(header & !(POLICY_MASK << POLICY_SHIFT) | changed << POLICY_SHIFT)
+        });
+    }
+
     /// Whether both take the same memory, as far as a glance tells.
     #[inline]
     pub(crate) fn is_as_large_as(&self, other: &Self) -> bool {

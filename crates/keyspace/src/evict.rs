@@ -12,12 +12,20 @@ use crate::policy::Order;
 use crate::policy::bits::Touch;
 use crate::policy::sampled::{Candidate, Pool};
 
+mod s3;
+
 /// Random shards that are looked at before the next ones in order are.
 const RANDOM_SHARDS: usize = 32;
 /// Times that nothing was found to evict before it counts as nothing.
 const ATTEMPTS_MAX: usize = 64;
 /// What each worker takes on of what is too much, besides what it has written itself.
 const SHARE_OF_EXCESS: i64 = 8;
+/// So few keys lie near the processor: looking at one costs little, ...
+const NEAR_KEYS_MAX: u64 = 1 << 15;
+/// ... so so many times as many are looked at, for an order that is close to exact.
+const NEAR_SAMPLES: u32 = 6;
+/// The shadows of adaptive S3 start when one part in so many of the limit is used.
+const FILLED_RATIO: u64 = 16;
 /// The clock ticks as often as one in so many keys was evicted.
 const TICKS_PER_TURNOVER: u64 = 1024;
 
@@ -29,6 +37,15 @@ pub(crate) struct Evictor {
     generation: u32,
     random: u64,
     evicted_since_tick: u64,
+}
+
+/// What came of looking for a key to evict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Evicted {
+    One,
+    /// There may be some elsewhere, or later.
+    NotYet,
+    Nothing,
 }
 
 /// What one call of [`Worker::make_room`] has done.
@@ -61,6 +78,7 @@ impl Worker {
         let excess = budget.excess_bytes();
         let is_full = self.keyspace.room_bytes() <= 0;
         if excess <= 0 {
+            self.prepare(now_ms);
             return MadeRoom {
                 written_bytes,
                 is_full,
@@ -78,15 +96,23 @@ impl Worker {
 
     #[cold]
     fn evict(&mut self, now_ms: u64, wanted_bytes: i64, keys_max: usize) -> MadeRoom {
-        let eviction = self.keyspace.budget.eviction();
+        let mut eviction = self.keyspace.budget.eviction();
         let Some(order) = eviction.policy.order() else {
             return MadeRoom::default();
         };
         let mut evictor = std::mem::take(&mut self.evictor);
         evictor.begin(self.keyspace.budget.generation.load(Relaxed), self.id);
         let databases = self.databases_with(eviction.policy.is_volatile());
+        let keys: u64 = databases.iter().map(|(_, keys)| keys).sum();
+        self.keyspace.fit_shadows(order, keys);
+        if keys <= NEAR_KEYS_MAX {
+            eviction.samples = eviction.samples.saturating_mul(NEAR_SAMPLES);
+        }
         let mut made = MadeRoom::default();
-        let mut attempts = 0;
+        let (mut attempts, mut is_nothing) = (0, true);
+        if order == Order::S3Fifo {
+            self.keyspace.fit_regions(&databases);
+        }
         while made.evicted < keys_max && attempts < ATTEMPTS_MAX {
             let unreported = &self.keyspace.counters[self.id].unreported_bytes;
             if -unreported.load(Relaxed) >= wanted_bytes {
@@ -94,14 +120,16 @@ impl Worker {
             }
             let mut group = self.group(now_ms);
             let mut locked = group.lock_nothing();
-            if evictor.evict_one(&mut locked, eviction, order, &databases) {
-                made.evicted += 1;
-                attempts = 0;
-            } else {
-                attempts += 1;
+            match evictor.evict_one(&mut locked, eviction, order, &databases) {
+                Evicted::One => {
+                    made.evicted += 1;
+                    attempts = 0;
+                }
+                Evicted::NotYet => (attempts, is_nothing) = (attempts + 1, false),
+                Evicted::Nothing => attempts += 1,
             }
         }
-        let is_stuck = made.evicted == 0 && attempts >= ATTEMPTS_MAX;
+        let is_stuck = made.evicted == 0 && attempts >= ATTEMPTS_MAX && is_nothing;
         evictor.tick(self, now_ms, made.evicted);
         self.evictor = evictor;
         let keyspace = &self.keyspace;
@@ -111,6 +139,28 @@ impl Worker {
         keyspace.budget.set_stuck(is_stuck);
         made.is_behind = keyspace.budget.excess_bytes() > 0 && !is_stuck;
         made
+    }
+
+    /// What there is to do with a limit while there is room.
+    fn prepare(&mut self, now_ms: u64) {
+        let Some(order) = self.keyspace.budget.policy().order() else {
+            return;
+        };
+        if order == Order::S3Fifo {
+            self.settle_queues(now_ms);
+        } else if order != Order::Lru {
+            return;
+        }
+        let keyspace = &self.keyspace;
+        let (used, limit) = (keyspace.budget.used_bytes(), keyspace.budget.limit_bytes());
+        let used = used.max(1).cast_unsigned();
+        if !keyspace.s3.has_shadows() && used > limit / FILLED_RATIO {
+            let keys: u64 = (0..DATABASES as u8)
+                .map(|database| keyspace.keys(database))
+                .sum();
+            let keys = u128::from(keys) * u128::from(limit) / u128::from(used);
+            keyspace.fit_shadows(order, u64::try_from(keys).unwrap_or(u64::MAX));
+        }
     }
 
     /// The databases that have keys to evict, and how many.
@@ -160,14 +210,20 @@ impl Evictor {
         self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// Evicts one key; false when none was found.
+    /// Evicts one key.
     fn evict_one(
         &mut self,
         locked: &mut Locked<'_>,
         eviction: Eviction,
         order: Order,
         databases: &[(u8, u64)],
-    ) -> bool {
+    ) -> Evicted {
+        if order == Order::S3Fifo {
+            return match self.database(databases) {
+                Some(database) => self.evict_s3(locked, database, eviction.policy.is_volatile()),
+                None => Evicted::Nothing,
+            };
+        }
         let choice = Choice {
             touch: locked.touch_bits(),
             order,
@@ -184,10 +240,10 @@ impl Evictor {
                     .is_some_and(|score| score >= candidate.score)
             };
             if locked.evict(candidate.database, candidate.hash, is_still_first) {
-                return true;
+                return Evicted::One;
             }
         }
-        false
+        Evicted::Nothing
     }
 
     /// A database at random, in proportion to its keys.
@@ -210,7 +266,7 @@ impl Evictor {
     fn sample(&mut self, locked: &mut Locked<'_>, samples: u32, choice: &Choice, database: u8) {
         let wanted = match choice.order {
             Order::Random => 1,
-            Order::Lru | Order::Lfu | Order::Ttl => samples,
+            Order::Lru | Order::Lfu | Order::Ttl | Order::S3Fifo => samples,
         };
         let mut position = spread(self.random());
         for _ in 0..RANDOM_SHARDS {
@@ -265,7 +321,7 @@ impl Choice {
             Order::Lru => u64::from(u32::MAX - self.touch.last_tick(entry.policy())),
             Order::Lfu => u64::from(u8::MAX) - u64::from(self.touch.counter(entry.policy())),
             Order::Ttl => u64::MAX - deadline_ms.unwrap_or(u64::MAX),
-            Order::Random => 0,
+            Order::Random | Order::S3Fifo => 0,
         })
     }
 }

@@ -40,9 +40,14 @@ pub(crate) fn spread(uniform: u64) -> u64 {
     uniform + times(times(uniform, !uniform), THIRD)
 }
 
+/// What [`spread`] has made this position of, as a part of all.
+pub(crate) fn uniform(position: u64) -> f64 {
+    2.0 - (4.0 - 3.0 * (position as f64 / 2f64.powi(64))).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::spread;
+    use super::{spread, uniform};
 
     #[test]
     fn spreading_keeps_the_order_and_reaches_both_ends() {
@@ -54,6 +59,10 @@ mod tests {
         );
         assert_eq!(spread(0), 0);
         assert_eq!(spread(u64::MAX), u64::MAX);
+        for point in points {
+            let part = point as f64 / u64::MAX as f64;
+            assert!((uniform(spread(point)) - part).abs() < 1e-9);
+        }
     }
 
     #[test]

@@ -6,15 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use crate::access::{Group, Key};
 use crate::background::Background;
+use crate::big_keys::BigKeys;
 use crate::budget::{Budget, Eviction, Limit, Room};
 use crate::compact::{Compaction, Mover};
 use crate::evict::Evictor;
 use crate::expiry::SweepPosition;
 use crate::hash::KeyHasher;
+use crate::hot_keys::HotKeys;
 use crate::limits::{SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
+use crate::policy::s3::AdaptiveS3;
+use crate::policy::s3::shadows::Shadows;
 use crate::quiescence::Quiescence;
+use crate::samples::{Buffer, Samples};
 use crate::slab::{HugePages, SlabStats, Slabs};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
 use crate::table::{self, Databases, Table};
@@ -47,7 +52,11 @@ pub struct Keyspace {
     pub(crate) counters: Box<[Counters]>,
     pub(crate) watches: Watches,
     pub(crate) budget: Budget,
+    pub(crate) s3: AdaptiveS3,
     pub(crate) compaction: Compaction,
+    pub(crate) samples: Samples,
+    pub(crate) hot_keys: HotKeys,
+    pub(crate) big_keys: BigKeys,
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
 }
@@ -83,7 +92,11 @@ impl Keyspace {
             counters: (0..workers_max).map(|_| Counters::default()).collect(),
             watches: Watches::new(),
             budget: Budget::new(),
+            s3: AdaptiveS3::default(),
             compaction: Compaction::default(),
+            samples: Samples::new(),
+            hot_keys: HotKeys::new(workers_max),
+            big_keys: BigKeys::new(),
             shard_bits: num_shards.ilog2(),
             workers: AtomicUsize::new(0),
         })
@@ -106,6 +119,7 @@ impl Keyspace {
                 Arc::clone(&self.slabs),
                 Arc::clone(&self.background),
             )),
+            samples: Buffer::default(),
             sweep: SweepPosition::default(),
             evictor: Evictor::default(),
             mover: Mover::default(),
@@ -141,17 +155,26 @@ impl Keyspace {
 
     /// Statistics, summed at `now_ms`. Costs a few hundred nanoseconds per worker.
     pub fn stats(&self, now_ms: u64) -> KeyspaceStats {
-        sum(&self.counters, now_ms)
+        let shadows = self.samples.observers();
+        KeyspaceStats {
+            misses_saved_by_s3: shadows.shadows().map(Shadows::saved_misses),
+            ..sum(&self.counters, now_ms)
+        }
     }
 
     /// Starts the counts of hits, misses and expired keys anew.
     pub fn reset_stats(&self) {
         self.counters.iter().for_each(Counters::reset);
+        self.samples.observers().reset();
     }
 
     /// Sets how keys are chosen for eviction.
     pub fn set_eviction(&self, eviction: Eviction) {
-        self.budget.set_eviction(eviction);
+        if eviction != self.budget.eviction() {
+            self.budget.set_eviction(eviction);
+            self.s3.forget();
+            self.samples.set_shadows(None);
+        }
     }
 
     /// How keys are chosen for eviction.
@@ -229,6 +252,11 @@ impl Keyspace {
         self.counters.iter().map(kept).sum()
     }
 
+    /// Memory of what the eviction policy remembers besides the entries' bits, in bytes.
+    pub fn policy_bytes(&self) -> u64 {
+        self.s3.bytes() as u64
+    }
+
     /// Bytes of what was removed and waits to be freed in the background.
     pub fn waiting_bytes(&self) -> u64 {
         self.background.waiting_bytes()
@@ -263,6 +291,7 @@ pub struct Worker {
     pub(crate) keyspace: Arc<Keyspace>,
     pub(crate) id: usize,
     pub(crate) memory: RefCell<Memory>,
+    samples: Buffer,
     pub(crate) sweep: SweepPosition,
     pub(crate) evictor: Evictor,
     pub(crate) mover: Mover,
@@ -279,7 +308,10 @@ impl Worker {
     /// keyspace to itself.
     #[inline]
     pub fn group(&mut self, now_ms: u64) -> Group<'_> {
-        Group::new(&self.keyspace, self.id, &self.memory, now_ms)
+        if self.samples.is_due() {
+            self.samples.hand_over(&self.keyspace);
+        }
+        Group::new(&self.keyspace, self.id, &self.memory, &self.samples, now_ms)
     }
 
     /// Gives a little memory back to the system that this worker's commands have freed; whether there is more, so that
@@ -292,9 +324,10 @@ impl Worker {
     }
 
     /// Frees what this worker has retired, as far as nobody can read it any more, and gives back free memory that it
-    /// has not touched since the last call. To be called from time to time: a group frees only when much has come
+    /// has not touched since the last call. Hands over what has been sampled. To be called from time to time: a group frees only when much has come
     /// together.
     pub fn collect(&mut self) {
+        self.samples.hand_over(&self.keyspace);
         let memory = self.memory.get_mut();
         memory.collect(&self.keyspace.quiescence, true);
         memory.magazines.give_idle_back();

@@ -22,13 +22,17 @@
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
 //! | `deadline` | the word that has an entry's deadline |
 //! | `expiry` | the index of deadlines, and active expiry |
+//! | `samples` | what happens to a sample of the keys, and who is told of it |
 //! | `stats` | counters |
+//! | `hot_keys` | the keys that most commands name, from samples |
+//! | `big_keys` | the keys that take the most memory |
 //! | `sync` | the atomics and locks that loom can replace |
 //! | `models` | every interleaving of the protocols of `quiescence` and `table`, with loom |
 
 mod access;
 mod ahead;
 mod background;
+mod big_keys;
 mod budget;
 mod compact;
 mod deadline;
@@ -36,6 +40,7 @@ mod entry;
 mod evict;
 mod expiry;
 mod hash;
+mod hot_keys;
 mod keyspace;
 mod memory;
 #[cfg(all(test, loom))]
@@ -44,6 +49,7 @@ mod policy;
 mod prefetch;
 mod quiescence;
 mod read;
+mod samples;
 mod shared;
 mod slab;
 mod stats;
@@ -54,12 +60,14 @@ mod watch;
 mod whole;
 
 pub use access::{Busy, Group, Key, Locked, Plan};
+pub use big_keys::BigKey;
 pub use budget::{Eviction, Limit, Room};
 pub use compact::{CompactionStats, Waste};
 pub use entry::EntryRef;
 pub use evict::MadeRoom;
 pub use expiry::Swept;
 pub use expiry::lag::ExpiryLag;
+pub use hot_keys::HotKey;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use policy::{EvictionPolicy, Order};
 pub use read::NeedsLock;

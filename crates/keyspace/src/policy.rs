@@ -5,11 +5,13 @@
 //! | `bits` | the 24 policy bits of an entry: what a read, a new value and a new key make of them |
 //! | `clock` | the access clock: ticks that are as fine as the policy needs |
 //! | `sampled` | the policies of Redis: a few entries at random, the worst of them goes |
+//! | `s3` | adaptive S3: a small queue, a CLOCK over the table, and what is remembered of those that went |
 //!
 //! How entries are found and removed, and when, is told in `evict`.
 
 pub(crate) mod bits;
 pub(crate) mod clock;
+pub(crate) mod s3;
 pub(crate) mod sampled;
 
 /// Which keys may be evicted, and in which order: the values of `eviction_policy`.
@@ -35,6 +37,8 @@ pub enum Order {
     Random,
     /// Its deadline comes first.
     Ttl,
+    /// Adaptive S3: it came and was not used again, or not for long.
+    S3Fifo,
 }
 
 impl EvictionPolicy {
@@ -53,6 +57,7 @@ impl EvictionPolicy {
     pub(crate) fn bits(self) -> bits::Use {
         match self.order() {
             Some(Order::Lfu) => bits::Use::Frequency,
+            Some(Order::S3Fifo) => bits::Use::Count,
             _ => bits::Use::Stamp,
         }
     }
@@ -64,6 +69,7 @@ impl EvictionPolicy {
             Order::Lfu => 1,
             Order::Random => 2,
             Order::Ttl => 3,
+            Order::S3Fifo => 4,
         };
         match self {
             Self::NoEviction => 0,
@@ -77,7 +83,8 @@ impl EvictionPolicy {
             0 => Order::Lru,
             1 => Order::Lfu,
             2 => Order::Random,
-            _ => Order::Ttl,
+            3 => Order::Ttl,
+            _ => Order::S3Fifo,
         };
         match number >> 4 {
             0 => Self::NoEviction,

@@ -55,7 +55,7 @@ impl<'w> Group<'w> {
             begun.push(version);
             entries.push(entry);
         }
-        for ((key, entry), begun) in keys.zip(&entries).zip(begun) {
+        for ((key, entry), begun) in keys.clone().zip(&entries).zip(begun) {
             let (table, _, again) = look(&key).map_err(|_| NeedsLock)?;
             let is_same = match (entry, again) {
                 (Some(entry), Some(again)) => entry.is(&again),
@@ -66,11 +66,11 @@ impl<'w> Group<'w> {
                 return Err(NeedsLock);
             }
         }
-        for entry in &entries {
+        for (key, entry) in keys.zip(&entries) {
             match entry {
-                None => core.counters.misses.increment(),
+                None => core.count_miss(key),
                 Some(entry) => {
-                    core.counters.hits.increment();
+                    core.count_hit(key, entry);
                     if touches {
                         core.use_entry(entry);
                     }
@@ -92,13 +92,13 @@ impl<'w> Group<'w> {
         // SAFETY: the worker is pinned for as long as the group lives, which the result borrows.
         let found = unsafe { table.read(key.hash, key.bytes, core.keyspace.shard_bits) };
         let Some(entry) = found.map_err(|_| NeedsLock)? else {
-            core.counters.misses.increment();
+            core.count_miss(key);
             return Ok(None);
         };
         if entry.is_large() || entry.has_expired(table.time_ms(core.now_ms)) {
             return Err(NeedsLock);
         }
-        core.counters.hits.increment();
+        core.count_hit(key, &entry);
         if touches {
             core.use_entry(&entry);
         }

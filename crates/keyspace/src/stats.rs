@@ -4,6 +4,7 @@ use std::array::from_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::expiry::lag::{ExpiryLag, LagCounts};
+use crate::hot_keys::Interval;
 use crate::limits::DATABASES;
 
 /// What one worker has counted. Only that worker writes, except while one worker has the whole keyspace to itself.
@@ -24,6 +25,7 @@ pub(crate) struct Counters {
     pub unreported_bytes: AtomicI64,
     /// Free objects that the worker keeps, as of its last [`crate::Worker::collect`].
     pub kept_bytes: AtomicU64,
+    pub interval: Interval,
     pub hits: Counter,
     pub misses: Counter,
     pub expired: Counter,
@@ -161,6 +163,9 @@ pub struct KeyspaceStats {
     pub evicted: u64,
     /// How late they were.
     pub lag: ExpiryLag,
+    /// Misses that adaptive S3 has saved against LRU, or would have saved, since the limit came near: an estimate from
+    /// simulations of a sample of the keys. None under other policies and before.
+    pub misses_saved_by_s3: Option<i64>,
 }
 
 /// Sums the workers' counters.
@@ -197,6 +202,7 @@ pub(crate) fn sum(workers: &[Counters], now_ms: u64) -> KeyspaceStats {
         expired: total(|counters| &counters.expired),
         evicted: total(|counters| &counters.evicted),
         lag: ExpiryLag::sum(workers.iter().map(|worker| &worker.lag), now_ms),
+        misses_saved_by_s3: None,
     }
 }
 

@@ -43,8 +43,9 @@ pub(crate) use deadlines::Fired;
 use deadlines::WheelCell;
 use lock::Lock;
 use version::{Begun, Torn, Version};
-pub(crate) use walk::MovedSegment;
+pub(crate) use walk::{Look, MovedSegment};
 
+use crate::access::Key;
 use crate::entry::{Entry, EntryRef};
 use crate::expiry::dues::Dues;
 use crate::keyspace::Keyspace;
@@ -389,6 +390,11 @@ impl<'t> Found<'t> {
     pub fn entry(&self) -> EntryRef<'t> {
         self.entry
     }
+
+    /// The hash of its key.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
 }
 
 impl<'t> Held<'t> {
@@ -467,6 +473,21 @@ impl<'t> Held<'t> {
         self.counters.add_bytes(self.database.into(), by);
     }
 
+    /// Counts the memory of an entry that took and takes so many bytes, 0 where there is none.
+    #[inline]
+    fn count_size(&self, hash: u64, entry: EntryRef<'_>, old_bytes: i64, new_bytes: i64) {
+        self.count_bytes(new_bytes - old_bytes);
+        let big_keys = &self.keyspace.big_keys;
+        if big_keys.concerns(old_bytes, new_bytes) {
+            let key = Key {
+                database: self.database,
+                bytes: entry.key(),
+                hash,
+            };
+            big_keys.update(key, old_bytes, new_bytes);
+        }
+    }
+
     /// See [`EntryRef::change_large_in_place`].
     pub fn change_large_in_place(
         &mut self,
@@ -475,7 +496,7 @@ impl<'t> Held<'t> {
     ) -> bool {
         let before = found.entry.memory_bytes();
         let is_done = found.entry.change_large_in_place(change);
-        self.count_bytes(found.entry.memory_bytes() - before);
+        self.count_size(found.hash, found.entry, before, found.entry.memory_bytes());
         is_done
     }
 
@@ -490,7 +511,8 @@ impl<'t> Held<'t> {
         // SAFETY: the new entry is ours until it is in the slot.
         let new = unsafe { entry.as_ref() };
         if !new.is_as_large_as(&found.entry) {
-            self.count_bytes(new.memory_bytes() - found.entry.memory_bytes());
+            let old_bytes = found.entry.memory_bytes();
+            self.count_size(found.hash, new, old_bytes, new.memory_bytes());
         }
         let slot = &found.buckets.buckets[found.bucket].0[found.slot];
         slot.store(pack(entry, tag_of(slot.load(Relaxed))), Release);
@@ -523,7 +545,8 @@ impl<'t> Held<'t> {
         add(&self.table.holder.len, 1);
         self.counters.add_keys(self.database.into(), 1);
         // SAFETY: it is in its slot, under the lock.
-        self.count_bytes(unsafe { entry.as_ref() }.memory_bytes());
+        let new = unsafe { entry.as_ref() };
+        self.count_size(hash, new, 0, new.memory_bytes());
         self.deadline_came(hash, None, entry, memory);
     }
 
@@ -536,7 +559,7 @@ impl<'t> Held<'t> {
             slot,
             entry,
         } = found;
-        self.count_bytes(-entry.memory_bytes());
+        self.count_size(hash, entry, entry.memory_bytes(), 0);
         let begun = self.table.begin_change();
         let was_full = buckets.buckets[bucket].is_full();
         buckets.buckets[bucket].take(slot);

@@ -186,9 +186,12 @@ impl Locked<'_> {
     pub fn flush(&mut self, databases: std::ops::Range<u8>, free: Free) {
         assert!(self.has_everything(), "FLUSH locks the whole keyspace");
         let keyspace = self.keyspace();
+        keyspace.hot_keys.forget(&databases);
+        keyspace.big_keys.forget(&databases);
         keyspace.watches.announce_if(|key| {
             databases.contains(&key.database) && self.peek(key.as_key()).is_some()
         });
+        keyspace.s3.forget_databases(databases.clone());
         for database in databases.map(usize::from) {
             let has_keys = keyspace
                 .counters
@@ -236,6 +239,8 @@ impl Locked<'_> {
             [first, second].contains(&watched.database) && (there(first) || there(second))
         });
         keyspace.databases.swap(first.into(), second.into());
+        keyspace.s3.forget_databases([first, second].into_iter());
+        keyspace.big_keys.swap_databases(first, second);
         keyspace
             .counters
             .iter()

@@ -122,6 +122,15 @@ impl Buffer {
     }
 }
 
+/// The memory of a backend's receive buffers, in bytes: what of it has been used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReceiveMemory {
+    /// From the program's allocator.
+    pub allocated_bytes: usize,
+    /// Mapped without it, and resident.
+    pub mapped_bytes: usize,
+}
+
 /// What `Backend::wait` reports.
 #[derive(Debug)]
 pub enum Event {
@@ -284,4 +293,7 @@ pub trait Backend: Sized {
 
     /// Gives a received buffer back.
     fn recycle(&mut self, buffer: Buffer);
+
+    /// What the receive buffers take of the memory. May ask the system: to be called from time to time.
+    fn receive_memory(&self) -> ReceiveMemory;
 }

@@ -1,6 +1,6 @@
 //! Receive buffers of the backends that read by themselves.
 
-use crate::backend::{Buffer, Options};
+use crate::backend::{Buffer, Options, ReceiveMemory};
 
 /// Up to `buffers_max` buffers, allocated on first use. The one that was freed last is used first: it is hot.
 pub(crate) struct BufferPool {
@@ -56,5 +56,13 @@ impl BufferPool {
     pub(crate) fn give_back(&mut self, index: u32) {
         debug_assert!(!self.free.contains(&index), "recycled twice");
         self.free.push(index);
+    }
+
+    /// The memory of the buffers that there are.
+    pub(crate) fn memory(&self) -> ReceiveMemory {
+        ReceiveMemory {
+            allocated_bytes: self.buffers.len() * self.buffer_bytes,
+            mapped_bytes: 0,
+        }
     }
 }

@@ -20,7 +20,7 @@ pub mod socket;
 pub mod uring;
 mod waker;
 
-pub use backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+pub use backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options, ReceiveMemory};
 pub use cores::available_cores;
 pub use listener::{Listener, ListenerOptions};
 pub use mio_backend::MioBackend;

@@ -15,7 +15,7 @@ use mio::{Interest, Token};
 use rustix::net::Shutdown;
 
 use crate::accept_pause::AcceptPause;
-use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options, ReceiveMemory};
 use crate::buffer_pool::BufferPool;
 use crate::fill::{Fill, SINGLE_RECEIVES};
 use crate::listener::Listener;
@@ -230,6 +230,10 @@ impl Backend for MioBackend {
     #[inline]
     fn recycle(&mut self, buffer: Buffer) {
         self.buffers.give_back(buffer.index);
+    }
+
+    fn receive_memory(&self) -> ReceiveMemory {
+        self.buffers.memory()
     }
 }
 

@@ -31,7 +31,7 @@ use rustix::event::EventfdFlags;
 use rustix::net::Shutdown;
 
 use crate::accept_pause::AcceptPause;
-use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options, ReceiveMemory};
 use crate::fill::Fill;
 use crate::listener::Listener;
 use crate::outgoing::Outgoing;
@@ -246,6 +246,13 @@ impl Backend for Uring {
     #[inline]
     fn recycle(&mut self, buffer: Buffer) {
         self.buffers.give_back(buffer.index as u16);
+    }
+
+    fn receive_memory(&self) -> ReceiveMemory {
+        ReceiveMemory {
+            allocated_bytes: 0,
+            mapped_bytes: self.buffers.resident_bytes(),
+        }
     }
 }
 

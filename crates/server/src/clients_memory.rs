@@ -1,7 +1,8 @@
 //! What connections take of the memory, and what becomes of those that take too much.
 //!
 //! A client's memory is its state, the requests that wait or arrive, what MULTI has queued, and the replies that wait.
-//! Each worker keeps the sum for its own clients and shows it once per wake.
+//! Requests that wait in receive buffers do not count: there are only so many buffers, for all clients together, and who
+//! has many of them is not received from for a while. Each worker keeps the sum for its own clients and shows it once per wake.
 //!
 //! A large value is sent from where the keyspace has it, and nothing tells whether the keyspace still has it. So it
 //! counts only for clients that read slowly: those whose send was already under way at the last tick, about a second
@@ -53,6 +54,7 @@ impl<B: Backend> Worker<B> {
             .saturating_sub(connection.charged_bytes);
         for (shown, bytes) in [
             (&client.input_bytes, connection.input_bytes()),
+            (&client.pooled_bytes, connection.pooled_bytes()),
             (&client.partial_bytes, connection.input.partial_bytes()),
             (&client.output_bytes, connection.unsent_bytes()),
             (&client.lent_bytes, lent_bytes),

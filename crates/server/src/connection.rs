@@ -18,6 +18,9 @@ const FILLED_BYTES_MIN: usize = 96 << 10;
 const RESERVED_BYTES_MIN: usize = 16 << 10;
 /// Requests from this size on offer their buffer to the value in them, in bytes.
 const LARGE_REQUEST_BYTES_MIN: usize = 16 << 10;
+/// What may wait in receive buffers before nothing more is received.
+const POOLED_BYTES_MAX: usize = 512 << 10;
+const POOLED_BUFFERS_MAX: usize = 256;
 /// Room behind a large argument for those after it, in bytes.
 const TAIL_BYTES: usize = 128;
 const LINE_END: &[u8] = b"\r\n";
@@ -108,6 +111,14 @@ impl Connection {
         self.filling.unwrap_or_else(|| self.input.bytes())
     }
 
+    /// What of them is in receive buffers, which all connections share.
+    pub fn pooled_bytes(&self) -> usize {
+        match self.filling {
+            Some(_) => 0,
+            None => self.input.pooled_bytes(),
+        }
+    }
+
     /// The large values that wait to be sent: their addresses and lengths.
     pub fn lent_values(&self) -> impl Iterator<Item = (usize, usize)> {
         let in_output = self.output.shared().iter();
@@ -132,6 +143,8 @@ impl Connection {
 #[derive(Default)]
 pub struct Input {
     buffers: VecDeque<Buffer>,
+    /// Bytes in `buffers`.
+    buffered: usize,
     residue: Residue,
     /// How much of the first of them has been parsed.
     pub at: usize,
@@ -144,6 +157,7 @@ pub struct Input {
 impl Input {
     /// Adds a received buffer.
     pub fn push(&mut self, buffer: Buffer) {
+        self.buffered += buffer.len();
         self.buffers.push_back(buffer);
     }
 
@@ -154,8 +168,21 @@ impl Input {
 
     /// Bytes that wait.
     pub fn bytes(&self) -> usize {
-        let buffered: usize = self.buffers.iter().map(Buffer::len).sum();
-        (buffered + self.residue.bytes().len()).saturating_sub(self.at)
+        (self.buffered + self.residue.bytes().len()).saturating_sub(self.at)
+    }
+
+    /// Those of them that are in receive buffers.
+    pub fn pooled_bytes(&self) -> usize {
+        if self.residue.bytes().is_empty() {
+            self.bytes()
+        } else {
+            self.buffered
+        }
+    }
+
+    /// Whether it keeps so many receive buffers from others that nothing more is to be received for now.
+    pub fn is_much(&self) -> bool {
+        self.buffered > POOLED_BYTES_MAX || self.buffers.len() > POOLED_BUFFERS_MAX
     }
 
     /// Bytes of what the parser keeps of an incomplete request.
@@ -202,6 +229,7 @@ impl Input {
         if self.buffers.is_empty() {
             return;
         }
+        self.buffered = 0;
         for buffer in self.buffers.drain(..) {
             self.residue.append(backend.bytes(&buffer));
             backend.recycle(buffer);
@@ -213,7 +241,7 @@ impl Input {
     /// Drops what has been parsed to the end; false when nothing more can be parsed until more is received.
     pub fn advance<B: Backend>(&mut self, backend: &mut B, is_incomplete: bool) -> bool {
         if self.residue.bytes().is_empty() {
-            if let Some(buffer) = self.buffers.pop_front() {
+            if let Some(buffer) = self.next_buffer() {
                 if is_incomplete {
                     self.make_room();
                     self.residue.append(&backend.bytes(&buffer)[self.at..]);
@@ -234,12 +262,18 @@ impl Input {
             }
             return !self.buffers.is_empty();
         }
-        let Some(next) = self.buffers.pop_front() else {
+        let Some(next) = self.next_buffer() else {
             return false;
         };
         self.residue.append(backend.bytes(&next));
         backend.recycle(next);
         true
+    }
+
+    fn next_buffer(&mut self) -> Option<Buffer> {
+        let buffer = self.buffers.pop_front()?;
+        self.buffered -= buffer.len();
+        Some(buffer)
     }
 
     /// Makes room for a large argument that is on its way. Room that is not used costs only addresses; if the system has
@@ -277,6 +311,7 @@ impl Input {
 
     /// Gives everything back.
     pub fn clear<B: Backend>(&mut self, backend: &mut B) {
+        self.buffered = 0;
         for buffer in self.buffers.drain(..) {
             backend.recycle(buffer);
         }

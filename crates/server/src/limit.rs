@@ -214,6 +214,8 @@ fn policy(setting: EvictionPolicy) -> Policy {
         EvictionPolicy::AllkeysLru => Policy::AllKeys(Order::Lru),
         EvictionPolicy::AllkeysLfu => Policy::AllKeys(Order::Lfu),
         EvictionPolicy::AllkeysRandom => Policy::AllKeys(Order::Random),
+        EvictionPolicy::AllkeysS3Fifo => Policy::AllKeys(Order::S3Fifo),
+        EvictionPolicy::VolatileS3Fifo => Policy::Volatile(Order::S3Fifo),
         EvictionPolicy::VolatileLru => Policy::Volatile(Order::Lru),
         EvictionPolicy::VolatileLfu => Policy::Volatile(Order::Lfu),
         EvictionPolicy::VolatileRandom => Policy::Volatile(Order::Random),

@@ -84,8 +84,8 @@ pub fn huge_pages() -> HugePages {
 /// What was true when the process was ready to serve.
 pub struct AtStart {
     allocated_bytes: u64,
-    /// Resident memory that the allocators know nothing of.
-    program_bytes: u64,
+    /// Resident memory that the allocators know nothing of, without that of files.
+    private_bytes: u64,
 }
 
 impl AtStart {
@@ -93,7 +93,8 @@ impl AtStart {
     pub fn new(allocators: &Allocators) -> Self {
         Self {
             allocated_bytes: allocators.allocated_bytes,
-            program_bytes: resident_bytes().saturating_sub(allocators.resident_bytes),
+            private_bytes: (resident_bytes().saturating_sub(file_bytes()))
+                .saturating_sub(allocators.resident_bytes),
         }
     }
 }
@@ -110,7 +111,7 @@ pub fn fill(facts: &mut Facts, allocators: Allocators, start: Option<&AtStart>) 
     } = allocators;
     facts.allocated_bytes = allocated_bytes;
     facts.allocated_bytes_at_start = start.map_or(0, |start| start.allocated_bytes);
-    facts.program_bytes = start.map_or(0, |start| start.program_bytes);
+    facts.program_bytes = start.map_or(0, |start| start.private_bytes) + file_bytes();
     facts.allocated_bytes_peak = facts.allocated_bytes_peak.max(allocated_bytes);
     facts.active_bytes = active_bytes;
     facts.allocator_resident_bytes = resident_bytes;
@@ -157,8 +158,17 @@ pub fn resident_bytes() -> u64 {
 }
 
 fn process_resident_bytes() -> Option<u64> {
+    statm_bytes(1)
+}
+
+/// What of that belongs to files, the program's text above all: it grows as code is used.
+fn file_bytes() -> u64 {
+    statm_bytes(2).unwrap_or(0)
+}
+
+fn statm_bytes(field: usize) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    let pages: u64 = text.split(' ').nth(field)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 

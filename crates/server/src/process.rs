@@ -52,6 +52,7 @@ pub struct Process {
     run_id: String,
     samples: Mutex<Samples>,
     keyspace: Arc<Keyspace>,
+    workers_ready: AtomicUsize,
     ready: OnceLock<memory::AtStart>,
     available_memory: AvailableMemory,
     /// Held by the worker that closes clients to make room.
@@ -84,6 +85,10 @@ pub struct Traffic {
     pub clients_bytes: Counter,
     /// What those of them take that are never closed to make room.
     pub exempt_clients_bytes: Counter,
+    /// Its receive buffers from the allocator, as of about a second ago.
+    pub receive_allocated_bytes: Counter,
+    /// Its receive buffers that are mapped.
+    pub receive_mapped_bytes: Counter,
 }
 
 /// What is to become of an accepted connection.
@@ -159,17 +164,20 @@ impl Process {
             run_id,
             keyspace,
             samples: Mutex::default(),
+            workers_ready: AtomicUsize::new(0),
             ready: OnceLock::new(),
             available_memory: AvailableMemory::find(),
             evicting_clients: Mutex::default(),
         }
     }
 
-    /// Everything is set up: memory from here on is for clients and data.
-    pub fn set_ready(&self) {
-        memory::purge();
-        self.ready
-            .get_or_init(|| memory::AtStart::new(&self.allocators()));
+    /// One worker is set up. After the last of them memory is for clients and data.
+    pub fn note_ready_worker(&self) {
+        if self.workers_ready.fetch_add(1, SeqCst) + 1 == self.workers {
+            memory::purge();
+            self.ready
+                .get_or_init(|| memory::AtStart::new(&self.allocators()));
+        }
     }
 
     /// What the allocators say now.
@@ -430,6 +438,9 @@ impl commands::shared::Process for ForCommands {
         let process = &self.0;
         let settings = process.config.settings();
         let samples = process.samples.lock();
+        let of_workers = |bytes: fn(&Traffic) -> &Counter| {
+            process.traffic.iter().map(|it| bytes(it).get()).sum()
+        };
         let mut facts = Facts {
             redistill_version: env!("CARGO_PKG_VERSION"),
             run_id: process.run_id.clone(),
@@ -450,16 +461,10 @@ impl commands::shared::Process for ForCommands {
                 .to_owned(),
             connections_received: process.received.load(Relaxed),
             connections_rejected: process.rejected.load(Relaxed),
-            net_input_bytes: process
-                .traffic
-                .iter()
-                .map(|traffic| traffic.received_bytes.get())
-                .sum(),
-            net_output_bytes: process
-                .traffic
-                .iter()
-                .map(|traffic| traffic.sent_bytes.get())
-                .sum(),
+            net_input_bytes: of_workers(|traffic| &traffic.received_bytes),
+            net_output_bytes: of_workers(|traffic| &traffic.sent_bytes),
+            receive_allocated_bytes: of_workers(|traffic| &traffic.receive_allocated_bytes),
+            receive_mapped_bytes: of_workers(|traffic| &traffic.receive_mapped_bytes),
             per_second: samples.rates,
             client_bytes: process.client_bytes(),
             allocated_bytes_peak: samples.allocated_bytes_peak,

@@ -65,7 +65,6 @@ pub fn serve(config: &Arc<Config>) -> io::Result<()> {
         Chosen::IoUring => start_workers::<net::Uring>(&process, &shared, listeners)?,
         Chosen::Mio => start_workers::<MioBackend>(&process, &shared, listeners)?,
     };
-    process.set_ready();
     info!(
         version = env!("CARGO_PKG_VERSION"),
         backend = backend.name(),
@@ -263,11 +262,15 @@ fn start_workers<B: Backend + 'static>(
             .name(format!("worker-{index}"))
             .spawn(move || {
                 let _ends_all = EndsAll(Arc::clone(&process));
+                let ready = Arc::clone(&process);
                 let result = B::new(&options)
                     .and_then(|backend| {
                         Worker::new(index, backend, listeners, shared, process, keyspace)
                     })
-                    .and_then(Worker::run);
+                    .and_then(|worker| {
+                        ready.note_ready_worker();
+                        worker.run()
+                    });
                 if let Err(error) = &result {
                     error!(%error, worker = index, "a worker has failed");
                 }

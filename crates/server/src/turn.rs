@@ -213,15 +213,12 @@ impl<B: Backend> Worker<B> {
         if has_more {
             return self.round.push_back(slot as u32);
         }
-        if *stop == Stop::Incomplete && !connection.is_ended {
-            self.fill(slot);
-        }
-        let Some(connection) = self.connections[slot].as_deref_mut() else {
-            return;
-        };
         connection.is_ready = false;
         if connection.is_ended {
             connection.closes = true;
+        } else if *stop == Stop::Incomplete {
+            self.resume_receiving(slot);
+            self.fill(slot);
         }
     }
 

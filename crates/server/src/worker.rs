@@ -303,6 +303,10 @@ impl<B: Backend> Worker<B> {
         };
         connection.input.push(buffer);
         if connection.hold == Hold::None {
+            if connection.input.is_much() && !connection.is_paused {
+                connection.is_paused = true;
+                self.backend.pause(id);
+            }
             self.make_ready(id.slot());
         } else {
             self.pause_receiving(id.slot());
@@ -414,7 +418,7 @@ impl<B: Backend> Worker<B> {
 
     /// Receives again from a connection that has done all that it was held back from. Not before: what waits is a copy,
     /// which would grow from one hold to the next.
-    fn resume_receiving(&mut self, slot: usize) {
+    pub(crate) fn resume_receiving(&mut self, slot: usize) {
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
         };
@@ -588,6 +592,7 @@ impl<B: Backend> Worker<B> {
             self.next_tick_ms = self.now_ms + TICK_MS;
             self.keyspace.collect();
             self.look_for_slow_readers();
+            self.note_receive_memory();
             self.close_idle();
             if self.index == 0 {
                 self.process.tick(&self.shared);
@@ -596,6 +601,15 @@ impl<B: Backend> Worker<B> {
         if !self.is_stopping && self.process.shutdown_stage() != ShutdownStage::Running {
             self.begin_to_stop();
         }
+    }
+
+    /// Shows what the receive buffers take of the memory.
+    fn note_receive_memory(&self) {
+        let memory = self.backend.receive_memory();
+        let shown = &self.process.traffic[self.index];
+        let [allocated, mapped] = [memory.allocated_bytes, memory.mapped_bytes];
+        shown.receive_allocated_bytes.set(allocated as u64);
+        shown.receive_mapped_bytes.set(mapped as u64);
     }
 
     /// Removes keys whose time is up, for as long as a wake may take. What is left then comes with the next one, at once.

@@ -72,6 +72,11 @@ pub const POLICIES: &[Policy] = &[
         cache: |setup| server(setup, Order::Random),
     },
     Policy {
+        name: "allkeys-s3fifo",
+        about: "the server's allkeys-s3fifo",
+        cache: |setup| server(setup, Order::S3Fifo),
+    },
+    Policy {
         name: "reference-s3",
         about: "adaptive S3, the model that the server's policy follows",
         cache: |setup| {

@@ -63,3 +63,50 @@ impl Cache for ServerPolicy {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keyspace::{EvictionPolicy, Order};
+
+    use super::ServerPolicy;
+    use crate::simulate::Cache;
+    use crate::simulate::exact_lru::ExactLru;
+    use crate::simulate::generate::Generator;
+    use crate::simulate::reference_s3::ReferenceS3;
+
+    const GENERATORS: [&str; 3] = [
+        "scan:keys=20000,requests=200000,length=2000",
+        "zipf:theta=0.9,keys=20000,requests=200000",
+        "shift:keys=20000,requests=200000,length=1000,period=10000",
+    ];
+
+    /// The misses of the server's policy in percent of another cache's.
+    fn percent(generator: &str, order: Order, other: &mut dyn Cache, entries: usize) -> usize {
+        let generator: Generator = generator.parse().unwrap();
+        let requests = generator.trace(1).requests;
+        let mut server = ServerPolicy::new(EvictionPolicy::AllKeys(order), entries, 1);
+        let misses =
+            |cache: &mut dyn Cache| requests.iter().filter(|&&id| !cache.access(id)).count();
+        misses(&mut server) * 100 / misses(other)
+    }
+
+    #[test]
+    fn lru_is_close_to_the_exact_order() {
+        for generator in GENERATORS {
+            let percent = percent(generator, Order::Lru, &mut ExactLru::new(2000), 2000);
+            assert!((98..=101).contains(&percent), "{generator}: {percent} %");
+        }
+    }
+
+    #[test]
+    fn adaptive_s3_is_close_to_its_model() {
+        for generator in GENERATORS {
+            for entries in [1500, 6000] {
+                let mut model = ReferenceS3::new(entries, 64, 1);
+                let percent = percent(generator, Order::S3Fifo, &mut model, entries);
+                // On so few requests it matters when the mode is chosen.
+                assert!((93..=106).contains(&percent), "{generator}: {percent} %");
+            }
+        }
+    }
+}

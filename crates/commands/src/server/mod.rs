@@ -6,12 +6,16 @@
 //! | `config` | CONFIG |
 //! | `command` | COMMAND: what the table of commands says |
 //! | `memory` | MEMORY, and what the memory is used for |
+//! | `hot_keys` | HOTKEYS: what commands name most often |
+//! | `big_keys` | BIGKEYS: what takes the most memory |
 //! | `debug` | DEBUG: what test suites need |
 //! | `process` | TIME, ROLE, SHUTDOWN, LOLWUT |
 
+mod big_keys;
 mod command;
 mod config;
 mod debug;
+mod hot_keys;
 mod info;
 mod memory;
 mod process;
@@ -24,6 +28,8 @@ pub const COMMANDS: &[Command] = &[
     config::CONFIG,
     command::COMMAND,
     memory::MEMORY,
+    hot_keys::HOTKEYS,
+    big_keys::BIGKEYS,
     debug::DEBUG,
     process::TIME,
     process::ROLE,

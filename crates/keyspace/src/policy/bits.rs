@@ -4,9 +4,12 @@
 //! of minutes, when the counter was last looked at, and a counter of 8 bits that grows with the logarithm of the
 //! accesses and falls with time (Redis, evict.c).
 //!
+//! As a count they belong to adaptive S3 (`s3`): whether the entry is queued, a count of 2 bits, and a stamp of 21 bits.
+//!
 //! After a change from one use to the other, old bits mean something else until their key is used again, as in Redis.
 
 use super::clock::TICK_MASK;
+use super::s3::COUNT_MAX;
 
 const COUNTER_BITS: u32 = 8;
 const COUNTER_MASK: u32 = (1 << COUNTER_BITS) - 1;
@@ -14,12 +17,44 @@ const MINUTES_MASK: u32 = 0xffff;
 /// The counter of a new key, so that it is not the first to go.
 const COUNTER_AT_FIRST: u32 = 5;
 const MS_PER_MINUTE: u64 = 60_000;
+const SHORT_TICK_MASK: u32 = (1 << COUNT_SHIFT) - 1;
+const COUNT_SHIFT: u32 = 21;
+const COUNT_MASK: u32 = 3;
+const QUEUED: u32 = 1 << 23;
 
 /// What the bits are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
     Stamp,
     Frequency,
+    Count,
+}
+
+/// The place of an entry under adaptive S3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Whether it is in the small queue; otherwise it is main's.
+    pub is_queued: bool,
+    /// Up to [`COUNT_MAX`].
+    pub count: u8,
+}
+
+impl Place {
+    /// What the bits say.
+    #[inline]
+    pub fn of(bits: u32) -> Self {
+        Self {
+            is_queued: bits & QUEUED != 0,
+            count: ((bits >> COUNT_SHIFT & COUNT_MASK) as u8).min(COUNT_MAX),
+        }
+    }
+
+    /// The bits with this place.
+    #[inline]
+    pub fn set(self, bits: u32) -> u32 {
+        let queued = if self.is_queued { QUEUED } else { 0 };
+        bits & SHORT_TICK_MASK | u32::from(self.count) << COUNT_SHIFT | queued
+    }
 }
 
 /// How a frequency grows and falls: `lfu-log-factor` and `lfu-decay-time`.
@@ -57,6 +92,8 @@ impl Touch {
         match self.used_for {
             Use::Stamp => self.tick,
             Use::Frequency => self.minutes << COUNTER_BITS | COUNTER_AT_FIRST,
+            // Main's, until it gets a place.
+            Use::Count => self.tick & SHORT_TICK_MASK | 1 << COUNT_SHIFT,
         }
     }
 
@@ -65,8 +102,14 @@ impl Touch {
     pub fn overwritten(&self, bits: u32) -> u32 {
         match self.used_for {
             Use::Stamp => self.tick,
-            Use::Frequency => bits,
+            Use::Frequency | Use::Count => bits,
         }
+    }
+
+    /// Whether entries have a place under adaptive S3.
+    #[inline]
+    pub fn has_places(&self) -> bool {
+        self.used_for == Use::Count
     }
 
     /// The bits after an access. `random` is any number that differs from access to access.
@@ -77,7 +120,24 @@ impl Touch {
             Use::Stamp if later(self.tick, bits) => self.tick,
             Use::Stamp => bits,
             Use::Frequency => self.more_frequent(bits, random()),
+            Use::Count => self.counted(bits),
         }
+    }
+
+    #[inline]
+    fn counted(&self, bits: u32) -> u32 {
+        let full = u32::from(COUNT_MAX) << COUNT_SHIFT;
+        let more = if bits & COUNT_MASK << COUNT_SHIFT < full {
+            1 << COUNT_SHIFT
+        } else {
+            0
+        };
+        let tick = if later(self.tick << 3, bits << 3) {
+            self.tick
+        } else {
+            bits
+        };
+        (bits & !SHORT_TICK_MASK) + more | tick & SHORT_TICK_MASK
     }
 
     #[cold]
@@ -104,14 +164,23 @@ impl Touch {
         self.ticks_since_start.wrapping_sub(self.idle_ticks(bits))
     }
 
+    /// Milliseconds since the minute in which a frequency was last looked at.
+    pub fn idle_minutes_ms(&self, bits: u32) -> u64 {
+        u64::from(self.minutes.wrapping_sub(bits >> COUNTER_BITS) & MINUTES_MASK) * MS_PER_MINUTE
+    }
+
     /// Ticks since the last access.
     #[inline]
     pub fn idle_ticks(&self, bits: u32) -> u32 {
-        self.tick.wrapping_sub(bits) & TICK_MASK
+        let mask = match self.used_for {
+            Use::Stamp | Use::Frequency => TICK_MASK,
+            Use::Count => SHORT_TICK_MASK,
+        };
+        self.tick.wrapping_sub(bits) & mask
     }
 }
 
-/// Whether one tick is later than another, modulo 2^24.
+/// Whether one tick is later than another, modulo 2^24; other bits do not matter.
 #[inline]
 fn later(tick: u32, than: u32) -> bool {
     (tick.wrapping_sub(than) & TICK_MASK).wrapping_sub(1) < TICK_MASK / 2
@@ -119,7 +188,7 @@ fn later(tick: u32, than: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Frequency, Touch, Use};
+    use super::{Frequency, Place, Touch, Use};
 
     const FREQUENCY: Frequency = Frequency {
         log_factor: 10,
@@ -134,6 +203,24 @@ mod tests {
         assert_eq!(at(7).used(9, never), 9);
         assert_eq!(at(1).used(0xff_ffff, never), 1);
         assert_eq!(at(1).idle_ticks(0xff_ffff), 2);
+    }
+
+    #[test]
+    fn counts_grow_to_two_beside_a_stamp() {
+        let never = || unreachable!();
+        let at = |tick| Touch::new(Use::Count, tick, 0, FREQUENCY);
+        let mut bits = Place {
+            is_queued: true,
+            count: 0,
+        }
+        .set(at(5).at_first());
+        for (tick, count) in [(7, 1), (6, 2), (9, 2)] {
+            bits = at(tick).used(bits, never);
+            assert_eq!(Place::of(bits).count, count);
+            assert!(Place::of(bits).is_queued);
+        }
+        assert_eq!(at(11).idle_ticks(bits), 2);
+        assert_eq!(at(1 << 21).used(bits, never) & 0x1f_ffff, 0);
     }
 
     #[test]

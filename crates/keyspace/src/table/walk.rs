@@ -11,9 +11,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::bucket::{Buckets, SLOTS, pack, tag_of};
 use super::growth::directory_layout;
-use super::{ADDRESS_MASK, ALIGNED_MASK, DEPTH_MASK, Held, TAG_BITS, Table, tag};
+use super::{ADDRESS_MASK, ALIGNED_MASK, DEPTH_MASK, Found, Held, TAG_BITS, Table, tag};
 use crate::entry::{Entry, EntryRef};
 use crate::memory::Memory;
+use crate::policy::s3::region::Hand;
 use crate::prefetch::prefetch_line;
 use crate::slab::{Magazines, PageSet};
 
@@ -28,6 +29,17 @@ pub(crate) struct MovedSegment {
     pub moved: u64,
     /// Their bytes.
     pub bytes: usize,
+}
+
+/// What becomes of an entry that the hand of a CLOCK is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The hand goes on.
+    Pass,
+    /// It is taken out; what follows takes its place.
+    Take,
+    /// The hand stays.
+    Stop,
 }
 
 impl<'t> Held<'t> {
@@ -54,11 +66,50 @@ impl<'t> Held<'t> {
                 break;
             }
         }
-        if home + 1 == count {
-            return next_prefix(position, bits);
+        position_of(position, bits, home + 1, count)
+    }
+
+    /// Shows `look` the entries of the segment from the hand on, until one is to be taken, which is returned, or `look`
+    /// stops. After the last one the hand is at the next segment; at 0 after the last of all shards.
+    pub fn advance_hand(
+        &self,
+        hand: &mut Hand,
+        mut look: impl FnMut(EntryRef<'t>) -> Look,
+    ) -> Option<Found<'t>> {
+        let position = hand.position;
+        let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
+        let bits = self.shard_bits() + buckets.depth;
+        let count = buckets.buckets.len();
+        let first = buckets.home(tag(position, bits));
+        for bucket in first..count {
+            for slot in slots_in_use(buckets, bucket).skip(hand.slot) {
+                prefetch_line(std::ptr::without_provenance((slot & ADDRESS_MASK) as usize));
+            }
+            while let Some(word) = slots_in_use(buckets, bucket).nth(hand.slot) {
+                let entry = self.entry(word);
+                match look(entry) {
+                    Look::Pass => hand.slot += 1,
+                    Look::Stop => return None,
+                    Look::Take => {
+                        return Some(Found {
+                            hash: self.keyspace.hasher.hash(entry.key()),
+                            buckets,
+                            bucket,
+                            slot: hand.slot,
+                            entry,
+                        });
+                    }
+                }
+            }
+            *hand = Hand {
+                position: position_of(position, bits, bucket + 1, count),
+                slot: 0,
+            };
         }
-        let first_tag = ((home as u64 + 1) << TAG_BITS).div_ceil(count as u64);
-        prefix(position, bits) | first_tag << (64 - bits - TAG_BITS)
+        if count == 0 {
+            hand.position = next_prefix(position, bits);
+        }
+        None
     }
 
     /// Moves what the segment of `position` has in these pages elsewhere: entries, and the buckets.
@@ -200,6 +251,15 @@ fn slots_in_use(buckets: Buckets<'_>, bucket: usize) -> impl Iterator<Item = u64
         .iter()
         .map(|slot| slot.load(Relaxed))
         .take_while(|slot| *slot != 0)
+}
+
+/// The first position of a bucket in the segment of `position`; that of the next segment after the last one.
+fn position_of(position: u64, bits: u32, bucket: usize, count: usize) -> u64 {
+    if bucket >= count {
+        return next_prefix(position, bits);
+    }
+    let first_tag = ((bucket as u64) << TAG_BITS).div_ceil(count as u64);
+    prefix(position, bits) | first_tag << (64 - bits - TAG_BITS)
 }
 
 /// `position` with all but its first `bits` cleared.

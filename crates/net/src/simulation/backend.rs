@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options};
+use crate::backend::{Backend, Buffer, ConnectionId, Event, ListenerId, Options, ReceiveMemory};
 use crate::buffer_pool::BufferPool;
 use crate::fill::Fill;
 use crate::listener::{Listener, ListenerHandle};
@@ -448,5 +448,9 @@ impl Backend for Simulation {
     fn recycle(&mut self, buffer: Buffer) {
         self.held -= 1;
         self.buffers.give_back(buffer.index);
+    }
+
+    fn receive_memory(&self) -> ReceiveMemory {
+        self.buffers.memory()
     }
 }

@@ -53,6 +53,21 @@ impl Mapping {
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Mapping { start, bytes })
     }
+
+    /// How much of the first `bytes` is resident; all of it where the system does not tell.
+    fn resident_bytes(&self, bytes: usize) -> usize {
+        let page_bytes = rustix::param::page_size();
+        let bytes = bytes.next_multiple_of(page_bytes);
+        assert!(bytes <= self.bytes.next_multiple_of(page_bytes));
+        let mut pages = vec![0_u8; bytes / page_bytes];
+        // SAFETY: the range is part of the mapping, and there is a byte for each of its pages.
+        let result =
+            unsafe { libc::mincore(self.start.as_ptr().cast(), bytes, pages.as_mut_ptr()) };
+        if result != 0 {
+            return bytes;
+        }
+        pages.iter().filter(|page| **page & 1 != 0).count() * page_bytes
+    }
 }
 
 impl Drop for Mapping {
@@ -159,6 +174,12 @@ impl BufferRing {
         if self.tail != tail_before {
             self.publish();
         }
+    }
+
+    /// Memory of the buffers that have been used.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        self.arena
+            .resident_bytes(self.touched as usize * self.stride_bytes)
     }
 
     /// The size of each.

@@ -372,6 +372,20 @@ pub fn stops_receiving_without_buffers<B: Backend>() {
     host.echo_once(client, id);
 }
 
+pub fn tells_what_its_buffers_take<B: Backend>() {
+    let options = Options::default();
+    let total = |host: &Host<B>| {
+        let memory = host.backend.receive_memory();
+        memory.allocated_bytes + memory.mapped_bytes
+    };
+    let mut host = Host::<B>::with(&options);
+    assert_eq!(total(&host), 0, "memory is touched on first use");
+    let (client, id) = host.connect();
+    host.echo_once(client, id);
+    let bytes = total(&host);
+    assert!((1..=8 * options.buffer_bytes).contains(&bytes), "{bytes}");
+}
+
 pub fn wakes_from_another_thread<B: Backend>() {
     let mut host = Host::<B>::new();
     let waker = host.backend.waker();

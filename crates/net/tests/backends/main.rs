@@ -51,6 +51,7 @@ over_each_backend! {
         pauses_and_resumes
         reports_the_end_after_a_pause
         stops_receiving_without_buffers
+        tells_what_its_buffers_take
         wakes_from_another_thread
         coalesces_wakes
         drops_with_everything_in_flight

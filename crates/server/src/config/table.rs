@@ -304,6 +304,10 @@ words! {
         AllkeysRandom = "allkeys-random",
         /// None: writes that need memory fail.
         NoEviction = "noeviction",
+        /// What came and was not used again soon, by adaptive S3, which keeps the right keys more often than the others.
+        AllkeysS3Fifo = "allkeys-s3fifo" / "",
+        /// The same, of the keys with a deadline.
+        VolatileS3Fifo = "volatile-s3fifo" / "",
     }
 }
 

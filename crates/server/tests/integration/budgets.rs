@@ -252,3 +252,34 @@ fn a_memory_limit_reserves_a_budget_for_clients() {
         drop(slow);
     }
 }
+
+/// What a client has sent ahead lies in receive buffers, of which there are only so many: it costs no client its
+/// connection.
+#[test]
+fn who_sends_much_ahead_stays() {
+    const REQUESTS: usize = 400_000;
+    for target in [Target::Mio, Target::IoUring] {
+        if !target.is_available() {
+            continue;
+        }
+        let server = Server::start_with(target, &["--maxmemory", "96mb"]);
+        let mut control = server.connect();
+        let clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+        thread::scope(|scope| {
+            for mut client in clients {
+                let mut sender = client.try_clone().expect("the same connection");
+                scope.spawn(move || {
+                    let requests = encode(&["SET", "key", "a small value"]).repeat(REQUESTS);
+                    assert!(requests.len() > 16 << 20);
+                    sender.send(&requests).expect("sent");
+                });
+                scope.spawn(move || {
+                    for _ in 0..REQUESTS {
+                        assert_eq!(client.read_reply().expect("a reply").text(), "OK");
+                    }
+                });
+            }
+        });
+        assert_eq!(info(&mut control, "evicted_clients"), 0);
+    }
+}

@@ -27,7 +27,10 @@ const SHARED: &[&str] = &[
 
 /// Commands that redis-server 7.0 does not have.
 const NEWER: &[&str] =
-    &["msetex delex delifeq digest increx client|setinfo client|no-touch client|capa"];
+    &[
+        "msetex delex delifeq digest increx client|setinfo client|no-touch client|capa",
+        "hotkeys hotkeys|get hotkeys|reset hotkeys|help bigkeys bigkeys|get bigkeys|reset bigkeys|help",
+    ];
 
 #[test]
 fn command_info_is_as_in_redis() {

@@ -231,6 +231,9 @@ fn stats(report: &mut Report<'_>) {
     report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     expiry(report);
     report.field("evicted_keys", report.keyspace.evicted);
+    if let Some(saved) = report.keyspace.misses_saved_by_s3 {
+        report.field("misses_saved_by_s3fifo", saved);
+    }
     report.field(
         "evicted_clients",
         sum(|worker| worker.evicted_clients.get()),

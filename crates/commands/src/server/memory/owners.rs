@@ -21,9 +21,13 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
     let mut fragmentation = less(less(facts.active_bytes, facts.allocated_bytes), gaps);
     let mut held = less(facts.allocator_resident_bytes, facts.active_bytes);
     // The allocator takes pages for resident that it has handed out and nobody has touched yet.
-    let known_to_allocator = facts.allocator_resident_bytes + facts.program_bytes;
-    let mut untouched = less(known_to_allocator, facts.resident_bytes);
-    for bytes in [&mut held, &mut fragmentation] {
+    let others = facts.program_bytes + facts.receive_mapped_bytes;
+    let mut untouched = less(
+        facts.allocator_resident_bytes + others,
+        facts.resident_bytes,
+    );
+    let mut receive_buffers = facts.receive_allocated_bytes;
+    for bytes in [&mut held, &mut fragmentation, &mut receive_buffers] {
         let part = untouched.min(*bytes);
         *bytes -= part;
         untouched -= part;
@@ -32,7 +36,12 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("entries", databases(|database| database.bytes)),
         ("tables", databases(|database| database.table_bytes)),
         ("deadlines", databases(|database| database.index_bytes)),
+        ("policy", keyspace.policy_bytes()),
         ("clients", usage.clients),
+        (
+            "receive-buffers",
+            receive_buffers + facts.receive_mapped_bytes,
+        ),
         ("waiting-to-be-freed", keyspace.waiting_bytes()),
         ("kept-by-workers", keyspace.kept_bytes()),
         ("gaps-between-entries", gaps),

@@ -1,0 +1,217 @@
+//! HOTKEYS: the keys that most commands name, in Valkey's form (9.2, `src/hotkey.c` and `src/commands/hotkeys*.json`).
+
+use resp::Args;
+
+use super::ANYTIME;
+use crate::command::{Command, flag};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::help::HELP;
+use crate::parse::{integer, is};
+
+/// Keys that are answered when no number is asked for.
+const COUNT: usize = 32;
+
+pub const HOTKEYS: Command = Command {
+    name: "hotkeys",
+    arity: -2,
+    since: "9.2.0",
+    summary: "A container for hot key commands",
+    complexity: "Depends on subcommand",
+    syntax: "<subcommand>",
+    run: HELP.run,
+    subcommands: &[
+        Command {
+            name: "get",
+            arity: -2,
+            flags: flag::ADMIN | ANYTIME,
+            since: "9.2.0",
+            summary: "Returns the keys that most commands name, with estimated accesses per second",
+            complexity: "O(N) where N is the number of keys that workers list, 64 for each",
+            syntax: "[COUNT count]",
+            run: get,
+            ..Command::BASE
+        },
+        Command {
+            name: "reset",
+            arity: 2,
+            flags: flag::ADMIN | ANYTIME,
+            since: "9.2.0",
+            summary: "Starts to count hot keys anew",
+            run: reset,
+            ..Command::BASE
+        },
+        Command {
+            since: "9.2.0",
+            ..HELP
+        },
+    ],
+    ..Command::BASE
+};
+
+fn get(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
+    let count = count_option(args.tail(2))?.unwrap_or(COUNT);
+    let hot_keys = context.keys.keyspace().hot_keys(count, context.now_ms());
+    let reply = &mut context.reply;
+    reply.array(hot_keys.len());
+    for hot in hot_keys {
+        reply.map(3);
+        reply.bulk(b"key");
+        reply.bulk(&hot.key);
+        reply.bulk(b"db");
+        reply.integer(hot.database.into());
+        reply.bulk(b"qps");
+        reply.integer(hot.accesses_per_second.cast_signed());
+    }
+    Ok(())
+}
+
+fn reset(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> {
+    context.keys.keyspace().reset_hot_keys();
+    context.reply.ok();
+    Ok(())
+}
+
+/// Reads `[COUNT count]`.
+pub(super) fn count_option(options: Args<'_>) -> Result<Option<usize>, CommandError> {
+    let Some(option) = options.try_get(0) else {
+        return Ok(None);
+    };
+    let count = options
+        .try_get(1)
+        .filter(|_| is(option, "count") && options.len() == 2);
+    let count = integer(count.ok_or(CommandError::Syntax)?)?;
+    match usize::try_from(count) {
+        Ok(count) if count > 0 => Ok(Some(count)),
+        _ => Err(CommandError::line("ERR count should be greater than 0")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use resp::Reply;
+
+    use crate::testing::{TestServer, check, check_resp3, show};
+
+    #[test]
+    fn options_are_checked() {
+        check(
+            "HOTKEYS GET
+             HOTKEYS GET COUNT 3
+             HOTKEYS GET COUNT
+             HOTKEYS GET LIMIT 3
+             HOTKEYS GET COUNT 3 4
+             HOTKEYS GET COUNT x
+             HOTKEYS GET COUNT 0
+             HOTKEYS GET COUNT -1
+             HOTKEYS RESET
+             HOTKEYS RESET now
+             HOTKEYS START METRICS 1 CPU
+             HOTKEYS",
+            "[]
+             []
+             -ERR syntax error
+             -ERR syntax error
+             -ERR syntax error
+             -ERR value is not an integer or out of range
+             -ERR count should be greater than 0
+             -ERR count should be greater than 0
+             OK
+             -ERR wrong number of arguments for 'hotkeys|reset' command
+             -ERR unknown subcommand 'START'. Try HOTKEYS HELP.
+             -ERR wrong number of arguments for 'hotkeys' command",
+        );
+    }
+
+    /// The databases and keys of a reply in RESP2, in order.
+    fn names(server: &mut TestServer) -> Vec<String> {
+        let Some(Reply::Array(hot)) = server.line("HOTKEYS GET") else {
+            panic!("HOTKEYS GET answers an array");
+        };
+        let name = |hot: &Reply| match hot {
+            Reply::Array(fields) => format!("{} {}", show(&fields[3]), show(&fields[1])),
+            other => panic!("a key is {other:?}"),
+        };
+        hot.iter().map(name).collect()
+    }
+
+    fn repeat(server: &mut TestServer, script: &str, times: usize) {
+        for _ in 0..times {
+            server.run(script);
+        }
+    }
+
+    #[test]
+    fn every_way_to_name_a_key_counts() {
+        for (script, expected) in [
+            ("GET k", "k"),
+            ("SET k v", "k"),
+            ("INCR k", "k"),
+            ("MGET k", "k"),
+            ("DEL k", "k"),
+            ("SET k v NX", "k"),
+            ("COPY k k DB 2", "k"),
+            ("MULTI\nGET k\nEXEC", "k"),
+        ] {
+            let mut server = TestServer::new();
+            repeat(&mut server, script, 2000);
+            let names = names(&mut server);
+            assert!(
+                names.contains(&format!(":0 {expected}")),
+                "{script}: {names:?}"
+            );
+        }
+        let mut server = TestServer::new();
+        repeat(&mut server, "PING\nSCAN 0\nGET", 2000);
+        assert!(names(&mut server).is_empty());
+    }
+
+    #[test]
+    fn the_hottest_come_first_and_databases_are_apart() {
+        let mut server = TestServer::new();
+        repeat(&mut server, "b> SELECT 3", 1);
+        repeat(
+            &mut server,
+            "GET cold\nGET hot\nGET hot\nGET hot\nb> GET hot\nb> GET hot",
+            3000,
+        );
+        assert_eq!(names(&mut server), [":0 hot", ":3 hot", ":0 cold"]);
+        server.run("b> FLUSHDB");
+        assert_eq!(names(&mut server), [":0 hot", ":0 cold"]);
+        server.run("HOTKEYS RESET");
+        assert!(names(&mut server).is_empty());
+        repeat(&mut server, "GET hot", 1000);
+        server.run("FLUSHALL");
+        assert!(names(&mut server).is_empty());
+    }
+
+    #[test]
+    fn rates_are_those_of_the_time() {
+        let mut server = TestServer::new();
+        for _ in 0..2000 {
+            server.run("GET k\nGET k\nGET k\nGET k\n+10");
+        }
+        let Some(Reply::Array(hot)) = server.line("HOTKEYS GET COUNT 1") else {
+            panic!("HOTKEYS GET answers an array");
+        };
+        let [Reply::Array(fields)] = hot.as_slice() else {
+            panic!("one key is asked for: {hot:?}");
+        };
+        let Reply::Integer(qps) = fields[5] else {
+            panic!("qps is an integer: {fields:?}");
+        };
+        assert!((350..=450).contains(&qps), "400 a second, estimated {qps}");
+        server.run("+600000");
+        assert_eq!(server.run("HOTKEYS GET"), "[]");
+    }
+
+    #[test]
+    fn resp3_has_maps() {
+        check_resp3("HOTKEYS GET", "[]");
+        let mut server = TestServer::new();
+        server.protocol = resp::Protocol::Resp3;
+        repeat(&mut server, "GET k", 2000);
+        let reply = server.run("HOTKEYS GET");
+        assert!(reply.starts_with("[{key k db :0 qps :"), "{reply}");
+    }
+}

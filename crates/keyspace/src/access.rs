@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::ahead::Ahead;
+use crate::ahead::{self, Ahead, Spot};
 use crate::budget::Room;
 use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::expiry::Batch;
@@ -701,6 +701,21 @@ impl<'g> Locked<'g> {
     /// What an access makes of an entry's policy bits.
     pub(crate) fn touch_bits(&self) -> Touch {
         self.core.touch
+    }
+
+    /// As [`ahead::ask_for_buckets`].
+    pub(crate) fn ask_for_buckets(&self, places: &[Spot]) {
+        ahead::ask_for_buckets(self.core.keyspace, places);
+    }
+
+    /// As [`ahead::ask_for_entries`].
+    pub(crate) fn ask_for_entries(&self, keys: impl Iterator<Item = Spot>) {
+        ahead::ask_for_entries(self.core.keyspace, keys);
+    }
+
+    /// What this worker has added and not yet reported, in bytes; below zero when it has removed more.
+    pub(crate) fn added_bytes(&self) -> i64 {
+        self.core.counters.unreported_bytes.load(Relaxed)
     }
 
     /// Whether a shard may have entries that may be evicted.

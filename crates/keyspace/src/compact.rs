@@ -15,16 +15,30 @@ use parking_lot::Mutex;
 use crate::keyspace::{Keyspace, Worker};
 use crate::limits::DATABASES;
 use crate::slab::PageSet;
+use crate::table::MovedSegment;
 
 /// Waste below this is not worth a round, in bytes ...
 const WASTE_BYTES_MIN: usize = 4 << 20;
-/// ... nor below one part in so many of what is in pages.
+/// ... nor below one part in so many of what is in pages, ...
 const WASTE_RATIO: usize = 8;
+/// ... or in so many when memory is short.
+const WASTE_RATIO_LITTLE: usize = 32;
+/// What is moved in one go before others have their turn, about: some hundred microseconds.
+const MOVED_BYTES: usize = 512 << 10;
 /// A round after one that gave back less than one part in so many of what it wanted waits for more waste.
 const POOR_RATIO: usize = 4;
 
 /// How long a round waits for its last pages, in milliseconds.
 const END_AFTER_MS: u64 = 20;
+
+/// How much waste is worth a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waste {
+    /// Much, as moving costs time.
+    Usual,
+    /// Little: memory is short.
+    Little,
+}
 
 /// The current round, if there is one.
 #[derive(Default)]
@@ -78,7 +92,7 @@ pub struct CompactionStats {
 impl Keyspace {
     /// Begins a round of compaction if much is wasted and none is under way, or ends the one that is. To be called from
     /// time to time; the workers do the work ([`Worker::compact`]).
-    pub fn compact_if_worth_it(&self, now_ms: u64) {
+    pub fn compact_if_worth_it(&self, now_ms: u64, worth: Waste) {
         let compaction = &self.compaction;
         let mut state = compaction.state.lock();
         if let Some(round) = &state.round {
@@ -93,7 +107,11 @@ impl Keyspace {
         }
         let stats = self.slabs().stats();
         let waste = stats.page_bytes - stats.used_bytes;
-        let wanted = (stats.page_bytes / WASTE_RATIO)
+        let ratio = match worth {
+            Waste::Usual => WASTE_RATIO,
+            Waste::Little => WASTE_RATIO_LITTLE,
+        };
+        let wanted = (stats.page_bytes / ratio)
             .max(WASTE_BYTES_MIN)
             .max(state.waste_wanted);
         let databases = (0..DATABASES as u8).filter(|database| self.keys(*database) > 0);
@@ -172,8 +190,8 @@ impl Worker {
     /// Takes one table after the other, a segment at a time.
     fn go_on(&mut self, mover: &mut Mover, round: &Round, now_ms: u64, slots_max: usize) -> bool {
         let shards = self.keyspace.num_shards();
-        let mut slots = 0;
-        while slots < slots_max {
+        let (mut slots, mut bytes) = (0, 0);
+        while slots < slots_max && bytes < MOVED_BYTES {
             let (table, position) = match mover.at {
                 Some(at) => at,
                 None => {
@@ -186,37 +204,38 @@ impl Worker {
                     (table, self.keyspace.start_of(table % shards))
                 }
             };
-            let (next, looked_at) = self.move_segment(table, position, now_ms, round);
-            slots += looked_at;
-            mover.at = next.map(|position| (table, position));
-            if next.is_none() {
+            let step = self.move_segment(table, position, now_ms, round);
+            slots += step.slots + 1;
+            bytes += step.bytes;
+            let shard = self.keyspace.shard(step.next);
+            let goes_on = step.next != 0 && shard == table % shards;
+            mover.at = goes_on.then_some((table, step.next));
+            if !goes_on {
                 round.done.fetch_add(1, Relaxed);
             }
         }
         true
     }
 
-    /// Where the table goes on, and how many slots were looked at.
     fn move_segment(
         &mut self,
         table: usize,
         position: u64,
         now_ms: u64,
         round: &Round,
-    ) -> (Option<u64>, usize) {
+    ) -> MovedSegment {
         let shards = self.keyspace.num_shards();
         let (database, shard) = ((table / shards) as u8, table % shards);
         let mut group = self.group(now_ms);
         let keyspace = group.keyspace();
         if keyspace.table(database, shard).len() == 0 {
-            return (None, 1);
+            return MovedSegment::default();
         }
         let step = group
             .lock_nothing()
             .move_segment(database, shard, position, &round.pages);
         keyspace.compaction.moved.fetch_add(step.moved, Relaxed);
-        let has_ended = step.next == 0 || keyspace.shard(step.next) != shard;
-        ((!has_ended).then_some(step.next), step.slots + 1)
+        step
     }
 }
 
@@ -224,6 +243,7 @@ impl Worker {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::Waste;
     use crate::keyspace::{Keyspace, Options, Worker};
     use crate::prefix::PrefixRule;
     use crate::slab::HugePages;
@@ -305,7 +325,7 @@ mod tests {
         let mut now_ms = NOW_MS;
         for turn in 0..20_000 {
             now_ms += 100;
-            keyspace.compact_if_worth_it(now_ms);
+            keyspace.compact_if_worth_it(now_ms, Waste::Usual);
             worker.compact(now_ms, 256);
             // Others go on meanwhile.
             let number = turn % KEYS;

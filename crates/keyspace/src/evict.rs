@@ -6,6 +6,7 @@ mod s3;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::access::Locked;
+use crate::ahead::Spot;
 use crate::budget::Eviction;
 use crate::entry::EntryRef;
 use crate::hash::spread;
@@ -15,6 +16,9 @@ use crate::policy::Order;
 use crate::policy::bits::Touch;
 use crate::policy::sampled::{Candidate, Pool};
 
+/// Keys that are evicted in one go: what they are chosen from is asked for together, so that one does not wait for memory
+/// after the other.
+const BATCH: usize = 16;
 /// Random shards that are looked at before the next ones in order are.
 const RANDOM_SHARDS: usize = 32;
 /// Times that nothing was found to evict before it counts as nothing.
@@ -41,10 +45,20 @@ pub(crate) struct Evictor {
     prefixes: prefix::Evictors,
 }
 
+/// How much is to be evicted in one go.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// At most so many keys ...
+    keys: usize,
+    /// ... and no more when the worker has added so many bytes, which is below zero.
+    added_bytes: i64,
+}
+
 /// What came of looking for a key to evict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Evicted {
-    One,
+    /// So many.
+    Keys(usize),
     /// There may be some elsewhere, or later.
     NotYet,
     Nothing,
@@ -123,16 +137,23 @@ impl Worker {
         if order == Order::S3Fifo {
             self.keyspace.fit_regions(&databases);
         }
+        let key_bytes = (self.keyspace.used_bytes() / keys.max(1)).max(1);
         while made.evicted < keys_max && attempts < ATTEMPTS_MAX {
             let unreported = &self.keyspace.counters[self.id].unreported_bytes;
-            if -unreported.load(Relaxed) >= wanted_bytes {
+            let left_bytes = wanted_bytes + unreported.load(Relaxed);
+            if left_bytes <= 0 {
                 break;
             }
+            let left_keys = left_bytes.cast_unsigned().div_ceil(key_bytes);
+            let wanted = Wanted {
+                keys: (left_keys as usize).min(keys_max - made.evicted).min(BATCH),
+                added_bytes: -wanted_bytes,
+            };
             let mut group = self.group(now_ms);
             let mut locked = group.lock_nothing();
-            match evictor.evict_one(&mut locked, eviction, order, &databases) {
-                Evicted::One => {
-                    made.evicted += 1;
+            match evictor.evict_some(&mut locked, eviction, order, &databases, wanted) {
+                Evicted::Keys(keys) => {
+                    made.evicted += keys;
                     attempts = 0;
                 }
                 Evicted::NotYet => (attempts, is_nothing) = (attempts + 1, false),
@@ -221,13 +242,14 @@ impl Evictor {
         self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// Evicts one key.
-    fn evict_one(
+    /// Evicts some keys.
+    fn evict_some(
         &mut self,
         locked: &mut Locked<'_>,
         eviction: Eviction,
         order: Order,
         databases: &[(u8, u64)],
+        wanted: Wanted,
     ) -> Evicted {
         if order == Order::S3Fifo {
             return match self.database(databases) {
@@ -241,13 +263,45 @@ impl Evictor {
             is_volatile: eviction.policy.is_volatile(),
             among: Among::All(locked.keyspace(), locked.now_ms()),
         };
-        if let Some(database) = self.database(databases) {
-            self.sample(locked, eviction.samples, &choice, database);
+        let mut places = [Spot::default(); BATCH];
+        // A key with a deadline may be far from any place.
+        let count = if choice.is_volatile { 1 } else { wanted.keys };
+        let places = match databases {
+            [] => &mut [],
+            _ => &mut places[..count.min(BATCH)],
+        };
+        for place in &mut *places {
+            *place = self.place(locked, databases, choice.is_volatile);
         }
-        match evict_first(&mut self.pool, locked, &choice) {
-            Some(_) => Evicted::One,
-            None => Evicted::Nothing,
+        locked.ask_for_buckets(places);
+        for place in places {
+            self.sample(locked, eviction.samples, &choice, *place);
         }
+        locked.ask_for_entries(self.pool.first(wanted.keys).map(Candidate::place));
+        let mut evicted = 0;
+        while evicted < wanted.keys
+            && locked.added_bytes() > wanted.added_bytes
+            && evict_first(&mut self.pool, locked, &choice).is_some()
+        {
+            evicted += 1;
+        }
+        match evicted {
+            0 => Evicted::Nothing,
+            _ => Evicted::Keys(evicted),
+        }
+    }
+
+    /// A random place where there may be keys to evict.
+    fn place(&mut self, locked: &Locked<'_>, databases: &[(u8, u64)], is_volatile: bool) -> Spot {
+        let database = self.database(databases).unwrap_or(0);
+        let mut position = spread(self.random());
+        for _ in 0..RANDOM_SHARDS {
+            if locked.has_candidates(database, position, is_volatile) {
+                break;
+            }
+            position = spread(self.random());
+        }
+        Spot { database, position }
     }
 
     /// A database at random, in proportion to its keys.
@@ -266,19 +320,16 @@ impl Evictor {
         None
     }
 
-    /// Looks at some entries at a random position, and after it as far as need be.
-    fn sample(&mut self, locked: &mut Locked<'_>, samples: u32, choice: &Choice<'_>, database: u8) {
+    /// Looks at some entries at this place, and after it as far as need be.
+    fn sample(&mut self, locked: &mut Locked<'_>, samples: u32, choice: &Choice<'_>, place: Spot) {
         let wanted = match choice.order {
             Order::Random => 1,
             Order::Lru | Order::Lfu | Order::Ttl | Order::S3Fifo => samples,
         };
-        let mut position = spread(self.random());
-        for _ in 0..RANDOM_SHARDS {
-            if locked.has_candidates(database, position, choice.is_volatile) {
-                break;
-            }
-            position = spread(self.random());
-        }
+        let Spot {
+            database,
+            mut position,
+        } = place;
         let pool = &mut self.pool;
         let mut offered = 0;
         // Where there is one key that may go among millions that may not, all of them are gone through.

@@ -64,7 +64,7 @@ mod whole;
 pub use access::{Busy, Group, Key, Locked, Plan};
 pub use big_keys::BigKey;
 pub use budget::{Eviction, Limit, Room};
-pub use compact::CompactionStats;
+pub use compact::{CompactionStats, Waste};
 pub use entry::EntryRef;
 pub use evict::MadeRoom;
 pub use expiry::Swept;

@@ -307,6 +307,24 @@ impl Home {
         prefetch_line(next.bucket.cast());
         next
     }
+
+    /// Asks for all entries of the bucket, and for the next one.
+    ///
+    /// # Safety
+    /// The worker has not left its group since [`Table::prefetch_home`].
+    pub unsafe fn prefetch_entries(self) {
+        // SAFETY: it is null or, by the contract, a bucket that is not freed.
+        let Some(bucket) = (unsafe { self.bucket.as_ref() }) else {
+            return;
+        };
+        for slot in &bucket.0 {
+            let address = slot.load(Relaxed) & ADDRESS_MASK;
+            prefetch_line(std::ptr::without_provenance(address as usize));
+        }
+        if self.after > 0 {
+            prefetch_line(self.bucket.wrapping_add(1).cast());
+        }
+    }
 }
 
 /// The shard of a hash.

@@ -5,15 +5,16 @@
 //! use now. What entries cost besides their own bytes (the table, headers of pages, fragmentation, buffers) so counts as
 //! soon as it is there.
 //!
-//! If too much is resident, entries must go, and writes wait until there is room. The memory of entries that have gone
-//! comes back only when their pages are empty, which compaction sees to; so no more than a small part of the entries goes
-//! with each look.
+//! The memory of entries that have gone comes back only when their pages are empty, which compaction sees to; what is
+//! written meanwhile takes their places if it is of the same size. So resident memory says little about how much has to
+//! go, and there are steps: near what may be taken, as much goes as is written; above it, a little more with each look;
+//! and only when the margin is half gone do writes wait until there is room.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use keyspace::{Eviction, EvictionPolicy as Policy, Limit, Order, PrefixRule};
+use keyspace::{Eviction, EvictionPolicy as Policy, Limit, Order, PrefixRule, Waste};
 use tracing::warn;
 
 use crate::config::{EvictionPolicy, MemoryLimits, PrefixSettings};
@@ -27,9 +28,11 @@ const IDLE_PERIOD: Duration = Duration::from_secs(1);
 /// One part in so many of the limit is for what is added between two looks.
 const MARGIN_RATIO: u64 = 64;
 const MARGIN_BYTES_MIN: u64 = 1 << 20;
-/// Eviction begins one part in so many of the limit below it.
+/// Eviction begins one part in so many of the limit below what may be taken.
 const HEADROOM_RATIO: u64 = 128;
-/// The most that goes with one look: one part in so many of what entries use.
+/// Of what is too much, one part in so many goes with one look, ...
+const SHRINK_RATIO: u64 = 4;
+/// ... and at most one part in so many of what entries use.
 const EVICTED_RATIO: u64 = 32;
 /// What entries cost besides their own bytes while there are few, as 1 in so many: their part of the table.
 const TABLE_RATIO: u64 = 8;
@@ -68,21 +71,31 @@ fn usable(max_memory: u64) -> u64 {
     max_memory.saturating_sub(margin(max_memory))
 }
 
+/// From where on writes wait.
+fn full(max_memory: u64) -> u64 {
+    usable(max_memory) + margin(max_memory) / 2
+}
+
 /// What entries may take under this limit.
 fn budget(max_memory: u64, memory: Memory) -> Limit {
+    let (taken, used) = (memory.taken(), memory.used);
     let usable = usable(max_memory);
-    let taken = memory.taken();
-    let bytes = if taken <= usable {
-        let left = usable - taken;
-        memory.used + left - left / TABLE_RATIO
-    } else {
-        memory.used.saturating_sub(taken - usable)
+    let begins = usable.saturating_sub(max_memory / HEADROOM_RATIO);
+    let full = full(max_memory);
+    let more = |until: u64| {
+        let left = until.saturating_sub(taken);
+        used + left - left / TABLE_RATIO
     };
+    let too_much = taken.saturating_sub(usable);
     Limit {
-        bytes,
-        low_bytes: bytes
-            .saturating_sub(max_memory / HEADROOM_RATIO)
-            .max(memory.used - memory.used / EVICTED_RATIO),
+        bytes: match taken.checked_sub(full) {
+            Some(excess) => used.saturating_sub(excess),
+            None => more(full),
+        },
+        low_bytes: match too_much {
+            0 => more(begins),
+            _ => used - (too_much / SHRINK_RATIO).min(used / EVICTED_RATIO),
+        },
     }
 }
 
@@ -124,9 +137,9 @@ fn apply(process: &Process, limits: &MemoryLimits) {
 
 /// Takes a look at the memory, sets what entries may take, and gives back what is not needed.
 fn look(process: &Process, limits: &MemoryLimits) {
-    set_limit(process, limits);
+    let pressure = set_limit(process, limits, usable);
+    compact(process, pressure);
     let keyspace = process.keyspace();
-    keyspace.compact_if_worth_it(process.clock.now_ms());
     if keyspace.is_short_of_memory() || keyspace.compaction_stats().is_running {
         // Those that sleep have keys to evict, and entries to move.
         process.wake_workers();
@@ -135,21 +148,36 @@ fn look(process: &Process, limits: &MemoryLimits) {
 
 /// What a worker does after it has written much: the thread may come late.
 pub fn look_while_writing(process: &Process, limits: &MemoryLimits) {
-    if set_limit(process, limits) {
-        process
-            .keyspace()
-            .compact_if_worth_it(process.clock.now_ms());
+    // The thread has the allocator give back what it holds, unless it does not keep up.
+    if set_limit(process, limits, full) == Pressure::High {
+        compact(process, Pressure::High);
     }
 }
 
-/// Sets what entries may take by what is resident now; whether that is too much. Takes some microseconds when there is a
-/// limit.
-fn set_limit(process: &Process, limits: &MemoryLimits) -> bool {
+fn compact(process: &Process, pressure: Pressure) {
+    let waste = match pressure {
+        Pressure::Low => Waste::Usual,
+        Pressure::High => Waste::Little,
+    };
+    let now_ms = process.clock.now_ms();
+    process.keyspace().compact_if_worth_it(now_ms, waste);
+}
+
+/// Whether more is taken than may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pressure {
+    Low,
+    High,
+}
+
+/// Sets what entries may take by what is resident now. Takes some microseconds when there is a limit, unless the
+/// allocator is to give back what it holds, from `purge_from` taken bytes on: that takes milliseconds.
+fn set_limit(process: &Process, limits: &MemoryLimits, purge_from: fn(u64) -> u64) -> Pressure {
     let keyspace = process.keyspace();
     let max_memory = limits.max_memory_bytes;
     if max_memory == 0 {
         keyspace.set_limit(None);
-        return false;
+        return Pressure::Low;
     }
     let mut memory = Memory {
         resident: memory::resident_bytes(),
@@ -158,12 +186,16 @@ fn set_limit(process: &Process, limits: &MemoryLimits) -> bool {
         clients_max: limits.clients_bytes_max,
     };
     let usable = usable(max_memory);
-    if memory.taken() > usable && memory::held_bytes() > max_memory / HELD_RATIO {
+    if memory.taken() > purge_from(max_memory) && memory::held_bytes() > max_memory / HELD_RATIO {
         memory::purge();
         memory.resident = memory::resident_bytes();
     }
     keyspace.set_limit(Some(budget(max_memory, memory)));
-    memory.taken() > usable
+    if memory.taken() > usable {
+        Pressure::High
+    } else {
+        Pressure::Low
+    }
 }
 
 fn warn_if_small(max_memory: u64) {
@@ -209,37 +241,47 @@ mod tests {
 
     const MB: u64 = 1 << 20;
 
-    fn bytes(resident: u64, used: u64, clients: u64) -> u64 {
-        let memory = Memory {
+    fn memory(resident: u64, used: u64, clients: u64) -> Memory {
+        Memory {
             resident: resident * MB,
             used: used * MB,
             clients: clients * MB,
             clients_max: 25 * MB + MB / 2 + MB / 10,
-        };
-        budget(512 * MB, memory).bytes / MB
+        }
+    }
+
+    fn bytes(resident: u64, used: u64, clients: u64) -> u64 {
+        budget(512 * MB, memory(resident, used, clients)).bytes / MB
+    }
+
+    fn low_bytes(resident: u64, used: u64) -> u64 {
+        budget(512 * MB, memory(resident, used, 0)).low_bytes / MB
     }
 
     #[test]
     fn what_is_left_may_be_added() {
-        assert_eq!(bytes(8, 0, 0), 411);
-        assert_eq!(bytes(400, 350, 0), 350 + 68);
+        assert_eq!(bytes(8, 0, 0), 415);
+        assert_eq!(bytes(400, 350, 0), 350 + 72);
         // What clients have of their budget does not count twice.
         assert_eq!(bytes(410, 350, 10), bytes(400, 350, 0));
     }
 
     #[test]
+    fn as_much_goes_as_comes_before_more_does() {
+        assert_eq!(low_bytes(400, 350), 350 + 65);
+        assert_eq!((low_bytes(475, 420), low_bytes(478, 420)), (420, 420));
+        assert_eq!(low_bytes(486, 420), 420 - 2);
+        // Writes go on meanwhile.
+        assert!(bytes(481, 420, 0) > 420);
+    }
+
+    #[test]
     fn what_is_too_much_goes() {
-        assert_eq!(bytes(478, 420, 0), 420);
-        assert_eq!(bytes(498, 420, 0), 400);
+        assert_eq!(bytes(482, 420, 0), 420);
+        assert_eq!(bytes(502, 420, 0), 400);
         // Writes wait, but not everything goes at once.
-        let memory = Memory {
-            resident: 600 * MB,
-            used: 320 * MB,
-            clients: 0,
-            clients_max: 0,
-        };
-        let limit = budget(512 * MB, memory);
-        assert_eq!(limit.bytes, 224 * MB);
+        let limit = budget(512 * MB, memory(600, 320, 0));
+        assert_eq!(limit.bytes / MB, 202);
         assert_eq!(limit.low_bytes, 310 * MB);
     }
 }

@@ -13,8 +13,12 @@ use crate::connection::{Connection, Hold};
 use crate::limit;
 use crate::worker::{COMPACTED_SLOTS_MAX, Worker};
 
-/// The most keys that are evicted after one group: some ten microseconds.
+/// The most keys that are evicted after one group, ...
 const EVICTED_MAX: usize = 256;
+/// ... and after all groups of a round together, some hundred microseconds, but for ...
+const EVICTED_IN_ROUND_MAX: usize = 1024;
+/// ... about one for each command of a group. Writes for which that is not enough wait.
+const EVICTED_BY_GROUP: usize = 160;
 /// The most that waits for a connection whose next command has to be tried again before nothing more is received.
 const BUSY_INPUT_BYTES_MAX: usize = 256 << 10;
 /// What a worker writes under a memory limit before it looks at the resident memory.
@@ -30,6 +34,7 @@ impl<B: Backend> Worker<B> {
                 connection.turn = batch_size;
             }
         }
+        let mut evicted = 0;
         while !self.round.is_empty() {
             self.run_group(now_ms);
             let mut stops = std::mem::take(&mut self.stops);
@@ -37,13 +42,14 @@ impl<B: Backend> Worker<B> {
                 self.end_group(slot as usize, &stop, now_ms);
             }
             self.stops = stops;
-            self.make_room(now_ms);
+            let left = EVICTED_IN_ROUND_MAX.saturating_sub(evicted);
+            evicted += self.make_room(now_ms, left.clamp(EVICTED_BY_GROUP, EVICTED_MAX));
         }
     }
 
-    /// Evicts in proportion to what the group has written.
-    fn make_room(&mut self, now_ms: u64) {
-        let made = self.keyspace.make_room(now_ms, EVICTED_MAX);
+    /// Evicts in proportion to what the group has written; how many keys.
+    fn make_room(&mut self, now_ms: u64, keys_max: usize) -> usize {
+        let made = self.keyspace.make_room(now_ms, keys_max);
         self.is_evicting = made.is_behind;
         self.written_bytes += made.written_bytes;
         let waits = made.is_full && now_ms > self.looked_ms;
@@ -56,6 +62,7 @@ impl<B: Backend> Worker<B> {
             self.has_memory_to_give = self.keyspace.give_memory_back();
             self.is_compacting = self.keyspace.compact(now_ms, COMPACTED_SLOTS_MAX);
         }
+        made.evicted
     }
 
     /// Parses requests of one connection after the other until the group is full, and executes them.

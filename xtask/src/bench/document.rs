@@ -265,7 +265,7 @@ fn method_section(results: &Results) -> String {
          - CPU time comes from `/proc/PID/task/*/schedstat`, in nanoseconds; its split into user and kernel time from \
          the clock ticks of `/proc/PID/stat`.\n\n\
          ```sh\ncargo xtask bench            # the matrix\ncargo xtask bench --memory   # memory and idle CPU\n\
-         cargo xtask bench --quick    # a look\n```\n\n\
+         cargo xtask bench --quick    # a look\ncargo xtask bench --churn --minutes 20   # a memory limit while sizes shift\ncargo xtask bench --eviction # what eviction costs\n```\n\n\
          The commands behind it:\n\n```sh\n{commands}```\n",
         machine_lines(&machine),
         rounds_text(results),

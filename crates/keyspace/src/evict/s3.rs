@@ -188,7 +188,7 @@ impl Search<'_> {
             };
             if let Some(hash) = evicted {
                 self.region(|region| region.evicted(hash));
-                return Evicted::One;
+                return Evicted::Keys(1);
             }
         }
         // All that was looked at are empty parts of the table.

@@ -2,8 +2,10 @@
 //! those that did not go wait in a pool for the next time (Redis, evict.c), so that a few samples come close to the
 //! exact order.
 
-/// How many entries wait.
-const POOL_MAX: usize = 16;
+use crate::ahead::Spot;
+
+/// How many entries wait: some batches of those that go.
+const POOL_MAX: usize = 32;
 
 /// An entry that may go. Only its slot holds its address, so it is named by its hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +14,16 @@ pub(crate) struct Candidate {
     pub database: u8,
     /// The higher, the sooner it goes.
     pub score: u64,
+}
+
+impl Candidate {
+    /// Where it is.
+    pub fn place(&self) -> Spot {
+        Spot {
+            database: self.database,
+            position: self.hash,
+        }
+    }
 }
 
 /// The candidates of one worker, in the order of their scores.
@@ -23,22 +35,29 @@ pub(crate) struct Pool {
 impl Pool {
     /// Takes a candidate in, if it is better than one that is there or there is room.
     pub fn offer(&mut self, candidate: Candidate) {
-        let is_same = |other: &Candidate| {
-            (other.hash, other.database) == (candidate.hash, candidate.database)
-        };
-        if self.candidates.iter().any(is_same) {
+        let is_full = self.candidates.len() == POOL_MAX;
+        if is_full && self.candidates[0].score >= candidate.score {
             return;
         }
-        if self.candidates.len() == POOL_MAX {
-            if self.candidates[0].score >= candidate.score {
-                return;
-            }
+        if self
+            .candidates
+            .iter()
+            .any(|other| other.hash == candidate.hash)
+        {
+            return;
+        }
+        if is_full {
             self.candidates.remove(0);
         }
         let at = self
             .candidates
             .partition_point(|other| other.score <= candidate.score);
         self.candidates.insert(at, candidate);
+    }
+
+    /// The first `count` that will go.
+    pub fn first(&self, count: usize) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().rev().take(count)
     }
 
     /// Takes out the one that goes first.

@@ -19,7 +19,7 @@ use crate::prefetch::prefetch_line;
 use crate::slab::{Magazines, PageSet};
 
 /// What [`Held::move_segment`] has done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MovedSegment {
     /// The position of the next segment; 0 after the last one of all shards.
     pub next: u64,
@@ -27,6 +27,8 @@ pub(crate) struct MovedSegment {
     pub slots: usize,
     /// Entries and arrays of buckets moved.
     pub moved: u64,
+    /// Their bytes.
+    pub bytes: usize,
 }
 
 /// What becomes of an entry that the hand of a CLOCK is at.
@@ -123,6 +125,7 @@ impl<'t> Held<'t> {
             next: next_prefix(position, self.shard_bits() + buckets.depth),
             slots: buckets.buckets.len() * SLOTS,
             moved: 0,
+            bytes: 0,
         };
         for slot in buckets.buckets.iter().flat_map(|bucket| &bucket.0) {
             let word = slot.load(Relaxed);
@@ -138,6 +141,7 @@ impl<'t> Held<'t> {
             // SAFETY: it has left its slot, and its value, if it has one of its own, is the new one's.
             unsafe { memory.garbage.retire_memory(start, layout) };
             moved.moved += 1;
+            moved.bytes += layout.size();
         }
         let word = segment.word.load(Relaxed);
         if word & ALIGNED_MASK != 0 && pages.has(object(word & ALIGNED_MASK)) {

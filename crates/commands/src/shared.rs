@@ -128,6 +128,8 @@ pub struct Facts {
     pub allocated_bytes_peak: u64,
     /// That at the start.
     pub allocated_bytes_at_start: u64,
+    /// What of that nobody had touched, so that it was not resident.
+    pub untouched_bytes_at_start: u64,
     /// Resident memory that the allocator knows nothing of, but for receive buffers: the program, stacks, rings.
     pub program_bytes: u64,
     /// Receive buffers from the allocator.

@@ -17,7 +17,7 @@ use crate::memory::Memory;
 use crate::policy::bits::{Touch, Use};
 use crate::quiescence::Exclusive;
 use crate::shared::{SharedBytes, StringMut};
-use crate::slab::PageSet;
+use crate::slab::{Magazines, PageSet};
 use crate::stats::Counters;
 use crate::table::{Fired, Found, Held, MovedSegment, Table};
 use crate::value::{Deadline, NewValue, Number};
@@ -731,25 +731,36 @@ impl<'g> Locked<'g> {
         true
     }
 
-    /// Copies a key's value and deadline to another key, over what is there; false when there is no such key.
+    /// Copies a key's value and deadline to another key, over what is there; false when there is no such key. A large
+    /// value is copied as well: each has the memory of one key.
     pub fn copy(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
-        let Some((_, source)) = self.lookup(from) else {
-            return false;
-        };
-        let entry = source.entry().duplicate(
-            to.bytes,
-            source.entry().deadline_ms(),
-            &mut self.core.memory.borrow_mut().magazines,
-        );
-        let mut held = self.held(to);
-        let found = held.find(to.hash, to.bytes);
-        self.store(&mut held, found, to, entry);
-        true
+        self.store_from(from, to, |source, magazines| {
+            source.copied(to.bytes, magazines)
+        })
     }
 
     /// Moves a key's value and deadline to another key, over what is there; false when there is no such key.
     pub fn rename(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
-        self.copy(from, to) && self.remove(from)
+        let is_there = self.store_from(from, to, |source, magazines| {
+            source.duplicate(to.bytes, source.deadline_ms(), magazines)
+        });
+        is_there && self.remove(from)
+    }
+
+    fn store_from(
+        &mut self,
+        from: Key<'_>,
+        to: Key<'_>,
+        make: impl FnOnce(EntryRef<'_>, &mut Magazines) -> Entry,
+    ) -> bool {
+        let Some((_, source)) = self.lookup(from) else {
+            return false;
+        };
+        let entry = make(source.entry(), &mut self.core.memory.borrow_mut().magazines);
+        let mut held = self.held(to);
+        let found = held.find(to.hash, to.bytes);
+        self.store(&mut held, found, to, entry);
+        true
     }
 
     /// Starts to watch a key.

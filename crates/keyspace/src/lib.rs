@@ -17,6 +17,7 @@
 //! | `background` | the thread that frees what takes long |
 //! | `access` | [`Group`] and [`Locked`]: locks, lookups, mutations |
 //! | `read` | reading one key without a lock |
+//! | `removed` | large values that replies are sent from after their entry is gone |
 //! | `shared` | large strings, shared instead of copied |
 //! | `watch` | WATCH: who wants to know that a key has changed |
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
@@ -44,6 +45,7 @@ mod policy;
 mod prefetch;
 mod quiescence;
 mod read;
+mod removed;
 mod shared;
 mod slab;
 mod stats;

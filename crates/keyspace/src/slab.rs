@@ -68,8 +68,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub(crate) use class::LINES;
 use class::{CLASSES, SHAPES, class_of};
+pub(crate) use class::{LINES, global_bytes, object_bytes};
 use class_pages::ClassPages;
 use memory::CHUNK_BYTES;
 use page::Page;

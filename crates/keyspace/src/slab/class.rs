@@ -116,6 +116,34 @@ const fn bitmap_words(objects: usize) -> usize {
     objects.div_ceil(u64::BITS as usize)
 }
 
+/// The memory that an object of this layout takes.
+#[inline]
+pub(crate) fn object_bytes(layout: Layout) -> usize {
+    if layout.size() <= WORDS_BYTES_MAX {
+        layout.size().next_multiple_of(WORD_BYTES)
+    } else {
+        large_object_bytes(layout)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn large_object_bytes(layout: Layout) -> usize {
+    match class_of(layout) {
+        Some(class) => SHAPES[class].object_bytes,
+        None => global_bytes(layout.size()),
+    }
+}
+
+/// The memory that the global allocator gives for so many bytes, which is jemalloc in the server: multiples of 16 up to
+/// 128, then four sizes for each doubling.
+pub(crate) fn global_bytes(bytes: usize) -> usize {
+    if bytes <= 128 {
+        return bytes.next_multiple_of(16);
+    }
+    bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2))
+}
+
 /// The class that serves a layout; none if the global allocator does.
 #[inline]
 pub(super) fn class_of(layout: Layout) -> Option<usize> {

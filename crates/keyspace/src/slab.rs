@@ -12,7 +12,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `class` | size classes: 8 to 1024 bytes in steps of 8, then some counts of cache lines up to 127 |
+//! | `class` | size classes: 8 to 1024 bytes in steps of 8, then some counts of cache lines up to 255 |
 //! | `page` | header, bitmap and objects of a page in use |
 //! | `page_set` | pages that are being emptied |
 //! | `class_pages` | the pages of one class |

@@ -610,11 +610,12 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    /// Gives back what the allocator keeps for this thread while it has hardly anything to do.
+    /// Gives back spare buffers, and what the allocator keeps for this thread, while it has hardly anything to do.
     fn flush_cache_if_idle(&mut self) {
         let received_bytes = self.process.traffic[self.index].received_bytes.get();
         let before = std::mem::replace(&mut self.received_bytes_before, received_bytes);
         if received_bytes - before < IDLE_BYTES_MAX {
+            self.spare = Vec::new();
             memory::flush_thread_cache();
         }
     }

@@ -9,9 +9,10 @@ const WORD_BYTES: usize = 8;
 const LINE_BYTES: usize = 64;
 /// The largest object whose class is its size in words; from here on classes are some counts of cache lines.
 const WORDS_BYTES_MAX: usize = 1024;
-/// Each wastes less than 3 % of a page.
-pub(crate) const LINES: [usize; 23] = [
+/// Each wastes less than 3 % of a page. The last is for four objects: beyond it pages would be too coarse.
+pub(crate) const LINES: [usize; 27] = [
     18, 20, 22, 24, 26, 28, 31, 34, 36, 39, 42, 46, 51, 56, 63, 68, 73, 78, 85, 93, 102, 113, 127,
+    146, 170, 204, 255,
 ];
 const LINES_MAX: usize = LINES[LINES.len() - 1];
 const WORD_CLASSES: usize = WORDS_BYTES_MAX / WORD_BYTES + 1;
@@ -136,12 +137,15 @@ fn large_object_bytes(layout: Layout) -> usize {
 }
 
 /// The memory that the global allocator gives for so many bytes, which is jemalloc in the server: multiples of 16 up to
-/// 128, then four sizes for each doubling.
+/// 128, then four sizes for each doubling, and whole pages from 16 KB on.
 pub(crate) fn global_bytes(bytes: usize) -> usize {
-    if bytes <= 128 {
-        return bytes.next_multiple_of(16);
-    }
-    bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2))
+    const PAGE_BYTES: usize = 4096;
+    let step = match bytes {
+        0..=128 => 16,
+        129..16_384 => 1 << ((bytes - 1).ilog2() - 2),
+        _ => PAGE_BYTES,
+    };
+    bytes.next_multiple_of(step)
 }
 
 /// The class that serves a layout; none if the global allocator does.

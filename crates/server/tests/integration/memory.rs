@@ -245,7 +245,7 @@ fn accounts_add_up(server: &Server) {
     drop(slow);
     wait_for("a flush brings used_memory back", || {
         let used = info(&mut client, "used_memory");
-        let is_back = used < empty + MB;
+        let is_back = used < empty + MB / 2;
         let mut state = || (empty, used, owners(&mut client));
         if is_back { Ok(()) } else { Err(state()) }
     });
@@ -287,12 +287,17 @@ fn memory_usage_is_exact() {
 /// After four fifths of mixed data are gone, resident memory is near that of a server which has loaded only the rest.
 #[test]
 fn memory_follows_deletes() {
-    const KEYS: u64 = 200_000;
+    const KEYS: u64 = 120_000;
     let load = |client: &mut Client, stays: fn(u64) -> bool, all: bool| {
         let pairs: Vec<(String, usize)> = (0..KEYS)
             .filter(|number| all || stays(*number))
             .map(|number| {
-                let size = number.wrapping_mul(0x9e37_79b9) % 1500;
+                let size_max = match number % 100 {
+                    0 => 200_000,
+                    1..10 => 16_000,
+                    _ => 1_500,
+                };
+                let size = number.wrapping_mul(0x9e37_79b9) % size_max;
                 (format!("key:{number}"), size as usize)
             })
             .collect();

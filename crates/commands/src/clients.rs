@@ -52,6 +52,8 @@ pub struct Client {
     pub output_bytes: AtomicU64,
     /// Those of them that are sent from where the keyspace has them, and so do not count as this client's memory.
     pub lent_bytes: AtomicU64,
+    /// Memory of large values that are kept for it alone: their keys are gone.
+    pub charged_bytes: AtomicU64,
     /// Commands executed.
     pub commands: AtomicU64,
     /// Bytes received.
@@ -69,7 +71,8 @@ impl Client {
     #[inline]
     pub fn memory_bytes(&self) -> u64 {
         let replies = self.output_bytes.load(Relaxed);
-        let replies = replies.saturating_sub(self.lent_bytes.load(Relaxed));
+        let replies = replies.saturating_sub(self.lent_bytes.load(Relaxed))
+            + self.charged_bytes.load(Relaxed);
         let copied = self.input_bytes.load(Relaxed);
         let copied = copied.saturating_sub(self.pooled_bytes.load(Relaxed));
         let requests = copied + self.partial_bytes.load(Relaxed);
@@ -164,6 +167,7 @@ impl Clients {
             partial_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             lent_bytes: AtomicU64::new(0),
+            charged_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),

@@ -128,12 +128,18 @@ pub struct Facts {
     pub allocated_bytes_peak: u64,
     /// That at the start.
     pub allocated_bytes_at_start: u64,
+    /// What of that nobody had touched, so that it was not resident.
+    pub untouched_bytes_at_start: u64,
     /// Resident memory that the allocator knows nothing of, but for receive buffers: the program, stacks, rings.
     pub program_bytes: u64,
     /// Receive buffers from the allocator.
     pub receive_allocated_bytes: u64,
     /// Receive buffers that the allocator knows nothing of, in resident bytes.
     pub receive_mapped_bytes: u64,
+    /// What of that and of the following is jemalloc's.
+    pub jemalloc: AllocatorBytes,
+    /// What of them is that of the slabs, where entries lie.
+    pub slabs: AllocatorBytes,
     /// Bytes in pages that have allocations.
     pub active_bytes: u64,
     /// Resident bytes that the allocator holds.
@@ -164,6 +170,17 @@ pub struct Facts {
     pub cpu_system_main_seconds: f64,
     /// The same in user mode.
     pub cpu_user_main_seconds: f64,
+}
+
+/// The memory of one allocator, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AllocatorBytes {
+    /// Handed out.
+    pub allocated_bytes: u64,
+    /// In pages of which something is handed out.
+    pub active_bytes: u64,
+    /// Resident.
+    pub resident_bytes: u64,
 }
 
 /// Rates, measured over about the last second.

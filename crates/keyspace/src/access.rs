@@ -25,7 +25,7 @@ use crate::samples::curve::CurvePoint;
 use crate::samples::misses::MissReasons;
 use crate::samples::{Buffer, Seen, Thresholds};
 use crate::shared::{SharedBytes, StringMut};
-use crate::slab::PageSet;
+use crate::slab::{Magazines, PageSet};
 use crate::stats::Counters;
 use crate::table::{Fired, Found, Held, Look, MovedSegment, Table};
 use crate::value::{Deadline, NewValue, Number};
@@ -960,8 +960,28 @@ impl<'g> Locked<'g> {
         true
     }
 
-    /// Copies a key's value and deadline to another key, over what is there; false when there is no such key.
+    /// Copies a key's value and deadline to another key, over what is there; false when there is no such key. A large
+    /// value is copied as well: each has the memory of one key.
     pub fn copy(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
+        self.store_from(from, to, |source, deadline_ms, magazines| {
+            source.copied(to.bytes, deadline_ms, magazines)
+        })
+    }
+
+    /// Moves a key's value and deadline to another key, over what is there; false when there is no such key.
+    pub fn rename(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
+        let is_there = self.store_from(from, to, |source, deadline_ms, magazines| {
+            source.duplicate(to.bytes, deadline_ms, magazines)
+        });
+        is_there && self.remove(from)
+    }
+
+    fn store_from(
+        &mut self,
+        from: Key<'_>,
+        to: Key<'_>,
+        make: impl FnOnce(EntryRef<'_>, Option<u64>, &mut Magazines) -> Entry,
+    ) -> bool {
         let Some((_, source)) = self.lookup(from) else {
             return false;
         };
@@ -970,8 +990,8 @@ impl<'g> Locked<'g> {
         if !is_same_prefix {
             deadline_ms = self.core.deadline_ms(to, deadline_ms, Lifetime::New);
         }
-        let entry = source.entry().duplicate(
-            to.bytes,
+        let entry = make(
+            source.entry(),
             deadline_ms,
             &mut self.core.memory.borrow_mut().magazines,
         );
@@ -984,11 +1004,6 @@ impl<'g> Locked<'g> {
         let found = held.find(to.hash, to.bytes);
         self.store(&mut held, found, to, entry);
         true
-    }
-
-    /// Moves a key's value and deadline to another key, over what is there; false when there is no such key.
-    pub fn rename(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
-        self.copy(from, to) && self.remove(from)
     }
 
     /// Starts to watch a key.

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::deadline::DeadlineWord;
 use crate::expiry::Place;
 use crate::shared::{SharedBytes, StringMut};
-use crate::slab::Magazines;
+use crate::slab::{Magazines, object_bytes};
 use crate::value::{Encoding, NewValue, ValueRef};
 
 const FORM_MASK: u64 = 0xf;
@@ -515,6 +515,23 @@ impl<'a> EntryRef<'a> {
         }
     }
 
+    /// A new entry with a copy of this value under another key.
+    pub(crate) fn copied(
+        &self,
+        key: &[u8],
+        deadline_ms: Option<u64>,
+        magazines: &mut Magazines,
+    ) -> Entry {
+        let value = match self.value() {
+            ValueRef::Bytes(bytes) if self.header() & FLAG_COMPOSED != 0 => {
+                NewValue::Composed(bytes)
+            }
+            ValueRef::Bytes(bytes) => NewValue::Bytes(bytes),
+            ValueRef::Integer(integer) => NewValue::Integer(integer),
+        };
+        Entry::allocate(key, value, deadline_ms, self.policy(), magazines)
+    }
+
     /// How the value is stored.
     pub fn encoding(&self) -> Encoding {
         let composed = self.header() & FLAG_COMPOSED != 0;
@@ -525,19 +542,6 @@ impl<'a> EntryRef<'a> {
             }
             ValueRef::Bytes(_) => Encoding::Raw,
         }
-    }
-
-    /// Bytes that the entry has asked of the allocator, its own table slot not included.
-    pub fn allocated_bytes(&self) -> usize {
-        let shape = self.shape();
-        let large = match self.value() {
-            ValueRef::Bytes(_) if shape.header & FORM_MASK == FORM_LARGE => {
-                // SAFETY: the entry is alive and of this form.
-                unsafe { self.entry.large(shape) }.allocated_bytes()
-            }
-            ValueRef::Bytes(_) | ValueRef::Integer(_) => 0,
-        };
-        shape.layout().size() + large
     }
 
     /// The 24 policy bits.
@@ -579,15 +583,15 @@ impl<'a> EntryRef<'a> {
         own == other && own & (FLAG_WIDE | FORM_LARGE) == 0
     }
 
-    /// The memory of the entry and its value, in bytes, as the slabs round it.
+    /// The memory of the entry and its value, in bytes, as the allocators round it. Its table slot is not included.
     #[inline]
-    pub(crate) fn memory_bytes(&self) -> i64 {
+    pub fn memory_bytes(&self) -> i64 {
         let shape = self.shape();
-        let bytes = shape.layout().size().next_multiple_of(WORD);
+        let bytes = object_bytes(shape.layout());
         if shape.header & FORM_MASK == FORM_LARGE {
             // SAFETY: the entry is alive and of this form.
-            let large = unsafe { self.entry.large(shape) }.allocated_bytes();
-            return (bytes + large) as i64;
+            let large = unsafe { self.entry.large(shape) }.memory_bytes();
+            return bytes as i64 + large.cast_signed();
         }
         bytes as i64
     }
@@ -717,7 +721,7 @@ mod tests {
             magazines,
         );
         // SAFETY: freed below, after the last use.
-        assert_eq!(unsafe { entry.as_ref() }.allocated_bytes(), 8 + 16 + 64);
+        assert_eq!(unsafe { entry.as_ref() }.memory_bytes(), 8 + 16 + 64);
         // SAFETY: allocated above, in no table.
         unsafe { entry.free(magazines) };
     }

@@ -17,6 +17,7 @@
 //! | `background` | the thread that frees what takes long |
 //! | `access` | [`Group`] and [`Locked`]: locks, lookups, mutations |
 //! | `read` | reading one key without a lock |
+//! | `removed` | large values that replies are sent from after their entry is gone |
 //! | `shared` | large strings, shared instead of copied |
 //! | `watch` | WATCH: who wants to know that a key has changed |
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
@@ -51,6 +52,7 @@ mod prefetch;
 mod prefix;
 mod quiescence;
 mod read;
+mod removed;
 mod samples;
 mod shared;
 mod slab;

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use crate::background::{Background, Waste};
 use crate::prefix::index::Record;
 use crate::quiescence::{Garbage, Quiescence};
+use crate::shared::SharedBytes;
 use crate::slab::{Magazines, Slabs};
+
+/// Large values that are freed at once; more of them go to the background thread.
+const LARGE_FREED_MAX: usize = 64;
 
 /// One worker's share of the keyspace's memory.
 pub(crate) struct Memory {
@@ -30,12 +34,10 @@ impl Memory {
     #[inline]
     pub fn collect(&mut self, quiescence: &Quiescence, all: bool) {
         let large = self.garbage.collect(quiescence, &mut self.magazines, all);
-        if !large.is_empty() {
-            let bytes = large
-                .iter()
-                .map(|value| value.allocated_bytes() as u64)
-                .sum();
-            self.background.free(Waste::Large(large), bytes);
+        if large.len() <= LARGE_FREED_MAX {
+            return self.background.free_now(Waste::Large(large));
         }
+        let bytes = large.iter().map(SharedBytes::memory_bytes).sum();
+        self.background.free(Waste::Large(large), bytes);
     }
 }

@@ -32,9 +32,6 @@ pub(crate) const COLLECT_AT: usize = 64;
 /// Bytes of retired large values that make it look, too.
 const COLLECT_AT_LARGE_BYTES: usize = 256 << 10;
 
-/// Large values that are freed at once; more of them go to the background thread.
-const LARGE_FREED_MAX: usize = 64;
-
 /// Retired pieces for which room is kept.
 const SPARE_MAX: usize = 16 * COLLECT_AT;
 
@@ -202,7 +199,7 @@ impl Garbage {
     }
 
     /// Frees what nobody can read any more, when enough has come together or `all` is asked for. Between groups. Returns
-    /// large values that it would take too long to free here.
+    /// their large values.
     #[inline]
     pub fn collect(
         &mut self,
@@ -225,18 +222,12 @@ impl Garbage {
         magazines: &mut Magazines,
     ) -> Vec<SharedBytes> {
         self.large_bytes = 0;
-        let mut freed = 0;
-        let mut left = Vec::new();
+        let mut large_values = Vec::new();
         self.seal_and_free(quiescence, |piece| {
             // SAFETY: nobody can read a piece any more when it is freed.
-            if let Some(large) = unsafe { piece.free(magazines) } {
-                freed += 1;
-                if freed > LARGE_FREED_MAX {
-                    left.push(large);
-                }
-            }
+            large_values.extend(unsafe { piece.free(magazines) });
         });
-        left
+        large_values
     }
 }
 

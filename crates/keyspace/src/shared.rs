@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::entry::LARGE_BYTES_MIN;
+use crate::slab::global_bytes;
 
 /// Part of a shared buffer.
 #[derive(Clone, Debug)]
@@ -57,8 +58,13 @@ impl SharedBytes {
     }
 
     /// Bytes that its memory takes.
-    pub(crate) fn allocated_bytes(&self) -> usize {
-        self.buffer.capacity() + size_of::<Vec<u8>>() + 2 * size_of::<usize>()
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let counted_bytes = size_of::<Vec<u8>>() + 2 * size_of::<usize>();
+        (global_bytes(self.buffer.capacity()) + global_bytes(counted_bytes)) as u64
+    }
+
+    pub(crate) fn buffer(&self) -> &Arc<Vec<u8>> {
+        &self.buffer
     }
 
     /// Changes it when nobody shares it; else false, and `change` is not called.

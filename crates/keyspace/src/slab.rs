@@ -12,7 +12,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `class` | size classes: 8 to 1024 bytes in steps of 8, then some counts of cache lines up to 127 |
+//! | `class` | size classes: 8 to 1024 bytes in steps of 8, then some counts of cache lines up to 255 |
 //! | `page` | header, bitmap and objects of a page in use |
 //! | `page_set` | pages that are being emptied |
 //! | `class_pages` | the pages of one class |
@@ -68,8 +68,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub(crate) use class::LINES;
 use class::{CLASSES, SHAPES, class_of};
+pub(crate) use class::{LINES, global_bytes, object_bytes};
 use class_pages::ClassPages;
 use memory::CHUNK_BYTES;
 use page::Page;

@@ -132,6 +132,11 @@ impl Counters {
         self.bytes[database].load(Relaxed)
     }
 
+    /// This worker's part of the bytes of a database's tables and deadlines.
+    pub fn table_bytes(&self, database: usize) -> i64 {
+        self.table_bytes[database].load(Relaxed) + self.index_bytes[database].load(Relaxed)
+    }
+
     /// Whether this worker's count of a database is not zero.
     pub fn has_keys(&self, database: usize) -> bool {
         self.keys[database].load(Relaxed) != 0

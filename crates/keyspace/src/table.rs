@@ -53,7 +53,7 @@ use crate::limits::DATABASES;
 use crate::memory::Memory;
 use crate::prefetch::prefetch_line;
 use crate::prefix::index::Record;
-use crate::shared::StringMut;
+use crate::shared::{SharedBytes, StringMut};
 use crate::slab::{Magazines, Slabs};
 use crate::stats::Counters;
 
@@ -656,18 +656,37 @@ impl Tables {
     }
 }
 
-impl Drop for Tables {
-    fn drop(&mut self) {
+impl Tables {
+    /// Frees them, and shows `freed` how many bytes are gone, and large values, which it lets go of.
+    pub fn free(self, mut freed: impl FnMut(u64, Option<SharedBytes>)) {
+        let mut tables = std::mem::ManuallyDrop::new(self);
+        // SAFETY: nobody uses it after this, and it is not dropped.
+        unsafe {
+            tables.release(&mut freed);
+            std::ptr::drop_in_place(&raw mut tables.slabs);
+        }
+    }
+
+    /// # Safety
+    /// It is called once, and only the slabs are used after it.
+    unsafe fn release(&mut self, freed: &mut dyn FnMut(u64, Option<SharedBytes>)) {
         let mut magazines = Magazines::new(Arc::clone(&self.slabs));
         // SAFETY: the array is ours.
         let tables = unsafe { std::slice::from_raw_parts(self.start, self.count) };
         for table in tables {
             // SAFETY: nobody else has the tables, and they are gone after this.
-            unsafe { table.free(&mut magazines) };
+            unsafe { table.free(&mut magazines, freed) };
             magazines.give_pages_back(usize::MAX);
         }
         // SAFETY: allocated with this layout, freed once.
         unsafe { dealloc(self.start.cast(), Self::layout(self.count)) };
+    }
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        // SAFETY: `free` drops no tables.
+        unsafe { self.release(&mut |_, _| ()) };
     }
 }
 

@@ -204,9 +204,10 @@ impl Locked<'_> {
             }
             // SAFETY: the gate is held, and no entry is borrowed here.
             let old = unsafe { keyspace.databases.replace(database) };
-            let mut bytes = 0;
+            let (mut bytes, mut other_bytes) = (0, 0);
             for counters in &keyspace.counters {
                 bytes += counters.bytes(database);
+                other_bytes += counters.table_bytes(database);
                 counters.clear_database(database);
                 if let Some(prefixes) = counters.prefixes() {
                     prefixes.clear_database(database as u8);
@@ -214,10 +215,11 @@ impl Locked<'_> {
             }
             keyspace.budget.forget(bytes);
             match free {
-                Free::Now => drop(old),
-                Free::InBackground => keyspace
-                    .background
-                    .free(Waste::Tables(old), bytes.max(0).cast_unsigned()),
+                Free::Now => keyspace.background.free_now(Waste::Tables(old)),
+                Free::InBackground => {
+                    let bytes = (bytes + other_bytes).max(0).cast_unsigned();
+                    keyspace.background.free(Waste::Tables(old), bytes);
+                }
             }
         }
         if let Some(prefixes) = prefixes {

@@ -4,14 +4,13 @@
 //! Requests that wait in receive buffers do not count: there are only so many buffers, for all clients together, and who
 //! has many of them is not received from for a while. Each worker keeps the sum for its own clients and shows it once per wake.
 //!
-//! A large value is sent from where the keyspace has it, and nothing tells whether the keyspace still has it. So it
-//! counts only for clients that read slowly: those whose send was already under way at the last tick, about a second
-//! ago. Until then a value that many clients read at once costs none of them anything. Of several slow clients of one
-//! worker that wait for the same value, one is charged. The limit of replies that wait for one client, which is not
-//! about memory alone, counts large values always, as Redis does.
+//! A large value is sent from where the keyspace has it. While its key is there it is the keyspace's. When that is gone,
+//! the value counts for one of the clients that read it slowly: those whose send was already under way at the last tick,
+//! about a second ago. Until then a value costs them nothing, as one that many read while it is overwritten again and
+//! again should not. The limit of replies that wait for one client, which is not about memory alone, counts large values
+//! always, as Redis does.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -49,18 +48,18 @@ impl<B: Backend> Worker<B> {
             return;
         };
         let client = &connection.session.client;
-        let lent_bytes = connection
-            .lent_bytes()
-            .saturating_sub(connection.charged_bytes);
         for (shown, bytes) in [
             (&client.input_bytes, connection.input_bytes()),
             (&client.pooled_bytes, connection.pooled_bytes()),
             (&client.partial_bytes, connection.input.partial_bytes()),
             (&client.output_bytes, connection.unsent_bytes()),
-            (&client.lent_bytes, lent_bytes),
+            (&client.lent_bytes, connection.lent_bytes()),
         ] {
             shown.store(bytes as u64, Relaxed);
         }
+        client
+            .charged_bytes
+            .store(connection.charged_bytes, Relaxed);
         let bytes = client.memory_bytes();
         let counted = Counted {
             bytes,
@@ -104,7 +103,8 @@ impl<B: Backend> Worker<B> {
 
     /// Looks, about once a second, for clients that have had time to read what was sent to them.
     pub(crate) fn look_for_slow_readers(&mut self) {
-        let mut charged = HashSet::new();
+        let keyspace = Arc::clone(self.keyspace.keyspace());
+        keyspace.begin_charging_removed(self.index);
         for slot in 0..self.connections.len() {
             let Some(connection) = self.connections[slot].as_deref_mut() else {
                 continue;
@@ -112,8 +112,8 @@ impl<B: Backend> Worker<B> {
             let mut charged_bytes = 0;
             if connection.is_slow {
                 let values = connection.lent_values();
-                let values = values.filter(|(address, _)| charged.insert(*address));
-                charged_bytes = values.map(|(_, bytes)| bytes).sum();
+                let bytes = values.map(|(address, _)| keyspace.charge_removed(self.index, address));
+                charged_bytes = bytes.sum();
             }
             connection.is_slow = connection.sending > 0;
             if charged_bytes != connection.charged_bytes {

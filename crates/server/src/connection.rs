@@ -41,8 +41,8 @@ pub struct Connection {
     pub lent: Vec<(usize, usize)>,
     /// The send has been under way for a while, see `clients_memory`.
     pub is_slow: bool,
-    /// Bytes of large values that wait and count as its memory.
-    pub charged_bytes: usize,
+    /// Memory of large values that wait for it and are in no entry any more.
+    pub charged_bytes: u64,
     /// Since when more than the soft limit waits for it.
     pub over_limit_since_ms: Option<u64>,
     /// What it adds to its worker's sum of memory.

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::sync::LazyLock;
 
-use commands::shared::Facts;
+use commands::shared::{AllocatorBytes, Facts};
 use keyspace::{HugePages, SlabStats};
 use tikv_jemalloc_ctl::{background_thread, epoch, stats, version};
 use tracing::warn;
@@ -15,18 +15,31 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The `<all arenas>` index of jemalloc's `arena.<i>.purge`.
 const PURGE_ALL: &CStr = c"arena.4096.purge";
+const FLUSH_THREAD_CACHE: &CStr = c"thread.tcache.flush";
 
-/// Statistics of the allocator and the slabs together, in bytes.
+/// Statistics of the allocators, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Allocators {
-    /// Asked for and not given back.
-    pub allocated_bytes: u64,
-    /// In pages that have allocations.
-    pub active_bytes: u64,
-    /// Resident, the allocator's own data included.
-    pub resident_bytes: u64,
+    /// What everything but entries and tables comes from.
+    pub jemalloc: AllocatorBytes,
+    /// The slabs.
+    pub slabs: AllocatorBytes,
     /// Mapped but given back to the system.
     pub retained_bytes: u64,
+}
+
+impl Allocators {
+    /// Both together.
+    pub fn sum(&self) -> AllocatorBytes {
+        let Self {
+            jemalloc, slabs, ..
+        } = self;
+        AllocatorBytes {
+            allocated_bytes: jemalloc.allocated_bytes + slabs.allocated_bytes,
+            active_bytes: jemalloc.active_bytes + slabs.active_bytes,
+            resident_bytes: jemalloc.resident_bytes + slabs.resident_bytes,
+        }
+    }
 }
 
 /// Reads the allocator's statistics as of now, and adds the slabs'.
@@ -34,11 +47,17 @@ pub fn allocators(slabs: SlabStats) -> Allocators {
     // A statistic that cannot be read counts as 0; the names are those of the linked version.
     let _ = epoch::advance();
     let bytes = |read: Result<usize, tikv_jemalloc_ctl::Error>| read.unwrap_or(0) as u64;
-    let slab_resident_bytes = slabs.mapped_bytes - slabs.released_bytes;
     Allocators {
-        allocated_bytes: bytes(stats::allocated::read()) + slabs.used_bytes as u64,
-        active_bytes: bytes(stats::active::read()) + slabs.page_bytes as u64,
-        resident_bytes: bytes(stats::resident::read()) + slab_resident_bytes as u64,
+        jemalloc: AllocatorBytes {
+            allocated_bytes: bytes(stats::allocated::read()),
+            active_bytes: bytes(stats::active::read()),
+            resident_bytes: bytes(stats::resident::read()),
+        },
+        slabs: AllocatorBytes {
+            allocated_bytes: slabs.used_bytes as u64,
+            active_bytes: slabs.page_bytes as u64,
+            resident_bytes: (slabs.mapped_bytes - slabs.released_bytes) as u64,
+        },
         retained_bytes: bytes(stats::retained::read()),
     }
 }
@@ -57,10 +76,10 @@ pub fn purge_in_background() {
 
 /// What the allocator keeps for later, in bytes: resident, and in no page that has allocations.
 pub fn held_bytes() -> u64 {
-    let allocators = allocators(SlabStats::default());
-    allocators
+    let jemalloc = allocators(SlabStats::default()).jemalloc;
+    jemalloc
         .resident_bytes
-        .saturating_sub(allocators.active_bytes)
+        .saturating_sub(jemalloc.active_bytes)
 }
 
 /// Gives unused memory back to the system.
@@ -68,6 +87,20 @@ pub fn purge() {
     // SAFETY: a control without input or output; the name ends with 0.
     unsafe {
         tikv_jemalloc_sys::mallctl(PURGE_ALL.as_ptr(), null_mut(), null_mut(), null_mut(), 0);
+    }
+}
+
+/// Gives back what the allocator keeps for this thread.
+pub fn flush_thread_cache() {
+    // SAFETY: a control without input or output; the name ends with 0.
+    unsafe {
+        tikv_jemalloc_sys::mallctl(
+            FLUSH_THREAD_CACHE.as_ptr(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            0,
+        );
     }
 }
 
@@ -86,15 +119,19 @@ pub struct AtStart {
     allocated_bytes: u64,
     /// Resident memory that the allocators know nothing of, without that of files.
     private_bytes: u64,
+    /// What the allocator took for resident and was not: it had been handed out, and nobody had touched it.
+    untouched_bytes: u64,
 }
 
 impl AtStart {
     /// Takes the numbers.
     pub fn new(allocators: &Allocators) -> Self {
+        let allocators = allocators.sum();
+        let private_bytes = resident_bytes().saturating_sub(file_bytes());
         Self {
             allocated_bytes: allocators.allocated_bytes,
-            private_bytes: (resident_bytes().saturating_sub(file_bytes()))
-                .saturating_sub(allocators.resident_bytes),
+            private_bytes: private_bytes.saturating_sub(allocators.resident_bytes),
+            untouched_bytes: allocators.resident_bytes.saturating_sub(private_bytes),
         }
     }
 }
@@ -103,19 +140,21 @@ impl AtStart {
 pub fn fill(facts: &mut Facts, allocators: Allocators, start: Option<&AtStart>) {
     facts.os = SYSTEM_NAME.clone();
     facts.allocator = &ALLOCATOR_NAME;
-    let Allocators {
+    facts.jemalloc = allocators.jemalloc;
+    facts.slabs = allocators.slabs;
+    let AllocatorBytes {
         allocated_bytes,
         active_bytes,
         resident_bytes,
-        retained_bytes,
-    } = allocators;
+    } = allocators.sum();
     facts.allocated_bytes = allocated_bytes;
     facts.allocated_bytes_at_start = start.map_or(0, |start| start.allocated_bytes);
     facts.program_bytes = start.map_or(0, |start| start.private_bytes) + file_bytes();
+    facts.untouched_bytes_at_start = start.map_or(0, |start| start.untouched_bytes);
     facts.allocated_bytes_peak = facts.allocated_bytes_peak.max(allocated_bytes);
     facts.active_bytes = active_bytes;
     facts.allocator_resident_bytes = resident_bytes;
-    facts.retained_bytes = retained_bytes;
+    facts.retained_bytes = allocators.retained_bytes;
     facts.resident_bytes = process_resident_bytes().unwrap_or(resident_bytes);
     facts.system_memory_bytes = *SYSTEM_MEMORY_BYTES;
     fill_cpu_time(facts);
@@ -154,7 +193,8 @@ static SYSTEM_MEMORY_BYTES: LazyLock<u64> = LazyLock::new(|| {
 
 /// Resident memory of the process; what the allocator and the slabs have where the system does not tell.
 pub fn resident_bytes() -> u64 {
-    process_resident_bytes().unwrap_or_else(|| allocators(SlabStats::default()).resident_bytes)
+    process_resident_bytes()
+        .unwrap_or_else(|| allocators(SlabStats::default()).sum().resident_bytes)
 }
 
 fn process_resident_bytes() -> Option<u64> {

@@ -308,7 +308,7 @@ impl Process {
         samples.at_ms = at_ms;
         samples.allocated_bytes_peak = samples
             .allocated_bytes_peak
-            .max(self.allocators().allocated_bytes);
+            .max(self.allocators().sum().allocated_bytes);
     }
 
     /// Has the worker of a client that has been marked as killed close it.
@@ -477,7 +477,7 @@ impl commands::shared::Process for ForCommands {
     fn reset_stats(&self) {
         self.0.received.store(0, Relaxed);
         self.0.rejected.store(0, Relaxed);
-        self.0.samples.lock().allocated_bytes_peak = self.0.allocators().allocated_bytes;
+        self.0.samples.lock().allocated_bytes_peak = self.0.allocators().sum().allocated_bytes;
     }
 
     fn purge_memory(&self) {

@@ -21,6 +21,7 @@ use resp::Limits;
 use crate::clients_memory::Counted;
 use crate::config::{Settings, Watch};
 use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
+use crate::memory;
 use crate::process::{Admission, Process, ShutdownStage};
 
 #[cfg(test)]
@@ -46,6 +47,8 @@ const SHORT_SLEEP: Duration = Duration::from_millis(1);
 const EVICTED_IDLE_MAX: usize = 256;
 /// Slots that a worker looks at in one wake while sparse memory is being emptied.
 pub(crate) const COMPACTED_SLOTS_MAX: usize = 4096;
+/// A worker that has received no more than this since the last tick keeps no memory for later, in bytes.
+const IDLE_BYTES_MAX: u64 = 64 << 10;
 /// Output buffers that a worker keeps for reuse.
 const KEPT_BUFFERS_MAX: usize = 256;
 
@@ -92,6 +95,8 @@ pub struct Worker<B: Backend> {
     pub(crate) looked_ms: u64,
     pub(crate) is_compacting: bool,
     swept_ms: u64,
+    /// All that it had received at the last tick.
+    received_bytes_before: u64,
     is_stopping: bool,
 }
 
@@ -145,6 +150,7 @@ impl<B: Backend> Worker<B> {
             written_bytes: 0,
             looked_ms: 0,
             is_compacting: false,
+            received_bytes_before: 0,
             is_stopping: false,
         })
     }
@@ -591,6 +597,7 @@ impl<B: Backend> Worker<B> {
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;
             self.keyspace.collect();
+            self.flush_cache_if_idle();
             self.look_for_slow_readers();
             self.note_receive_memory();
             self.close_idle();
@@ -600,6 +607,16 @@ impl<B: Backend> Worker<B> {
         }
         if !self.is_stopping && self.process.shutdown_stage() != ShutdownStage::Running {
             self.begin_to_stop();
+        }
+    }
+
+    /// Gives back spare buffers, and what the allocator keeps for this thread, while it has hardly anything to do.
+    fn flush_cache_if_idle(&mut self) {
+        let received_bytes = self.process.traffic[self.index].received_bytes.get();
+        let before = std::mem::replace(&mut self.received_bytes_before, received_bytes);
+        if received_bytes - before < IDLE_BYTES_MAX {
+            self.spare = Vec::new();
+            memory::flush_thread_cache();
         }
     }
 

@@ -9,9 +9,10 @@ const WORD_BYTES: usize = 8;
 const LINE_BYTES: usize = 64;
 /// The largest object whose class is its size in words; from here on classes are some counts of cache lines.
 const WORDS_BYTES_MAX: usize = 1024;
-/// Each wastes less than 3 % of a page.
-pub(crate) const LINES: [usize; 23] = [
+/// Each wastes less than 3 % of a page. The last is for four objects: beyond it pages would be too coarse.
+pub(crate) const LINES: [usize; 27] = [
     18, 20, 22, 24, 26, 28, 31, 34, 36, 39, 42, 46, 51, 56, 63, 68, 73, 78, 85, 93, 102, 113, 127,
+    146, 170, 204, 255,
 ];
 const LINES_MAX: usize = LINES[LINES.len() - 1];
 const WORD_CLASSES: usize = WORDS_BYTES_MAX / WORD_BYTES + 1;
@@ -114,6 +115,37 @@ const fn class_of_lines(lines: usize) -> usize {
 
 const fn bitmap_words(objects: usize) -> usize {
     objects.div_ceil(u64::BITS as usize)
+}
+
+/// The memory that an object of this layout takes.
+#[inline]
+pub(crate) fn object_bytes(layout: Layout) -> usize {
+    if layout.size() <= WORDS_BYTES_MAX {
+        layout.size().next_multiple_of(WORD_BYTES)
+    } else {
+        large_object_bytes(layout)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn large_object_bytes(layout: Layout) -> usize {
+    match class_of(layout) {
+        Some(class) => SHAPES[class].object_bytes,
+        None => global_bytes(layout.size()),
+    }
+}
+
+/// The memory that the global allocator gives for so many bytes, which is jemalloc in the server: multiples of 16 up to
+/// 128, then four sizes for each doubling, and whole pages from 16 KB on.
+pub(crate) fn global_bytes(bytes: usize) -> usize {
+    const PAGE_BYTES: usize = 4096;
+    let step = match bytes {
+        0..=128 => 16,
+        129..16_384 => 1 << ((bytes - 1).ilog2() - 2),
+        _ => PAGE_BYTES,
+    };
+    bytes.next_multiple_of(step)
 }
 
 /// The class that serves a layout; none if the global allocator does.

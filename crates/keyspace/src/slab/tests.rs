@@ -245,13 +245,13 @@ fn layouts_get_classes_of_their_size() {
         assert_eq!(SHAPES[class].object_bytes, count * 64, "{count} lines");
         assert_eq!(SHAPES[class].first_offset() % 64, 0);
     }
-    for count in 0..=127 {
+    for count in 0..=255 {
         let shape = SHAPES[class_of(lines(count)).expect("a class")];
         assert!(shape.object_bytes >= count * 64);
         assert_eq!(shape.object_bytes % 64, 0);
     }
     let aligned = Layout::from_size_align(64, 128).expect("a layout");
-    for layout in [words(8129), lines(128), aligned] {
+    for layout in [words(16_321), lines(256), aligned] {
         assert_eq!(class_of(layout), None, "{layout:?}");
     }
 }

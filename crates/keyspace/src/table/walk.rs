@@ -16,6 +16,7 @@ use crate::entry::{Entry, EntryRef};
 use crate::memory::Memory;
 use crate::policy::s3::region::Hand;
 use crate::prefetch::prefetch_line;
+use crate::shared::SharedBytes;
 use crate::slab::{Magazines, PageSet};
 
 /// What [`Held::move_segment`] has done.
@@ -207,22 +208,37 @@ impl Table {
             })
     }
 
-    /// Frees everything that the table has, for the last time.
+    /// Frees everything that the table has, for the last time. `freed` hears of bytes that are gone, and gets large
+    /// values.
     ///
     /// # Safety
     /// Nobody uses the table any more.
-    pub unsafe fn free(&self, magazines: &mut Magazines) {
+    pub unsafe fn free(
+        &self,
+        magazines: &mut Magazines,
+        freed: &mut dyn FnMut(u64, Option<SharedBytes>),
+    ) {
         // SAFETY: by the contract.
         unsafe { self.free_wheel(magazines) };
         for word in self.distinct_words() {
             // SAFETY: nobody else has the table, so its words describe live arrays, whose slots hold live entries.
             let buckets = unsafe { Buckets::unpack(word) };
+            let layout = Buckets::layout((word >> 48) as usize);
+            let mut bytes = layout.size() as u64;
             for slot in buckets.slots() {
                 // SAFETY: as above; each entry is in one slot, and the table is empty after this.
-                unsafe { Entry::from_address(slot & ADDRESS_MASK).free(magazines) };
+                let value = unsafe {
+                    let entry = Entry::from_address(slot & ADDRESS_MASK);
+                    bytes += entry.as_ref().memory_bytes().cast_unsigned();
+                    entry.free(magazines)
+                };
+                if value.is_some() {
+                    freed(0, value);
+                }
             }
             // SAFETY: allocated with this layout, freed once.
-            unsafe { magazines.free(address(word), Buckets::layout((word >> 48) as usize)) };
+            unsafe { magazines.free(address(word), layout) };
+            freed(bytes, None);
         }
         let directory = self.directory.load(Relaxed);
         if directory != 0 {

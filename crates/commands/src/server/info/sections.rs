@@ -123,9 +123,18 @@ fn memory(report: &mut Report<'_>) {
     report.field("allocator_allocated", facts.allocated_bytes);
     report.field("allocator_active", facts.active_bytes);
     report.field("allocator_resident", facts.allocator_resident_bytes);
+    report.field("allocator_retained", facts.retained_bytes);
+    for (name, of) in [("jemalloc", facts.jemalloc), ("slabs", facts.slabs)] {
+        report.field(format_args!("{name}_allocated"), of.allocated_bytes);
+        report.field(format_args!("{name}_active"), of.active_bytes);
+        report.field(format_args!("{name}_resident"), of.resident_bytes);
+    }
     report.memory("total_system_memory", facts.system_memory_bytes);
     report.memory("used_memory_lua", 0);
+    report.zeros(&["used_memory_vm_eval", "used_memory_scripts_eval"]);
     report.memory("used_memory_scripts", 0);
+    report.zeros(&["used_memory_vm_functions", "used_memory_functions"]);
+    report.memory("used_memory_vm_total", 0);
     report.zeros(&[
         "number_of_cached_scripts",
         "number_of_functions",
@@ -145,6 +154,11 @@ fn memory(report: &mut Report<'_>) {
     report.field("mem_allocator", facts.allocator);
     let is_compacting = report.shared.keyspace.compaction_stats().is_running;
     report.field("active_defrag_running", u8::from(is_compacting));
+    report.zeros(&["lazyfree_pending_objects", "lazyfreed_objects"]);
+    report.field(
+        "lazyfree_pending_bytes",
+        report.shared.keyspace.waiting_bytes(),
+    );
 }
 
 fn fragmentation(report: &mut Report<'_>) {

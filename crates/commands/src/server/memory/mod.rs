@@ -88,15 +88,15 @@ pub const MEMORY: Command = Command {
 };
 
 /// A table's slot: the address of an entry and a part of its key's hash.
-const SLOT_BYTES: usize = 8;
+const SLOT_BYTES: i64 = 8;
 
 fn usage(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     check_samples(args.tail(3))?;
     let key = context.key(args, 2);
     match context.keys.find(key) {
         Some(entry) => {
-            let bytes = entry.allocated_bytes() + SLOT_BYTES;
-            context.reply.integer(bytes as i64);
+            let bytes = entry.memory_bytes() + SLOT_BYTES;
+            context.reply.integer(bytes);
         }
         None => context.reply.null(),
     }
@@ -153,8 +153,8 @@ mod tests {
              MEMORY USAGE missing x
              MEMORY USAGE",
             "OK
-             :27
-             :27
+             :32
+             :32
              nil
              -ERR syntax error
              -ERR value is not an integer or out of range

@@ -27,8 +27,15 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         facts.resident_bytes,
     );
     let mut receive_buffers = facts.receive_allocated_bytes;
-    for bytes in [&mut held, &mut fragmentation, &mut receive_buffers] {
-        let part = untouched.min(*bytes);
+    let mut startup = facts.allocated_bytes_at_start;
+    let untouched_at_start = facts.untouched_bytes_at_start;
+    for (bytes, untouched_max) in [
+        (&mut startup, untouched_at_start),
+        (&mut held, u64::MAX),
+        (&mut fragmentation, u64::MAX),
+        (&mut receive_buffers, u64::MAX),
+    ] {
+        let part = untouched.min(*bytes).min(untouched_max);
         *bytes -= part;
         untouched -= part;
     }
@@ -38,7 +45,10 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("deadlines", databases(|database| database.index_bytes)),
         ("policy", keyspace.policy_bytes()),
         ("prefixes", keyspace.prefix_index_bytes()),
-        ("clients", usage.clients),
+        (
+            "clients",
+            usage.clients + keyspace.uncharged_removed_bytes(),
+        ),
         (
             "receive-buffers",
             receive_buffers + facts.receive_mapped_bytes,
@@ -48,7 +58,7 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("gaps-between-entries", gaps),
         ("allocator-fragmentation", fragmentation),
         ("allocator-held", held),
-        ("startup", facts.allocated_bytes_at_start),
+        ("startup", startup),
         ("program", facts.program_bytes),
     ]
 }

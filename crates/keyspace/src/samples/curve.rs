@@ -99,19 +99,18 @@ impl Curve {
 
     /// Takes samples over. `reads` is how many there were of all keys, `misses` how many of those.
     pub fn observe(&mut self, samples: &[Sample], reads: f64, misses: f64) {
-        for size in &mut self.sizes {
-            for sample in samples {
+        let threshold = self.threshold();
+        for sample in samples.iter().filter(|sample| sample.is_below(threshold)) {
+            self.samples_until_slower = self.samples_until_slower.saturating_sub(1);
+            for size in &mut self.sizes {
                 if sample.is_below(size.threshold) {
                     size.observe(sample);
                 }
             }
+        }
+        for size in &mut self.sizes {
             size.count_all(reads, misses);
         }
-        let threshold = self.threshold();
-        let taken = samples.iter().filter(|sample| sample.is_below(threshold));
-        self.samples_until_slower = self
-            .samples_until_slower
-            .saturating_sub(taken.count() as u32);
         if self.samples_until_slower == 0 {
             self.samples_until_slower = SAMPLES_PER_RATE;
             self.threshold_max = (self.threshold_max / 2).max(THRESHOLD_LATER);
@@ -364,5 +363,131 @@ impl Size {
             misses += share * (counts.misses - counts.sampled_misses);
         }
         Some((1.0 - misses / counts.reads).clamp(0.0, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Curve, FACTORS, Present, THRESHOLD_LATER};
+    use crate::budget::Eviction;
+    use crate::samples::{Sample, Seen, mixed};
+
+    const NOW_MS: u64 = 1_000_000;
+
+    fn tune(curve: &mut Curve, keys: u64) {
+        curve.tune(Present {
+            bytes: keys * 100,
+            keys,
+            eviction: Eviction::default(),
+            now_ms: NOW_MS,
+        });
+    }
+
+    fn see_at(curve: &mut Curve, number: u64, seen: Seen, now_ms: u64) {
+        let sample = Sample::new(0, mixed(number + 1), seen, now_ms);
+        let (reads, misses) = match seen {
+            Seen::Hit { .. } => (1.0, 0.0),
+            Seen::Miss => (1.0, 1.0),
+            _ => (0.0, 0.0),
+        };
+        curve.observe(&[sample], reads, misses);
+    }
+
+    fn see(curve: &mut Curve, number: u64, seen: Seen) {
+        see_at(curve, number, seen, NOW_MS);
+    }
+
+    const HIT: Seen = Seen::Hit { deadline_ms: None };
+    const WRITTEN: Seen = Seen::Written {
+        bytes: 100,
+        deadline_ms: None,
+    };
+
+    fn ratios(curve: &Curve) -> Vec<f64> {
+        let points = curve.points();
+        points.iter().filter_map(|point| point.hit_ratio).collect()
+    }
+
+    #[test]
+    fn what_is_read_and_not_stored_is_in_no_size() {
+        let mut curve = Curve::new();
+        tune(&mut curve, 16);
+        for _ in 0..10 {
+            see(&mut curve, 1, Seen::Miss);
+        }
+        assert_eq!(ratios(&curve), [0.0; FACTORS.len()]);
+        see(&mut curve, 1, WRITTEN);
+        for _ in 0..10 {
+            see(&mut curve, 1, HIT);
+        }
+        assert_eq!(ratios(&curve), [0.5; FACTORS.len()]);
+        see(&mut curve, 1, Seen::Deleted);
+        for _ in 0..20 {
+            see(&mut curve, 1, Seen::Miss);
+        }
+        assert_eq!(ratios(&curve), [0.25; FACTORS.len()]);
+    }
+
+    #[test]
+    fn a_loop_fits_or_does_not() {
+        let mut curve = Curve::new();
+        tune(&mut curve, 16);
+        // Of 32 keys that are read in turns, the present 16 are never the next ones.
+        for turn in 0..10 {
+            for number in 0..32 {
+                see(&mut curve, number, Seen::Miss);
+                see(&mut curve, number, WRITTEN);
+            }
+            if turn == 0 {
+                curve.reset();
+            }
+        }
+        assert_eq!(ratios(&curve), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+        // The present cache has a key that a smaller one has not: the client stores it there, too.
+        curve.reset();
+        see(&mut curve, 16, HIT);
+        see(&mut curve, 16, HIT);
+        assert_eq!(ratios(&curve), [0.5, 0.5, 1.0, 1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn deadlines_hold_in_all_sizes() {
+        let mut curve = Curve::new();
+        tune(&mut curve, 16);
+        let deadline_ms = Some(NOW_MS + 10);
+        let expiring = Seen::Written {
+            bytes: 100,
+            deadline_ms,
+        };
+        for number in 0..2 {
+            see(&mut curve, number, expiring);
+        }
+        see(&mut curve, 1, Seen::Deadline { deadline_ms: None });
+        for number in 0..2 {
+            see_at(&mut curve, number, Seen::Miss, NOW_MS + 10);
+        }
+        assert_eq!(ratios(&curve), [0.5; FACTORS.len()]);
+    }
+
+    #[test]
+    fn the_sample_follows_the_number_of_keys() {
+        let mut curve = Curve::new();
+        tune(&mut curve, 1000);
+        for number in 0..200_000 {
+            see(&mut curve, number, WRITTEN);
+            if number % 100 == 0 {
+                tune(&mut curve, 1000);
+            }
+        }
+        assert_eq!(curve.threshold(), THRESHOLD_LATER);
+        tune(&mut curve, 100_000_000);
+        for size in &curve.sizes {
+            assert!(size.keys * size.rate() < 8192.0, "{size:?}");
+        }
+        let threshold = curve.threshold();
+        tune(&mut curve, 90_000_000);
+        assert_eq!(curve.threshold(), threshold);
+        tune(&mut curve, 10_000_000);
+        assert!(curve.threshold() > threshold);
     }
 }

@@ -10,9 +10,9 @@ const SETS: usize = 4096;
 const WAYS: usize = 4;
 /// How many times the present keys the table can remember.
 const REMEMBERED_RATIO: u64 = 4;
-/// Keys are sampled half as often after so many samples, until it is one in 64.
+/// Keys are sampled half as often after so many samples, until it is one in 128.
 const SAMPLES_PER_RATE: u32 = 512;
-const THRESHOLD_LATER: u32 = u32::MAX / 64;
+const THRESHOLD_LATER: u32 = u32::MAX / 128;
 /// The sample is drawn anew when there are so many times fewer keys.
 const RESTART_RATIO: u64 = 4;
 /// Ages are counted by powers of two of milliseconds.

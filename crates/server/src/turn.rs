@@ -15,10 +15,9 @@ use crate::worker::{COMPACTED_SLOTS_MAX, Worker};
 
 /// The most keys that are evicted after one group, ...
 const EVICTED_MAX: usize = 256;
-/// ... and after all groups of a round together, some hundred microseconds, but for ...
+/// ... and after all groups of a round together, some hundred microseconds, but for one for each command. Writes for
+/// which that is not enough wait.
 const EVICTED_IN_ROUND_MAX: usize = 1024;
-/// ... about one for each command of a group. Writes for which that is not enough wait.
-const EVICTED_BY_GROUP: usize = 160;
 /// The most that waits for a connection whose next command has to be tried again before nothing more is received.
 const BUSY_INPUT_BYTES_MAX: usize = 256 << 10;
 /// What a worker writes under a memory limit before it looks at the resident memory.
@@ -42,8 +41,10 @@ impl<B: Backend> Worker<B> {
                 self.end_group(slot as usize, &stop, now_ms);
             }
             self.stops = stops;
-            let left = EVICTED_IN_ROUND_MAX.saturating_sub(evicted);
-            evicted += self.make_room(now_ms, left.clamp(EVICTED_BY_GROUP, EVICTED_MAX));
+            let runs = self.batch.runs().iter();
+            let commands: usize = runs.map(|run| self.batch.items(run).len()).sum();
+            let left = EVICTED_IN_ROUND_MAX.saturating_sub(evicted).max(commands);
+            evicted += self.make_room(now_ms, left.min(EVICTED_MAX));
         }
     }
 

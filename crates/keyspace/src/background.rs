@@ -33,14 +33,15 @@ impl Waste {
         match self {
             Self::Tables(tables) => tables.free(|bytes, value| {
                 if let Some(value) = value {
-                    removed.let_go(value);
+                    removed.note(&value);
                 }
                 is_gone(bytes);
             }),
             Self::Large(values) => {
                 for value in values {
                     let bytes = value.memory_bytes();
-                    removed.let_go(value);
+                    removed.note(&value);
+                    drop(value);
                     is_gone(bytes);
                 }
             }

@@ -25,8 +25,8 @@ struct Removed {
 }
 
 impl RemovedValues {
-    /// Lets go of the value of an entry that is gone. Whoever shared it then is the only one to hold it.
-    pub fn let_go(&self, value: SharedBytes) {
+    /// Notes the value of an entry that is gone, of which the caller lets go next, if somebody else shares it.
+    pub fn note(&self, value: &SharedBytes) {
         if Arc::strong_count(value.buffer()) == 1 {
             return;
         }

@@ -143,7 +143,8 @@ impl Touch {
         } else {
             bits
         };
-        (bits & !SHORT_TICK_MASK) + more | tick & SHORT_TICK_MASK
+        let place = (bits & !SHORT_TICK_MASK) + more;
+        place | tick & SHORT_TICK_MASK
     }
 
     #[cold]

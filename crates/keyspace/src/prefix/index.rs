@@ -329,7 +329,7 @@ mod tests {
             assert!(index.add(record(number)).is_none_or(|taken| {
                 index.put_back(&taken);
                 true
-            }))
+            }));
         });
         let mut met = BTreeSet::new();
         for number in 0..20_000 {

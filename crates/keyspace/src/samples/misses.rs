@@ -11,7 +11,7 @@ const WAYS: usize = 4;
 /// How many times the present keys the table can remember.
 const REMEMBERED_RATIO: u64 = 4;
 /// Keys are sampled half as often after so many samples, until it is one in 128.
-const SAMPLES_PER_RATE: u32 = 512;
+const SAMPLES_PER_RATE: u32 = 256;
 const THRESHOLD_LATER: u32 = u32::MAX / 128;
 /// The sample is drawn anew when there are so many times fewer keys.
 const RESTART_RATIO: u64 = 4;

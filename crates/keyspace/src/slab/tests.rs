@@ -227,7 +227,7 @@ fn objects_fit_behind_the_bitmap_in_every_class() {
         );
     }
     assert_eq!(SHAPES[88 / 8].objects, 743);
-    assert_eq!(SHAPES[CLASSES - 1].objects, 8);
+    assert_eq!(SHAPES[CLASSES - 1].objects, 4);
 }
 
 #[test]

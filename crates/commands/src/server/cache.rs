@@ -17,7 +17,7 @@ const ALL_SHARDS: &[&str] = &[
 pub const CACHE: Command = Command {
     name: "cache",
     arity: -2,
-    since: "7.4.0",
+    since: "0.1.0",
     summary: "A container for commands about how well the cache does",
     complexity: "Depends on subcommand",
     syntax: "<subcommand>",
@@ -27,13 +27,13 @@ pub const CACHE: Command = Command {
             name: "curve",
             arity: 2,
             tips: ALL_SHARDS,
-            since: "7.4.0",
+            since: "0.1.0",
             summary: "Returns what the hit ratio would be with less and with more memory",
             run: curve,
             ..Command::BASE
         },
         Command {
-            since: "7.4.0",
+            since: "0.1.0",
             ..HELP
         },
     ],

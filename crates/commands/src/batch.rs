@@ -139,6 +139,15 @@ impl Batch {
         &self.runs
     }
 
+    /// The request that is sampled of this group, if one is, with its run.
+    #[inline]
+    pub fn sampled(&self, group: &Group<'_>) -> Option<(&Run, &Item)> {
+        let at = group.sample_one_of(self.items.len())?;
+        let mut runs = self.runs.iter();
+        let run = runs.find(|run| run.items.contains(&at))?;
+        Some((run, &self.items[at]))
+    }
+
     /// The requests of a run, in order.
     #[inline]
     pub fn items(&self, run: &Run) -> &[Item] {

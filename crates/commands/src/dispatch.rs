@@ -70,9 +70,6 @@ impl Dispatcher<'_> {
         out: &mut Output,
     ) -> Flow {
         group.advance(request.first_hash);
-        if group.is_sampled() {
-            record_accesses(group, session, &request);
-        }
         if self.read(group, session, request, now_ms, out) {
             return Flow::Done;
         }
@@ -522,10 +519,11 @@ fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
     execution.end(result, &mut context.reply);
 }
 
-/// Counts the keys of a sampled command. One that is tried again because its keys were locked may be counted again.
+/// Counts the keys of a sampled command, before it is executed. One that is tried again because its keys were locked may
+/// be counted again, and after a SELECT in the same group it counts for the database before.
 #[cold]
 #[inline(never)]
-fn record_accesses(group: &Group<'_>, session: &Session, request: &Request<'_>) {
+pub fn record_accesses(group: &Group<'_>, session: &Session, request: &Request<'_>) {
     if let Some(registered) = request.registered
         && session.authenticated
     {

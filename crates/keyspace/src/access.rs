@@ -12,7 +12,6 @@ use crate::ahead::{self, Ahead, Spot};
 use crate::budget::Room;
 use crate::entry::{Entry, EntryRef, LARGE_BYTES_MIN};
 use crate::expiry::Batch;
-use crate::hot_keys::Countdown;
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
 use crate::policy::bits::{Place, Touch, Use};
@@ -97,8 +96,6 @@ pub(crate) struct Core<'w> {
     /// Which keys are sampled.
     pub sampled: Thresholds,
     ahead: Ahead<'w>,
-    /// When the keys of a command are counted next.
-    pub countdown: Countdown<'w>,
 }
 
 impl Core<'_> {
@@ -108,13 +105,13 @@ impl Core<'_> {
         self.use_as(entry, self.touch);
     }
 
-    #[inline]
+    #[inline(always)]
     fn use_as(&self, entry: &EntryRef<'_>, touch: Touch) {
         entry.update_policy(|bits| touch.used(bits, || self.counters.hits.scrambled()));
     }
 
     /// Counts a key that was read and there, and marks the access if it `touches`.
-    #[inline]
+    #[inline(always)]
     pub fn hit(&self, key: Key<'_>, entry: &EntryRef<'_>, touches: bool) {
         self.counters.hits.increment();
         self.sample_use(key, || {
@@ -138,7 +135,7 @@ impl Core<'_> {
     }
 
     /// Counts a key that was read and not there.
-    #[inline]
+    #[inline(always)]
     pub fn miss(&self, key: Key<'_>) {
         self.counters.misses.increment();
         self.sample_loss(key.database, key.hash, || Seen::Miss);
@@ -225,7 +222,6 @@ impl<'w> Group<'w> {
                 samples,
                 sampled: keyspace.samples.thresholds(),
                 ahead: Ahead::none(),
-                countdown: Countdown::of(&keyspace.counters[worker].interval),
             },
         }
     }

@@ -7,11 +7,10 @@
 
 mod sketch;
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
@@ -41,51 +40,29 @@ pub struct HotKey {
     pub accesses_per_second: u64,
 }
 
-/// When the next command of a worker is sampled. Intervals are uniform from 1 to one less than twice their mean, so that
+/// When the next command of a worker is sampled. Intervals are uniform from 0 to one less than twice their mean, so that
 /// no loop of a client escapes.
 #[derive(Default)]
 pub(crate) struct Interval {
     /// Commands that pass before, between groups.
-    left: AtomicI32,
+    left: AtomicU64,
     drawn: Counter,
 }
 
-/// An interval while a group lives.
-pub(crate) struct Countdown<'w> {
-    left: Cell<i32>,
-    interval: &'w Interval,
-}
-
-impl<'w> Countdown<'w> {
+impl Interval {
+    /// Passes so many commands; which of them is sampled, of those at most one.
     #[inline]
-    pub fn of(interval: &'w Interval) -> Self {
-        Self {
-            left: Cell::new(interval.left.load(Relaxed)),
-            interval,
+    fn pass(&self, commands: usize) -> Option<usize> {
+        let left = self.left.load(Relaxed);
+        if left >= commands as u64 {
+            self.left.store(left - commands as u64, Relaxed);
+            return None;
         }
-    }
-
-    /// Whether this command is to be sampled.
-    #[inline(always)]
-    fn ends(&self) -> bool {
-        self.left.set(self.left.get() - 1);
-        self.left.get() < 0 && self.renew()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn renew(&self) -> bool {
-        self.interval.drawn.increment();
-        let left = self.interval.drawn.scrambled() % (2 * COMMANDS_FOR_SAMPLE - 1);
-        self.left.set(left as i32);
-        true
-    }
-}
-
-impl Drop for Countdown<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.interval.left.store(self.left.get(), Relaxed);
+        self.drawn.increment();
+        let next = left + self.drawn.scrambled() % (2 * COMMANDS_FOR_SAMPLE - 1);
+        self.left
+            .store(next.saturating_sub(commands as u64), Relaxed);
+        Some(left as usize)
     }
 }
 
@@ -214,11 +191,11 @@ fn decayed_ms(since_ms: u64, now_ms: u64) -> u64 {
 }
 
 impl Group<'_> {
-    /// Whether the keys of the command that is executed now are to be told to [`Group::record_access`]. Once for every
-    /// command with keys.
-    #[inline(always)]
-    pub fn is_sampled(&self) -> bool {
-        self.core.countdown.ends()
+    /// Which of the group's commands is sampled, if one of so many is: its keys are told to [`Group::record_access`]. Once
+    /// for each group.
+    #[inline]
+    pub fn sample_one_of(&self, commands: usize) -> Option<usize> {
+        self.core.counters.interval.pass(commands)
     }
 
     /// Counts a sampled access.

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use commands::batch::{Batch, Item, Source, Stop};
-use commands::dispatch::{Dispatcher, Flow};
+use commands::dispatch::{Dispatcher, Flow, record_accesses};
 use keyspace::Keyspace;
 use net::Backend;
 use resp::Limits;
@@ -101,6 +101,12 @@ impl<B: Backend> Worker<B> {
         }
         let batch = &*batch;
         batch.look_ahead(&mut group);
+        if let Some((run, item)) = batch.sampled(&group)
+            && let Some(connection) = connections[run.connection as usize].as_deref()
+        {
+            let request = batch.request(item, connection.input.current(backend));
+            record_accesses(&group, &connection.session, &request);
+        }
         let mut dispatcher = Dispatcher {
             shared: &self.shared,
             worker: self.index,

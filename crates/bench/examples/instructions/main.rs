@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use commands::batch::{Batch, Source, Stop};
 use commands::clients::Origin;
-use commands::dispatch::{Dispatcher, Flow};
+use commands::dispatch::{Dispatcher, Flow, record_accesses};
 use commands::session::Session;
 use commands::shared::Shared;
 use keyspace::{HugePages, Keyspace, Options, Plan, Worker};
@@ -228,6 +228,9 @@ impl Server {
         let (_, at, stop) = batch.parse(source, &Limits::standard(), PIPELINE, group.keyspace());
         let batch = &*batch;
         batch.look_ahead(&mut group);
+        if let Some((_, item)) = batch.sampled(&group) {
+            record_accesses(&group, &self.session, &batch.request(item, input));
+        }
         let mut dispatcher = Dispatcher {
             shared: &self.shared,
             worker: 0,

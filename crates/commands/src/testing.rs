@@ -12,7 +12,7 @@ use resp::{Limits, Output, Protocol, Reply, RequestParser, parse_reply};
 
 use crate::batch::{Batch, Source};
 use crate::clients::{Client, Origin};
-use crate::dispatch::{Dispatcher, Flow};
+use crate::dispatch::{Dispatcher, Flow, record_accesses};
 use crate::session::Session;
 use crate::shared::{Facts, Process, Shared};
 
@@ -161,6 +161,9 @@ impl TestServer {
             group.keyspace(),
         );
         batch.look_ahead(&mut group);
+        if let Some((_, item)) = batch.sampled(&group) {
+            record_accesses(&group, session, &batch.request(item, input));
+        }
         let mut out = Output::default();
         let mut dispatcher = Dispatcher {
             shared: &self.shared,

@@ -96,7 +96,7 @@ mod tests {
         );
         check_resp3(
             "SETRANGE k 4999 v\nBIGKEYS GET",
-            ":5000\n[{key k db :0 bytes :5016}]",
+            ":5000\n[{key k db :0 bytes :5440}]",
         );
     }
 
@@ -107,20 +107,20 @@ mod tests {
         set(&mut server, "small", 1000);
         set(&mut server, "a", 5_000);
         set(&mut server, "b", 10_000);
-        let both = "[[key b db :0 bytes :10016] [key a db :0 bytes :5016]]";
+        let both = "[[key b db :0 bytes :10880] [key a db :0 bytes :5440]]";
         assert_eq!(listed(&mut server), both);
         assert_eq!(
             server.run("BIGKEYS GET COUNT 1"),
-            "[[key b db :0 bytes :10016]]"
+            "[[key b db :0 bytes :10880]]"
         );
         set(&mut server, "b", 10);
-        assert_eq!(listed(&mut server), "[[key a db :0 bytes :5016]]");
+        assert_eq!(listed(&mut server), "[[key a db :0 bytes :5440]]");
         server.run("SETRANGE a 5999 v");
-        assert_eq!(listed(&mut server), "[[key a db :0 bytes :6016]]");
+        assert_eq!(listed(&mut server), "[[key a db :0 bytes :6528]]");
         server.run("RENAME a c");
-        assert_eq!(listed(&mut server), "[[key c db :0 bytes :6016]]");
+        assert_eq!(listed(&mut server), "[[key c db :0 bytes :6528]]");
         server.run("PEXPIRE c 10");
-        assert_eq!(listed(&mut server), "[[key c db :0 bytes :6024]]");
+        assert_eq!(listed(&mut server), "[[key c db :0 bytes :6528]]");
         server.run("+20\nEXISTS c");
         assert_eq!(listed(&mut server), "[]");
         server.run("SETRANGE d 99999 v\nDEL d");
@@ -134,16 +134,16 @@ mod tests {
         server.run("SELECT 1");
         set(&mut server, "b", 6_000);
         server.run("SWAPDB 0 1");
-        let reply = "[[key b db :0 bytes :6016] [key a db :1 bytes :5016]]";
+        let reply = "[[key b db :0 bytes :6528] [key a db :1 bytes :5440]]";
         assert_eq!(server.run("BIGKEYS GET"), reply);
         server.run("FLUSHDB");
-        assert_eq!(server.run("BIGKEYS GET"), "[[key b db :0 bytes :6016]]");
+        assert_eq!(server.run("BIGKEYS GET"), "[[key b db :0 bytes :6528]]");
         server.run("FLUSHALL");
         assert_eq!(server.run("BIGKEYS GET"), "[]");
         set(&mut server, "c", 5_000);
         server.run("BIGKEYS RESET");
         assert_eq!(server.run("BIGKEYS GET"), "[]");
         set(&mut server, "d", 5_000);
-        assert_eq!(server.run("BIGKEYS GET"), "[[key d db :1 bytes :5016]]");
+        assert_eq!(server.run("BIGKEYS GET"), "[[key d db :1 bytes :5440]]");
     }
 }

@@ -116,8 +116,11 @@ fn writes_are_refused_without_eviction() {
             assert!(refused);
             let keys = client.command_words("DBSIZE").integer().expect("a number");
             assert!(keys > 10_000, "{keys}");
-            let error = client.command_words("SET another value");
-            assert!(error.is_error() && error.text() == ERROR, "{error}");
+            // A little may have become free meanwhile.
+            let error = (0..100_000)
+                .map(|number| client.command_words(&format!("SET another:{number} value")))
+                .find(Reply::is_error);
+            assert_eq!(error.expect("no room at last").text(), ERROR);
             for (command, expected) in [("STRLEN 0:0", 1000), ("EXPIRE 0:0 100", 1), ("DEL 0:1", 1)]
             {
                 let reply = client.command_words(command);
@@ -227,7 +230,7 @@ fn accounts_add_up(server: &Server) {
     assert!(seen["owner.deadlines"] > 100_000);
     let idle: Vec<Client> = (0..1_000).map(|_| server.connect()).collect();
     let seen = assert_adds_up(&mut client, "idle connections");
-    assert!(seen["owner.clients"] > 500_000);
+    assert!(seen["owner.clients"] > 300_000);
     drop(idle);
     let slow: Vec<Client> = (0..40)
         .map(|number| {

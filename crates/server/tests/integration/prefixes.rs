@@ -134,7 +134,7 @@ fn without_eviction_only_writes_to_the_prefix_fail() {
         let refused = set_all(client, "kept:", 1000);
         let keys = number(client, 1, "keys");
         assert_eq!(keys + refused, 1000);
-        assert!((100..=120).contains(&keys), "{keys}");
+        assert!((100..=130).contains(&keys), "{keys}");
         assert!(number(client, 1, "bytes") < (64 << 10) + 1024);
         assert_eq!(set_all(client, "session:", 100), 0);
         for line in [

@@ -29,9 +29,9 @@ const KEYS_MAX: f64 = 8192.0;
 const FILLED: f64 = 0.8;
 /// The sample becomes larger when it could be so many times as large.
 const GROWTH_MIN: f64 = 2.5;
-/// It is half as large after so many samples, until it is one key in 512 for each size.
+/// It is half as large after so many samples, until it is one key in 128 for each size.
 const SAMPLES_PER_RATE: u32 = 256;
-const THRESHOLD_LATER: u32 = u32::MAX / 512;
+const THRESHOLD_LATER: u32 = u32::MAX / 128;
 /// Counting begins anew when a size's keys have changed by this.
 const KEPT_RATIO: f64 = 1.5;
 /// What was counted is worth half after this time.

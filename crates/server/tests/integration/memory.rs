@@ -248,7 +248,8 @@ fn accounts_add_up(server: &Server) {
     drop(slow);
     wait_for("a flush brings used_memory back", || {
         let used = info(&mut client, "used_memory");
-        let is_back = used < empty + MB / 2;
+        // What is known of the keys that were there stays known.
+        let is_back = used < empty + MB;
         let mut state = || (empty, used, owners(&mut client));
         if is_back { Ok(()) } else { Err(state()) }
     });

@@ -26,7 +26,7 @@ use crate::samples::{Buffer, Seen, Thresholds};
 use crate::shared::{SharedBytes, StringMut};
 use crate::slab::{Magazines, PageSet};
 use crate::stats::Counters;
-use crate::table::{Fired, Found, Held, Look, MovedSegment, Table};
+use crate::table::{Fired, Found, Held, Look, MovedSegment, Spotted, Table};
 use crate::value::{Deadline, NewValue, Number};
 use crate::watch::{WatchedKey, Watcher};
 
@@ -699,14 +699,14 @@ impl<'g> Locked<'g> {
         self.core.touch
     }
 
-    /// As [`ahead::ask_for_buckets`].
-    pub(crate) fn ask_for_buckets(&self, places: &[Spot]) {
-        ahead::ask_for_buckets(self.core.keyspace, places);
+    /// As [`ahead::ask_for_bucket`].
+    pub(crate) fn ask_for_bucket(&self, place: Spot) {
+        ahead::ask_for_bucket(self.core.keyspace, place);
     }
 
     /// As [`ahead::ask_for_entries`].
-    pub(crate) fn ask_for_entries(&self, keys: impl Iterator<Item = Spot>) {
-        ahead::ask_for_entries(self.core.keyspace, keys);
+    pub(crate) fn ask_for_entries(&self, place: Spot) {
+        ahead::ask_for_entries(self.core.keyspace, place);
     }
 
     /// What this worker has added and not yet reported, in bytes; below zero when it has removed more.
@@ -725,20 +725,31 @@ impl<'g> Locked<'g> {
         }
     }
 
-    /// Shows `look` the entries of the segment of `position` with their hashes, from the bucket of `position` on, until
-    /// it says that it has seen enough; the position of the next segment. Passes a shard without candidates.
-    pub(crate) fn sample(
-        &mut self,
+    /// As [`Table::spot`]. Passes a shard without candidates.
+    pub(crate) fn spot(
+        &self,
         database: u8,
         position: u64,
         is_volatile: bool,
-        look: impl FnMut(u64, EntryRef<'_>) -> bool,
+        look: impl FnMut(Spotted, EntryRef<'_>),
     ) -> u64 {
-        let shard = self.core.keyspace.shard(position);
+        let keyspace = self.core.keyspace;
+        let shard = keyspace.shard(position);
         if !self.has_candidates(database, position, is_volatile) {
             return self.next_shard(shard);
         }
-        self.with_table(database, shard, |held, _| held.sample(position, look))
+        let table = keyspace.table(database, shard);
+        // SAFETY: the worker is in a group.
+        unsafe { table.spot(position, keyspace.shard_bits, look) }
+    }
+
+    /// The place of the bucket after this one.
+    pub(crate) fn next_place(&self, Spot { database, position }: Spot) -> Spot {
+        let keyspace = self.core.keyspace;
+        let table = keyspace.table(database, keyspace.shard(position));
+        // SAFETY: the worker is in a group.
+        let position = unsafe { table.next_bucket(position, keyspace.shard_bits) };
+        Spot { database, position }
     }
 
     /// Shows `look` the hash and the entry of a record of a prefix's index; None when the key is gone.
@@ -796,6 +807,24 @@ impl<'g> Locked<'g> {
                 evict_found(core, held, found, database, memory);
             }
             wanted.is_some()
+        })
+    }
+
+    /// As [`Locked::evict`], of the entry that was spotted; the key's hash if it has removed it.
+    pub(crate) fn evict_spotted(
+        &mut self,
+        database: u8,
+        spotted: Spotted,
+        is_wanted: impl FnOnce(EntryRef<'_>) -> bool,
+    ) -> Option<u64> {
+        let core = self.core;
+        let shard = core.keyspace.shard(spotted.position);
+        self.with_table(database, shard, |held, memory| {
+            let found = held.find_address(spotted.position, spotted.address);
+            let found = found.filter(|found| is_wanted(found.entry()))?;
+            let hash = found.hash();
+            evict_found(core, held, found, database, memory);
+            Some(hash)
         })
     }
 

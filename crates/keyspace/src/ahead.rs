@@ -31,37 +31,20 @@ pub(crate) struct Spot {
     pub position: u64,
 }
 
-/// Places that are asked for together; more than that would overflow the processor's queue of cache misses.
-const TOGETHER: usize = 16;
-
-/// Asks for the buckets of these places, then for all entries in them. The caller's worker is pinned.
-pub(crate) fn ask_for_buckets(keyspace: &Keyspace, places: &[Spot]) {
-    for places in places.chunks(TOGETHER) {
-        for_homes(keyspace, places.iter().copied(), |home| {
-            // SAFETY: the bucket was asked for in this group.
-            unsafe { home.prefetch_entries() };
-        });
-    }
+/// Asks for the bucket of this place. The caller's worker is pinned.
+pub(crate) fn ask_for_bucket(keyspace: &Keyspace, place: Spot) {
+    home(keyspace, place);
 }
 
-/// Asks for the entries of these keys, of the first places at least. The caller's worker is pinned.
-pub(crate) fn ask_for_entries(keyspace: &Keyspace, keys: impl Iterator<Item = Spot>) {
-    for_homes(keyspace, keys.take(TOGETHER), |home| {
-        // SAFETY: the bucket was asked for in this group. A second try is not worth it.
-        unsafe { home.prefetch_entry() };
-    });
+/// Asks for all entries of the bucket of this place. The caller's worker is pinned.
+pub(crate) fn ask_for_entries(keyspace: &Keyspace, place: Spot) {
+    // SAFETY: the bucket is asked for in this group.
+    unsafe { home(keyspace, place).prefetch_entries() };
 }
 
-/// Asks for the buckets of at most [`TOGETHER`] places before it calls `ask` for each.
-fn for_homes(keyspace: &Keyspace, places: impl Iterator<Item = Spot>, ask: impl Fn(Home)) {
-    let mut homes = [Home::NONE; TOGETHER];
-    let mut count = 0;
-    for (home, place) in homes.iter_mut().zip(places) {
-        let table = keyspace.table(place.database, keyspace.shard(place.position));
-        *home = table.prefetch_home(place.position, keyspace.shard_bits);
-        count += 1;
-    }
-    homes[..count].iter().copied().for_each(ask);
+fn home(keyspace: &Keyspace, place: Spot) -> Home {
+    let table = keyspace.table(place.database, keyspace.shard(place.position));
+    table.prefetch_home(place.position, keyspace.shard_bits)
 }
 
 /// The keys of a group's commands, and how far they have been asked for.

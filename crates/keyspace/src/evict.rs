@@ -3,6 +3,7 @@
 mod prefix;
 mod s3;
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::access::Locked;
@@ -14,11 +15,18 @@ use crate::keyspace::{Keyspace, Worker};
 use crate::limits::DATABASES;
 use crate::policy::Order;
 use crate::policy::bits::Touch;
-use crate::policy::sampled::{Candidate, Pool};
+use crate::policy::sampled::{Candidate, Pool, SCORE_MAX};
 
 /// Keys that are evicted in one go: what they are chosen from is asked for together, so that one does not wait for memory
 /// after the other.
 const BATCH: usize = 16;
+/// Places that will be looked at next, of one bucket each, and to how many of them the entries are asked for: those that
+/// one batch needs.
+const PLACES: usize = 2 * ENTRIES_AHEAD;
+const ENTRIES_AHEAD: usize = 16;
+/// Buckets that are looked at from a random one on: finding the first one costs more than the next ones, and who is a
+/// neighbour has nothing to do with use.
+const RUN: usize = 4;
 /// Random shards that are looked at before the next ones in order are.
 const RANDOM_SHARDS: usize = 32;
 /// Times that nothing was found to evict before it counts as nothing.
@@ -38,6 +46,10 @@ const TICKS_PER_TURNOVER: u64 = 1024;
 #[derive(Default)]
 pub(crate) struct Evictor {
     pool: Pool,
+    /// Where is looked next.
+    places: VecDeque<Spot>,
+    /// Buckets that follow the last one of them and will be looked at, too.
+    left_of_run: usize,
     /// The [`crate::budget::Budget::generation`] that the pool belongs to.
     generation: u32,
     random: u64,
@@ -214,6 +226,7 @@ impl Evictor {
     fn begin(&mut self, generation: u32, worker: usize) {
         if self.generation != generation {
             self.pool.clear();
+            self.places.clear();
             self.prefixes.clear();
             self.generation = generation;
         }
@@ -263,21 +276,19 @@ impl Evictor {
             is_volatile: eviction.policy.is_volatile(),
             among: Among::All(locked.keyspace(), locked.now_ms()),
         };
-        let mut places = [Spot::default(); BATCH];
         // A key with a deadline may be far from any place.
-        let count = if choice.is_volatile { 1 } else { wanted.keys };
-        let places = match databases {
-            [] => &mut [],
-            _ => &mut places[..count.min(BATCH)],
+        let keys = if choice.is_volatile { 1 } else { wanted.keys };
+        let samples = match order {
+            Order::Random => keys,
+            Order::Lru | Order::Lfu | Order::Ttl | Order::S3Fifo => {
+                keys * eviction.samples as usize
+            }
         };
-        for place in &mut *places {
-            *place = self.place(locked, databases, choice.is_volatile);
+        self.offer_some(locked, databases, &choice, samples);
+        self.pool.sort();
+        for candidate in self.pool.first(wanted.keys) {
+            candidate.spotted.ask_for_key();
         }
-        locked.ask_for_buckets(places);
-        for place in places {
-            self.sample(locked, eviction.samples, &choice, *place);
-        }
-        locked.ask_for_entries(self.pool.first(wanted.keys).map(Candidate::place));
         let mut evicted = 0;
         while evicted < wanted.keys
             && locked.added_bytes() > wanted.added_bytes
@@ -288,6 +299,45 @@ impl Evictor {
         match evicted {
             0 => Evicted::Nothing,
             _ => Evicted::Keys(evicted),
+        }
+    }
+
+    /// Looks at about so many entries at random.
+    fn offer_some(
+        &mut self,
+        locked: &Locked<'_>,
+        databases: &[(u8, u64)],
+        choice: &Choice<'_>,
+        samples: usize,
+    ) {
+        let mut offered = 0;
+        while offered < samples && !databases.is_empty() {
+            self.look_ahead(locked, databases, choice.is_volatile);
+            let Some(place) = self.places.pop_front() else {
+                return;
+            };
+            match self.sample(locked, choice, place) {
+                0 => return,
+                more => offered += more,
+            }
+        }
+    }
+
+    /// Asks for what the next places have, and for the buckets of those after them: by the time that it is their turn,
+    /// mostly between other groups, all has come.
+    fn look_ahead(&mut self, locked: &Locked<'_>, databases: &[(u8, u64)], is_volatile: bool) {
+        while self.places.len() < PLACES {
+            let last = self.places.back().filter(|_| self.left_of_run > 0);
+            let place = match last {
+                Some(last) => locked.next_place(*last),
+                None => self.place(locked, databases, is_volatile),
+            };
+            self.left_of_run = self.left_of_run.checked_sub(1).unwrap_or(RUN - 1);
+            locked.ask_for_bucket(place);
+            self.places.push_back(place);
+            if let Some(place) = self.places.get(ENTRIES_AHEAD) {
+                locked.ask_for_entries(*place);
+            }
         }
     }
 
@@ -320,12 +370,8 @@ impl Evictor {
         None
     }
 
-    /// Looks at some entries at this place, and after it as far as need be.
-    fn sample(&mut self, locked: &mut Locked<'_>, samples: u32, choice: &Choice<'_>, place: Spot) {
-        let wanted = match choice.order {
-            Order::Random => 1,
-            Order::Lru | Order::Lfu | Order::Ttl | Order::S3Fifo => samples,
-        };
+    /// Looks at the entries of this place, or of the first one after it that has some that may go; how many may.
+    fn sample(&mut self, locked: &Locked<'_>, choice: &Choice<'_>, place: Spot) -> usize {
         let Spot {
             database,
             mut position,
@@ -333,34 +379,28 @@ impl Evictor {
         let pool = &mut self.pool;
         let mut offered = 0;
         // Where there is one key that may go among millions that may not, all of them are gone through.
-        let start = position;
         let mut is_second_half = false;
         loop {
-            let next = locked.sample(database, position, choice.is_volatile, |hash, entry| {
-                let Some(score) = choice.score(entry) else {
-                    return true;
-                };
-                offered += 1;
-                pool.offer(Candidate {
-                    hash,
-                    database,
-                    score,
-                });
-                offered < wanted
+            position = locked.spot(database, position, choice.is_volatile, |spotted, entry| {
+                if let Some(score) = choice.score(entry) {
+                    offered += 1;
+                    pool.offer(Candidate {
+                        spotted,
+                        database,
+                        score,
+                    });
+                }
             });
-            // The start may lie in the last segment of all, behind which there is only the first one.
-            let is_end = next <= position;
-            position = next;
-            if offered >= wanted || is_second_half && (is_end || position >= start) {
-                return;
+            if offered > 0 || is_second_half && (position == 0 || position > place.position) {
+                return offered;
             }
-            is_second_half |= is_end;
+            is_second_half |= position == 0;
         }
     }
 }
 
-/// Evicts the first candidate that is still one; None when there is none.
-fn evict_first(pool: &mut Pool, locked: &mut Locked<'_>, choice: &Choice<'_>) -> Option<Candidate> {
+/// Evicts the first candidate that is still one; its database and hash, None when there is none.
+fn evict_first(pool: &mut Pool, locked: &mut Locked<'_>, choice: &Choice<'_>) -> Option<(u8, u64)> {
     while let Some(candidate) = pool.take() {
         // Those that have been used since do not go; their turn comes again.
         let is_still_first = |entry: EntryRef<'_>| {
@@ -368,8 +408,11 @@ fn evict_first(pool: &mut Pool, locked: &mut Locked<'_>, choice: &Choice<'_>) ->
                 .score(entry)
                 .is_some_and(|score| score >= candidate.score)
         };
-        if locked.evict(candidate.database, candidate.hash, is_still_first) {
-            return Some(candidate);
+        let Candidate {
+            database, spotted, ..
+        } = candidate;
+        if let Some(hash) = locked.evict_spotted(database, spotted, is_still_first) {
+            return Some((database, hash));
         }
     }
     None
@@ -394,6 +437,7 @@ enum Among<'k> {
 
 impl Choice<'_> {
     /// The policy bits as this policy reads them; None when the entry's prefix keeps it.
+    #[inline]
     fn bits(&self, entry: EntryRef<'_>) -> Option<u32> {
         match self.among {
             Among::All(keyspace, now_ms) => match &keyspace.prefixes {
@@ -409,6 +453,7 @@ impl Choice<'_> {
     }
 
     /// The higher, the sooner it goes; None when it may not go.
+    #[inline]
     fn score(&self, entry: EntryRef<'_>) -> Option<u64> {
         let deadline_ms = entry.deadline_ms();
         if self.is_volatile && deadline_ms.is_none() {
@@ -421,7 +466,7 @@ impl Choice<'_> {
             // Adaptive S3 keeps no frequencies.
             Order::Lfu if self.touch.has_places() => self.age(bits),
             Order::Lfu => u64::from(u8::MAX) - u64::from(self.touch.counter(bits)),
-            Order::Ttl => u64::MAX - deadline_ms.unwrap_or(u64::MAX),
+            Order::Ttl => SCORE_MAX - deadline_ms.unwrap_or(SCORE_MAX).min(SCORE_MAX),
             Order::Random => 0,
         })
     }

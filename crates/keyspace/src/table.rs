@@ -43,7 +43,7 @@ pub(crate) use deadlines::Fired;
 use deadlines::WheelCell;
 use lock::Lock;
 use version::{Begun, Torn, Version};
-pub(crate) use walk::{Look, MovedSegment};
+pub(crate) use walk::{Look, MovedSegment, Spotted};
 
 use crate::access::Key;
 use crate::entry::{Entry, EntryRef};
@@ -308,7 +308,7 @@ impl Home {
         next
     }
 
-    /// Asks for all entries of the bucket, and for the next one.
+    /// Asks for all entries of the bucket, and for the buckets that an entry may come back from when one goes.
     ///
     /// # Safety
     /// The worker has not left its group since [`Table::prefetch_home`].
@@ -321,8 +321,10 @@ impl Home {
             let address = slot.load(Relaxed) & ADDRESS_MASK;
             prefetch_line(std::ptr::without_provenance(address as usize));
         }
-        if self.after > 0 {
-            prefetch_line(self.bucket.wrapping_add(1).cast());
+        if bucket.is_full() {
+            for next in 1..=2 {
+                prefetch_line(self.bucket.wrapping_add(next).cast());
+            }
         }
     }
 }

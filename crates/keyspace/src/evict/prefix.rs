@@ -14,6 +14,7 @@ use crate::prefix::Prefixes;
 use crate::prefix::cap::Cap;
 use crate::prefix::counts::{self, PrefixCounts};
 use crate::prefix::index::Record;
+use crate::table::Spotted;
 
 /// Times that nothing was found to evict before it counts as nothing, and the same when it did so the last time.
 const ATTEMPTS_MAX: usize = 64;
@@ -203,13 +204,14 @@ impl Evictor {
                 locked.keyspace().eviction().samples as usize
             }
         };
-        self.offer_some(locked, target, &choice, wanted);
+        self.offer_some_of(locked, target, &choice, wanted);
         let pool = &mut self.prefixes.of(target.id).pool;
-        let Some(evicted) = evict_first(pool, locked, &choice) else {
+        pool.sort();
+        let Some((database, hash)) = evict_first(pool, locked, &choice) else {
             return false;
         };
-        let place = target.prefixes.place(evicted.database);
-        target.cap.index.remove(Record::new(evicted.hash, place));
+        let place = target.prefixes.place(database);
+        target.cap.index.remove(Record::new(hash, place));
         true
     }
 
@@ -227,7 +229,7 @@ impl Evictor {
     }
 
     /// Looks at some keys of the prefix.
-    fn offer_some(
+    fn offer_some_of(
         &mut self,
         locked: &mut Locked<'_>,
         target: Target<'_>,
@@ -247,7 +249,10 @@ impl Evictor {
             for record in &records {
                 let found = locked.look_at(*record, |key, entry| {
                     choice.score(entry).map(|score| Candidate {
-                        hash: key.hash,
+                        spotted: Spotted {
+                            position: key.hash,
+                            address: entry.owner().address(),
+                        },
                         database: key.database,
                         score,
                     })

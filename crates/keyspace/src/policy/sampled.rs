@@ -2,89 +2,111 @@
 //! those that did not go wait in a pool for the next time (Redis, evict.c), so that a few samples come close to the
 //! exact order.
 
-use crate::ahead::Spot;
+use crate::table::Spotted;
 
 /// How many entries wait: some batches of those that go.
 const POOL_MAX: usize = 32;
 
-/// An entry that may go. Only its slot holds its address, so it is named by its hash.
+/// The most candidates that come in between two calls of [`Pool::sort`]; more are passed over.
+const NEW_MAX: usize = 1 << 12;
+/// Bits of a [`Rank`] that say which candidate it is of.
+const PLACE_BITS: u32 = 16;
+const _: () = assert!(NEW_MAX + POOL_MAX < 1 << PLACE_BITS);
+
+/// The highest score there is.
+pub(crate) const SCORE_MAX: u64 = u64::MAX >> PLACE_BITS;
+
+/// An entry that may go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    pub hash: u64,
+    pub spotted: Spotted,
     pub database: u8,
-    /// The higher, the sooner it goes.
+    /// The higher, the sooner it goes; at most [`SCORE_MAX`].
     pub score: u64,
 }
 
-impl Candidate {
-    /// Where it is.
-    pub fn place(&self) -> Spot {
-        Spot {
-            database: self.database,
-            position: self.hash,
-        }
-    }
-}
+/// A score, and below it the place of its candidate.
+type Rank = u64;
 
-/// The candidates of one worker, in the order of their scores.
+/// The candidates of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     candidates: Vec<Candidate>,
+    /// In their order after [`Pool::sort`].
+    ranks: Vec<Rank>,
+    /// Room for what stays.
+    spare: Vec<Candidate>,
 }
 
 impl Pool {
-    /// Takes a candidate in, if it is better than one that is there or there is room.
+    /// Takes a candidate in.
+    #[inline]
     pub fn offer(&mut self, candidate: Candidate) {
-        let is_full = self.candidates.len() == POOL_MAX;
-        if is_full && self.candidates[0].score >= candidate.score {
-            return;
+        let place = self.candidates.len();
+        if place < NEW_MAX + POOL_MAX {
+            self.candidates.push(candidate);
+            self.ranks
+                .push(candidate.score << PLACE_BITS | place as Rank);
         }
-        if self
-            .candidates
-            .iter()
-            .any(|other| other.hash == candidate.hash)
-        {
-            return;
-        }
-        if is_full {
-            self.candidates.remove(0);
-        }
-        let at = self
-            .candidates
-            .partition_point(|other| other.score <= candidate.score);
-        self.candidates.insert(at, candidate);
     }
 
-    /// The first `count` that will go.
+    /// Puts the best in their order, and forgets the others.
+    pub fn sort(&mut self) {
+        let ranks = &mut self.ranks;
+        if let Some(worse) = ranks.len().checked_sub(POOL_MAX)
+            && worse > 0
+        {
+            ranks.select_nth_unstable(worse);
+            ranks.drain(..worse);
+        }
+        ranks.sort_unstable();
+        self.spare.clear();
+        for rank in ranks.iter_mut() {
+            let candidate = self.candidates[*rank as usize & ((1 << PLACE_BITS) - 1)];
+            *rank = candidate.score << PLACE_BITS | self.spare.len() as Rank;
+            self.spare.push(candidate);
+        }
+        std::mem::swap(&mut self.candidates, &mut self.spare);
+    }
+
+    /// The first `count` that will go, as of [`Pool::sort`].
     pub fn first(&self, count: usize) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().rev().take(count)
     }
 
-    /// Takes out the one that goes first.
+    /// Takes out the one that goes first, as of [`Pool::sort`].
     pub fn take(&mut self) -> Option<Candidate> {
+        self.ranks.pop();
         self.candidates.pop()
     }
 
     /// Forgets all: their scores mean nothing under another policy.
     pub fn clear(&mut self) {
         self.candidates.clear();
+        self.ranks.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Candidate, POOL_MAX, Pool};
+    use crate::table::Spotted;
 
     #[test]
     fn the_highest_scores_stay_and_come_first() {
         let mut pool = Pool::default();
-        for score in (0..40).chain(10..20) {
+        for score in 0..40 {
+            let spotted = Spotted {
+                position: 0,
+                address: 16 * score,
+            };
             pool.offer(Candidate {
-                hash: score,
+                spotted,
                 database: 0,
                 score,
             });
         }
+        pool.sort();
         let scores: Vec<u64> = std::iter::from_fn(|| pool.take())
             .map(|candidate| candidate.score)
             .collect();

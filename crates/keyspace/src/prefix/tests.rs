@@ -106,11 +106,11 @@ fn deadline_ms(worker: &mut Worker, key: &str) -> Option<u64> {
 fn counted(worker: &mut Worker, starts: &[&str]) -> Vec<(u64, u64)> {
     let mut counts = vec![(0, 0); starts.len()];
     let mut group = worker.group(NOW_MS);
-    let mut locked = group.lock_nothing();
+    let locked = group.lock_nothing();
     for database in 0..DATABASES as u8 {
         let mut position = 0;
         loop {
-            position = locked.sample(database, position, false, |_, entry| {
+            position = locked.spot(database, position, false, |_, entry| {
                 let longest = (0..starts.len())
                     .filter(|id| entry.key().starts_with(starts[*id].as_bytes()))
                     .max_by_key(|id| starts[*id].len());
@@ -118,7 +118,6 @@ fn counted(worker: &mut Worker, starts: &[&str]) -> Vec<(u64, u64)> {
                     counts[id].0 += 1;
                     counts[id].1 += entry.memory_bytes().cast_unsigned();
                 }
-                true
             });
             if position == 0 {
                 break;

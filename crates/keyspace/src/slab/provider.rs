@@ -3,7 +3,7 @@
 //! Whoever touches a huge page first waits until 2 MB of it are cleared. In a virtual machine whose memory the host has
 //! not given yet that took 5 to 40 ms, longer than a worker may keep its clients waiting. So workers get chunks that
 //! this thread has touched, and one of small pages when none is ready. It is nice to them: on a core of their own they
-//! leave it about a tenth. Where a chunk takes long, the thread rests after it.
+//! leave it about a tenth, and it rests after each chunk as often as long as that took.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -17,10 +17,8 @@ use super::pool::Chunks;
 
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
-/// CPU time for one chunk that is long, ...
-const LONG: Duration = Duration::from_millis(1);
-/// ... and how long the thread rests then.
-const REST: Duration = Duration::from_secs(10);
+/// The thread rests so many times as long as it has worked.
+const REST_RATIO: u32 = 9;
 
 /// The way to the thread, which starts with the first request.
 #[derive(Default)]
@@ -53,12 +51,10 @@ fn provide(requests: &Receiver<()>, chunks: &Mutex<Chunks>) {
             continue;
         };
         mapping.touch();
-        let was_long = cpu_time().saturating_sub(before) > LONG;
+        let worked = cpu_time().saturating_sub(before);
         let unneeded = chunks.lock().add_touched(mapping);
         drop(unneeded);
-        if was_long {
-            std::thread::sleep(REST);
-        }
+        std::thread::sleep(worked * REST_RATIO);
     }
 }
 

@@ -178,16 +178,25 @@ impl<'t> Buckets<'t> {
             .filter(|slot| *slot != 0)
     }
 
+    /// How many buckets `to` comes after `from`.
+    #[inline]
+    fn distance(self, from: usize, to: usize) -> usize {
+        if to >= from {
+            to - from
+        } else {
+            to + self.buckets.len() - from
+        }
+    }
+
     /// Moves displaced entries back after `hole`, a bucket that was full, has lost one.
     pub fn pull_back(self, mut hole: usize) {
-        let count = self.buckets.len();
         let mut bucket = self.next(hole);
         while bucket != hole {
             let was_full = self.buckets[bucket].is_full();
-            let distance = (bucket + count - hole) % count;
+            let distance = self.distance(hole, bucket);
             let displaced = (0..SLOTS).find(|&at| {
                 let slot = self.buckets[bucket].0[at].load(Relaxed);
-                slot != 0 && (bucket + count - self.home(tag_of(slot))) % count >= distance
+                slot != 0 && self.distance(self.home(tag_of(slot)), bucket) >= distance
             });
             if let Some(at) = displaced {
                 // The copy is visible before the original goes, so a reader may see it twice but not never.

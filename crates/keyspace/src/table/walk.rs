@@ -43,6 +43,26 @@ pub(crate) enum Look {
     Stop,
 }
 
+/// Short keys end this far behind the beginning of their entries.
+const KEY_BYTES_NEAR: usize = 40;
+
+/// Where an entry was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spotted {
+    /// In its home.
+    pub position: u64,
+    /// Another entry may have it by now.
+    pub address: u64,
+}
+
+impl Spotted {
+    /// Asks the processor for what the entry has beyond its first line, up to the end of a short key.
+    pub fn ask_for_key(self) {
+        let entry: *const u8 = std::ptr::without_provenance(self.address as usize);
+        prefetch_line(entry.wrapping_add(KEY_BYTES_NEAR));
+    }
+}
+
 impl<'t> Held<'t> {
     /// Emits every entry whose home is that of `position`; the position of the next home, 0 after the last one of all
     /// shards.
@@ -152,29 +172,30 @@ impl<'t> Held<'t> {
         moved
     }
 
-    /// Shows `look` the entries of the segment of `position` with their hashes, from the bucket of `position` on, until
-    /// it says that it has seen enough; the position of the next segment.
-    pub fn sample(&self, position: u64, mut look: impl FnMut(u64, EntryRef<'t>) -> bool) -> u64 {
+    /// Finds the entry at this address, which was in the bucket of `position` or behind it.
+    pub fn find_address(&self, position: u64, address: u64) -> Option<Found<'t>> {
         let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
-        let bits = self.shard_bits() + buckets.depth;
-        let next = next_prefix(position, bits);
-        let count = buckets.buckets.len();
-        if count == 0 {
-            return next;
-        }
-        let home = buckets.home(tag(position, bits));
-        for bucket in (home..count).chain(0..home) {
-            for slot in slots_in_use(buckets, bucket) {
-                prefetch_line(std::ptr::without_provenance((slot & ADDRESS_MASK) as usize));
-            }
-            for slot in slots_in_use(buckets, bucket) {
-                let entry = self.entry(slot);
-                if !look(self.keyspace.hasher.hash(entry.key()), entry) {
-                    return next;
+        let home = buckets.home(tag(position, self.shard_bits() + buckets.depth));
+        let mut bucket = home;
+        loop {
+            let slots = buckets.buckets.get(bucket)?;
+            for (slot, word) in slots.0.iter().map(|slot| slot.load(Relaxed)).enumerate() {
+                if word & ADDRESS_MASK == address {
+                    let entry = self.entry(word);
+                    return Some(Found {
+                        hash: self.keyspace.hasher.hash(entry.key()),
+                        buckets,
+                        bucket,
+                        slot,
+                        entry,
+                    });
                 }
             }
+            bucket = buckets.next(bucket);
+            if !slots.is_full() || bucket == home {
+                return None;
+            }
         }
-        next
     }
 
     /// The entry that `random` falls on, if there is one in that place.
@@ -195,6 +216,62 @@ impl<'t> Held<'t> {
 }
 
 impl Table {
+    /// Shows `look` the entries that lie in the bucket of `position`, each with where it was spotted; the position of the
+    /// next bucket, 0 after the last one of all shards.
+    ///
+    /// # Safety
+    /// The caller is pinned for `'p`.
+    pub unsafe fn spot<'p>(
+        &'p self,
+        position: u64,
+        shard_bits: u32,
+        mut look: impl FnMut(Spotted, EntryRef<'p>),
+    ) -> u64 {
+        // SAFETY: by the contract.
+        let (buckets, bits, home) = unsafe { self.home_of(position, shard_bits) };
+        let Some(bucket) = buckets.buckets.get(home) else {
+            return next_prefix(position, bits);
+        };
+        for slot in &bucket.0 {
+            let word = slot.load(Acquire);
+            if word == 0 {
+                break;
+            }
+            let tag = u64::from(tag_of(word));
+            let spotted = Spotted {
+                position: prefix(position, bits) | tag << (64 - bits - TAG_BITS),
+                address: word & ADDRESS_MASK,
+            };
+            // SAFETY: a slot in use holds an entry's address, and the pin keeps it alive.
+            let entry = unsafe { Entry::from_address(spotted.address).as_ref() };
+            look(spotted, entry);
+        }
+        position_of(position, bits, home + 1, buckets.buckets.len())
+    }
+
+    /// The position of the bucket after that of `position`, 0 after the last one of all shards.
+    ///
+    /// # Safety
+    /// The caller is pinned.
+    pub unsafe fn next_bucket(&self, position: u64, shard_bits: u32) -> u64 {
+        // SAFETY: by the contract.
+        let (buckets, bits, home) = unsafe { self.home_of(position, shard_bits) };
+        position_of(position, bits, home + 1, buckets.buckets.len())
+    }
+
+    /// The buckets of the segment of `position`, the bits of the hash that shard and segment have used up, and the bucket
+    /// of `position`.
+    ///
+    /// # Safety
+    /// The caller is pinned for `'p`.
+    unsafe fn home_of<'p>(&'p self, position: u64, shard_bits: u32) -> (Buckets<'p>, u32, usize) {
+        let word = self.segment(position, shard_bits).word.load(Acquire);
+        // SAFETY: the caller is pinned, so what the word describes is not freed.
+        let buckets = unsafe { Buckets::unpack(word) };
+        let bits = shard_bits + buckets.depth;
+        (buckets, bits, buckets.home(tag(position, bits)))
+    }
+
     /// The words of the segments, each once.
     fn distinct_words(&self) -> impl Iterator<Item = u64> {
         let mut last = 0;

@@ -186,10 +186,7 @@ impl Worker {
         let (used, limit) = (keyspace.budget.used_bytes(), keyspace.budget.limit_bytes());
         let used = used.max(1).cast_unsigned();
         if !keyspace.s3.has_shadows() && used > limit / FILLED_RATIO {
-            let keys: u64 = (0..DATABASES as u8)
-                .map(|database| keyspace.keys(database))
-                .sum();
-            let keys = u128::from(keys) * u128::from(limit) / u128::from(used);
+            let keys = u128::from(keyspace.keys_of_all()) * u128::from(limit) / u128::from(used);
             keyspace.fit_shadows(order, u64::try_from(keys).unwrap_or(u64::MAX));
         }
     }
@@ -225,10 +222,7 @@ impl Evictor {
     /// Lets the access clock tick as fast as keys go.
     fn tick(&mut self, worker: &Worker, now_ms: u64, evicted: usize) {
         self.evicted_since_tick += evicted as u64;
-        let keys: u64 = (0..DATABASES as u8)
-            .map(|database| worker.keyspace.keys(database))
-            .sum();
-        if self.evicted_since_tick > keys / TICKS_PER_TURNOVER {
+        if self.evicted_since_tick > worker.keyspace.keys_of_all() / TICKS_PER_TURNOVER {
             self.evicted_since_tick = 0;
             worker.keyspace.budget.clock.hurry(now_ms);
         }

@@ -136,7 +136,7 @@ impl Keyspace {
             )),
             samples: Buffer::default(),
             sweep: SweepPosition::default(),
-            evictor: Evictor::default(),
+            evictor: Evictor::new(id),
             mover: Mover::default(),
         }
     }

@@ -131,7 +131,7 @@ impl Evictor {
         let regions = keyspace.s3.regions(database);
         let mut best = None;
         for _ in 0..2 {
-            let position = spread(self.random());
+            let position = spread(self.random.bits());
             let mut guard = regions.lock(position);
             if guard.region.is_claimed {
                 continue;

@@ -147,15 +147,6 @@ impl AdaptiveS3 {
     }
 }
 
-/// Other bits from those of a hash, so that two uses of it know nothing of each other (the finalizer of SplitMix64).
-#[inline]
-pub(crate) fn mixed(hash: u64) -> u64 {
-    let mut number = hash.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}
-
 /// The place of a hash among `count`, in hash order.
 #[inline]
 fn scaled(hash: u64, count: usize) -> usize {

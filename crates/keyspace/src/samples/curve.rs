@@ -370,7 +370,8 @@ impl Size {
 mod tests {
     use super::{Curve, FACTORS, Present, THRESHOLD_LATER};
     use crate::budget::Eviction;
-    use crate::samples::{Sample, Seen, mixed};
+    use crate::random::mixed;
+    use crate::samples::{Sample, Seen};
 
     const NOW_MS: u64 = 1_000_000;
 

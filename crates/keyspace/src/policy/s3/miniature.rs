@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::ghost::Ghost;
-use super::{COUNT_MAX, Mode, PASSED_MAX, mixed, scaled};
+use super::{COUNT_MAX, Mode, PASSED_MAX, scaled};
+use crate::random::mixed;
 
 /// Entries of a bucket, on average.
 const BUCKET_ENTRIES: usize = 4;

@@ -2,7 +2,8 @@
 
 use super::{Access, Miniature};
 use crate::policy::s3::shadows::Shadows;
-use crate::policy::s3::{Mode, miniature, mixed};
+use crate::policy::s3::{Mode, miniature};
+use crate::random::mixed;
 use crate::samples::{Sample, Seen};
 
 /// See the head of this file.

@@ -8,12 +8,12 @@
 //! | `ghost` | what is remembered of evicted keys |
 //! | `region` | the state of a part of the keys: small queue, ghost, hand |
 //! | `regions` | the regions of a database, more of them with more keys |
-//! | `miniature`, `shadows` | the simulations, and the mode that they choose |
+//! | `cache`, `shadows` | the simulations, and the mode that they choose |
 //!
 //! The count of an entry, and whether it is queued, are in its policy bits. What is done with entries is in `evict`.
 
+pub(crate) mod cache;
 mod ghost;
-pub(crate) mod miniature;
 pub(crate) mod region;
 pub(crate) mod regions;
 pub(crate) mod shadows;

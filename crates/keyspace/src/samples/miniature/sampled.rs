@@ -1,6 +1,6 @@
 //! The policies that choose among some entries at random.
 
-use super::{Access, HashMapByHash, Miniature};
+use super::{Access, HashMapByHash, Miniature, gone};
 use crate::budget::Eviction;
 use crate::policy::Order;
 use crate::policy::bits::{Frequency, Touch, Use};
@@ -160,8 +160,7 @@ impl Miniature for Sampled {
     }
 
     fn retain(&mut self, is_kept: &dyn Fn(u64) -> bool) {
-        let gone = self.places.keys().copied().filter(|hash| !is_kept(*hash));
-        for hash in gone.collect::<Vec<_>>() {
+        for hash in gone(&self.places, is_kept) {
             self.remove(hash);
         }
     }

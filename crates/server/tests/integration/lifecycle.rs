@@ -61,7 +61,13 @@ for_each_backend!(
 
 fn max_connections(target: Target) {
     let server = Server::start_with(target, &["--server.max_connections", "3"]);
-    let mut clients = connected(&server, 3);
+    let mut clients = connected(&server, 1);
+    // Those connections that have tried whether it listens may still take places.
+    until(PATIENCE, "nobody else is connected", || {
+        let list = clients[0].command_words("CLIENT LIST").text();
+        list.lines().count() == 1
+    });
+    clients.extend(connected(&server, 2));
     assert_rejected(&server);
     let info = clients[0].command_words("INFO stats").text();
     assert!(info.contains("rejected_connections:1\r\n"), "{info}");

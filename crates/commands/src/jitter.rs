@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use keyspace::Key;
+use keyspace::{Key, mixed};
 
 use crate::context::Context;
 
@@ -29,13 +29,6 @@ fn jittered(deadline_ms: u64, now_ms: u64, percent: u32, hash: u64) -> u64 {
     let off_ms = u128::from(left_ms) * u128::from(percent) * u128::from(part) / (100 << 32);
     let off_ms = u64::try_from(off_ms).unwrap_or(u64::MAX);
     deadline_ms - off_ms.min(left_ms.saturating_sub(1))
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
-fn mixed(word: u64) -> u64 {
-    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
 }
 
 #[cfg(test)]

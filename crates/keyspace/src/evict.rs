@@ -16,6 +16,7 @@ use crate::limits::DATABASES;
 use crate::policy::Order;
 use crate::policy::bits::Touch;
 use crate::policy::sampled::{Candidate, Pool, SCORE_MAX};
+use crate::random::Random;
 
 /// Keys that are evicted in one go: what they are chosen from is asked for together, so that one does not wait for memory
 /// after the other.
@@ -52,7 +53,7 @@ pub(crate) struct Evictor {
     left_of_run: usize,
     /// The [`crate::budget::Budget::generation`] that the pool belongs to.
     generation: u32,
-    random: u64,
+    random: Random,
     evicted_since_tick: u64,
     prefixes: prefix::Evictors,
 }
@@ -137,7 +138,7 @@ impl Worker {
             return MadeRoom::default();
         };
         let mut evictor = std::mem::take(&mut self.evictor);
-        evictor.begin(self.keyspace.budget.generation.load(Relaxed), self.id);
+        evictor.begin(self.keyspace.budget.generation.load(Relaxed));
         let databases = self.databases_with(eviction.policy.is_volatile());
         let keys: u64 = databases.iter().map(|(_, keys)| keys).sum();
         self.keyspace.fit_shadows(order, keys);
@@ -198,10 +199,7 @@ impl Worker {
         let (used, limit) = (keyspace.budget.used_bytes(), keyspace.budget.limit_bytes());
         let used = used.max(1).cast_unsigned();
         if !keyspace.s3.has_shadows() && used > limit / FILLED_RATIO {
-            let keys: u64 = (0..DATABASES as u8)
-                .map(|database| keyspace.keys(database))
-                .sum();
-            let keys = u128::from(keys) * u128::from(limit) / u128::from(used);
+            let keys = u128::from(keyspace.keys_of_all()) * u128::from(limit) / u128::from(used);
             keyspace.fit_shadows(order, u64::try_from(keys).unwrap_or(u64::MAX));
         }
     }
@@ -223,36 +221,29 @@ impl Worker {
 }
 
 impl Evictor {
-    fn begin(&mut self, generation: u32, worker: usize) {
+    pub fn new(worker: usize) -> Self {
+        Self {
+            random: Random::new(worker as u64 + 1),
+            ..Self::default()
+        }
+    }
+
+    fn begin(&mut self, generation: u32) {
         if self.generation != generation {
             self.pool.clear();
             self.places.clear();
             self.prefixes.clear();
             self.generation = generation;
         }
-        if self.random == 0 {
-            self.random = (worker as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
     }
 
     /// Lets the access clock tick as fast as keys go.
     fn tick(&mut self, worker: &Worker, now_ms: u64, evicted: usize) {
         self.evicted_since_tick += evicted as u64;
-        let keys: u64 = (0..DATABASES as u8)
-            .map(|database| worker.keyspace.keys(database))
-            .sum();
-        if self.evicted_since_tick > keys / TICKS_PER_TURNOVER {
+        if self.evicted_since_tick > worker.keyspace.keys_of_all() / TICKS_PER_TURNOVER {
             self.evicted_since_tick = 0;
             worker.keyspace.budget.clock.hurry(now_ms);
         }
-    }
-
-    /// A random number (Marsaglia, *Xorshift RNGs*, 2003).
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
     /// Evicts some keys.
@@ -344,12 +335,12 @@ impl Evictor {
     /// A random place where there may be keys to evict.
     fn place(&mut self, locked: &Locked<'_>, databases: &[(u8, u64)], is_volatile: bool) -> Spot {
         let database = self.database(databases).unwrap_or(0);
-        let mut position = spread(self.random());
+        let mut position = spread(self.random.bits());
         for _ in 0..RANDOM_SHARDS {
             if locked.has_candidates(database, position, is_volatile) {
                 break;
             }
-            position = spread(self.random());
+            position = spread(self.random.bits());
         }
         Spot { database, position }
     }
@@ -360,7 +351,7 @@ impl Evictor {
             return Some(*database);
         }
         let all: u64 = databases.iter().map(|(_, keys)| keys).sum();
-        let mut at = self.random() % all.max(1);
+        let mut at = self.random.bits() % all.max(1);
         for (database, keys) in databases {
             if at < *keys {
                 return Some(*database);

@@ -13,7 +13,7 @@ use crate::evict::Evictor;
 use crate::expiry::SweepPosition;
 use crate::hash::KeyHasher;
 use crate::hot_keys::HotKeys;
-use crate::limits::{SHARDS_MAX, WORKERS_MAX};
+use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
 use crate::policy::s3::AdaptiveS3;
@@ -136,7 +136,7 @@ impl Keyspace {
             )),
             samples: Buffer::default(),
             sweep: SweepPosition::default(),
-            evictor: Evictor::default(),
+            evictor: Evictor::new(id),
             mover: Mover::default(),
         }
     }
@@ -250,6 +250,13 @@ impl Keyspace {
     /// Keys in one database, those that have expired and are not yet removed included.
     pub fn keys(&self, database: u8) -> u64 {
         sum_database(&self.counters, usize::from(database)).0
+    }
+
+    /// Keys in all databases.
+    pub(crate) fn keys_of_all(&self) -> u64 {
+        (0..DATABASES as u8)
+            .map(|database| self.keys(database))
+            .sum()
     }
 
     /// Keys in one database that are of no prefix that keeps them.

@@ -28,6 +28,7 @@
 //! | `stats` | counters |
 //! | `hot_keys` | the keys that most commands name, from samples |
 //! | `big_keys` | the keys that take the most memory |
+//! | `random` | numbers that look random |
 //! | `sync` | the atomics and locks that loom can replace |
 //! | `models` | every interleaving of the protocols of `quiescence` and `table`, with loom |
 
@@ -51,6 +52,7 @@ mod policy;
 mod prefetch;
 mod prefix;
 mod quiescence;
+mod random;
 mod read;
 mod removed;
 mod samples;
@@ -75,6 +77,7 @@ pub use hot_keys::HotKey;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use policy::{EvictionPolicy, Order};
 pub use prefix::{PrefixRule, PrefixStats};
+pub use random::{Random, mixed};
 pub use read::NeedsLock;
 pub use samples::curve::CurvePoint;
 pub use samples::misses::MissReasons;

@@ -27,6 +27,7 @@ use self::observers::{Batch, Observers};
 use crate::access::{Core, Key};
 use crate::keyspace::Keyspace;
 use crate::policy::s3::shadows::Shadows;
+use crate::random::mixed;
 use crate::stats::Counters;
 
 /// Samples that a worker hands over together.
@@ -88,13 +89,6 @@ impl Sample {
 #[inline(always)]
 fn rank(hash: u64) -> u32 {
     (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
-}
-
-/// Another number (the finalizer of SplitMix64).
-fn mixed(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 /// Ranks below which keys are sampled; 0 for none.

@@ -9,6 +9,7 @@ use crate::hot_keys::Interval;
 use crate::limits::DATABASES;
 use crate::prefix::Prefixes;
 use crate::prefix::counts::PrefixCounts;
+use crate::random::mixed;
 
 /// What one worker has counted. Only that worker writes, except while one worker has the whole keyspace to itself.
 #[repr(align(128))]
@@ -58,12 +59,9 @@ impl Counter {
         self.0.store(0, Relaxed);
     }
 
-    /// A number that has nothing to do with the next one (the finalizer of SplitMix64).
+    /// A number that has nothing to do with the next one.
     pub fn scrambled(&self) -> u64 {
-        let mut number = self.0.load(Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^ (number >> 31)
+        mixed(self.get())
     }
 }
 

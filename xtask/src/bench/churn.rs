@@ -27,7 +27,7 @@ use readers::SlowReaders;
 use writer::Writers;
 
 /// The memory limit, in MB.
-pub const LIMIT_MB: u64 = 512;
+const LIMIT_MB: u64 = 512;
 /// Keys of 64-byte values that the prober reads: each about twice a second.
 const PROBED_KEYS: u32 = 5_000;
 /// Counters of INFO that are summed up over the phases.

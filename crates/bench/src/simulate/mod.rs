@@ -2,8 +2,9 @@
 //!
 //! A request is "GET, and on a miss SET a value of fixed size", so a cache is a function from a key id to hit or
 //! miss. `trace`, `access_log` and `generate` make the requests, `policies` lists what can be compared, `compare` runs
-//! and prints. The reference policies are written plainly: they are what the server's policies are measured against.
-//! `live` replays over a socket against real servers; `curve` tests what the server predicts of other sizes.
+//! and prints. The reference policies are written plainly and share no code with the server's, which are measured
+//! against them. `live` replays over a socket against real servers; `curve` tests what the server predicts of other
+//! sizes.
 
 pub mod access_log;
 pub mod belady;

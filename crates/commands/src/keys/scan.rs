@@ -1,6 +1,6 @@
 //! KEYS, SCAN, RANDOMKEY: which keys there are.
 
-use keyspace::{EntryRef, ScanCursor};
+use keyspace::{EntryRef, Random, ScanCursor};
 use resp::{Args, Output, ReplyWriter};
 
 use super::READING;
@@ -189,28 +189,23 @@ fn cursor(text: &[u8]) -> Option<ScanCursor> {
 
 fn random_key(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> {
     let mut random = random(context);
+    let random = || random.bits();
     let (database, reply) = (context.session.database, &mut context.reply);
     let is_found = context
         .keys
-        .random_key(database, &mut random, |key| reply.bulk(key));
+        .random_key(database, random, |key| reply.bulk(key));
     if !is_found {
         context.reply.null();
     }
     Ok(())
 }
 
-/// Random numbers that differ from command to command and worker to worker (xorshift64*). Nothing secret: whoever knows
-/// the hash's seed and the time can tell them.
-fn random(context: &Context<'_, '_>) -> impl FnMut() -> u64 + use<> {
+/// Random numbers that differ from command to command and worker to worker. Nothing secret: whoever knows the hash's
+/// seed and the time can tell them.
+fn random(context: &Context<'_, '_>) -> Random {
     let executed = context.shared.stats[context.worker].executed();
     let moment = [context.now_ms(), executed, context.worker as u64].map(u64::to_le_bytes);
-    let mut state = context.keys.keyspace().hash(moment.as_flattened()) | 1;
-    move || {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        state.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
+    Random::new(context.keys.keyspace().hash(moment.as_flattened()))
 }
 
 #[cfg(test)]

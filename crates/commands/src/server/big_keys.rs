@@ -2,15 +2,11 @@
 
 use resp::Args;
 
-use super::ANYTIME;
-use super::hot_keys::count_option;
-use crate::command::{Command, flag};
+use super::listed_keys::{GET, RESET, answer, count};
+use crate::command::Command;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::help::HELP;
-
-/// Keys that are answered when no number is asked for.
-const COUNT: usize = 32;
 
 pub const BIGKEYS: Command = Command {
     name: "bigkeys",
@@ -22,24 +18,17 @@ pub const BIGKEYS: Command = Command {
     run: HELP.run,
     subcommands: &[
         Command {
-            name: "get",
-            arity: -2,
-            flags: flag::ADMIN | ANYTIME,
             since: "0.1.0",
             summary: "Returns the keys that take the most memory, with their bytes",
             complexity: "O(1): at most 256 keys are listed",
-            syntax: "[COUNT count]",
             run: get,
-            ..Command::BASE
+            ..GET
         },
         Command {
-            name: "reset",
-            arity: 2,
-            flags: flag::ADMIN | ANYTIME,
             since: "0.1.0",
             summary: "Forgets the big keys; those that are stored later are listed",
             run: reset,
-            ..Command::BASE
+            ..RESET
         },
         Command {
             since: "0.1.0",
@@ -50,19 +39,11 @@ pub const BIGKEYS: Command = Command {
 };
 
 fn get(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let count = count_option(args.tail(2))?.unwrap_or(COUNT);
-    let big_keys = context.keys.keyspace().big_keys(count);
-    let reply = &mut context.reply;
-    reply.array(big_keys.len());
-    for big in big_keys {
-        reply.map(3);
-        reply.bulk(b"key");
-        reply.bulk(&big.key);
-        reply.bulk(b"db");
-        reply.integer(big.database.into());
-        reply.bulk(b"bytes");
-        reply.integer(big.bytes.cast_signed());
-    }
+    let big_keys = context.keys.keyspace().big_keys(count(args)?);
+    let rows = big_keys
+        .iter()
+        .map(|big| (&*big.key, big.database, big.bytes));
+    answer(context, "bytes", rows);
     Ok(())
 }
 

@@ -2,15 +2,11 @@
 
 use resp::Args;
 
-use super::ANYTIME;
-use crate::command::{Command, flag};
+use super::listed_keys::{GET, RESET, answer, count};
+use crate::command::Command;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::help::HELP;
-use crate::parse::{integer, is};
-
-/// Keys that are answered when no number is asked for.
-const COUNT: usize = 32;
 
 pub const HOTKEYS: Command = Command {
     name: "hotkeys",
@@ -22,24 +18,17 @@ pub const HOTKEYS: Command = Command {
     run: HELP.run,
     subcommands: &[
         Command {
-            name: "get",
-            arity: -2,
-            flags: flag::ADMIN | ANYTIME,
             since: "9.2.0",
             summary: "Returns the keys that most commands name, with estimated accesses per second",
             complexity: "O(N) where N is the number of keys that workers list, 64 for each",
-            syntax: "[COUNT count]",
             run: get,
-            ..Command::BASE
+            ..GET
         },
         Command {
-            name: "reset",
-            arity: 2,
-            flags: flag::ADMIN | ANYTIME,
             since: "9.2.0",
             summary: "Starts to count hot keys anew",
             run: reset,
-            ..Command::BASE
+            ..RESET
         },
         Command {
             since: "9.2.0",
@@ -50,19 +39,14 @@ pub const HOTKEYS: Command = Command {
 };
 
 fn get(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let count = count_option(args.tail(2))?.unwrap_or(COUNT);
-    let hot_keys = context.keys.keyspace().hot_keys(count, context.now_ms());
-    let reply = &mut context.reply;
-    reply.array(hot_keys.len());
-    for hot in hot_keys {
-        reply.map(3);
-        reply.bulk(b"key");
-        reply.bulk(&hot.key);
-        reply.bulk(b"db");
-        reply.integer(hot.database.into());
-        reply.bulk(b"qps");
-        reply.integer(hot.accesses_per_second.cast_signed());
-    }
+    let hot_keys = context
+        .keys
+        .keyspace()
+        .hot_keys(count(args)?, context.now_ms());
+    let rows = hot_keys
+        .iter()
+        .map(|hot| (&*hot.key, hot.database, hot.accesses_per_second));
+    answer(context, "qps", rows);
     Ok(())
 }
 
@@ -70,21 +54,6 @@ fn reset(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError>
     context.keys.keyspace().reset_hot_keys();
     context.reply.ok();
     Ok(())
-}
-
-/// Reads `[COUNT count]`.
-pub(super) fn count_option(options: Args<'_>) -> Result<Option<usize>, CommandError> {
-    let Some(option) = options.try_get(0) else {
-        return Ok(None);
-    };
-    let count = options
-        .try_get(1)
-        .filter(|_| is(option, "count") && options.len() == 2);
-    let count = integer(count.ok_or(CommandError::Syntax)?)?;
-    match usize::try_from(count) {
-        Ok(count) if count > 0 => Ok(Some(count)),
-        _ => Err(CommandError::line("ERR count should be greater than 0")),
-    }
 }
 
 #[cfg(test)]

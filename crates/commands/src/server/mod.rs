@@ -9,6 +9,7 @@
 //! | `memory` | MEMORY, and what the memory is used for |
 //! | `hot_keys` | HOTKEYS: what commands name most often |
 //! | `big_keys` | BIGKEYS: what takes the most memory |
+//! | `listed_keys` | what the two have in common |
 //! | `debug` | DEBUG: what test suites need |
 //! | `process` | TIME, ROLE, SHUTDOWN, LOLWUT |
 
@@ -19,6 +20,7 @@ mod config;
 mod debug;
 mod hot_keys;
 mod info;
+mod listed_keys;
 mod memory;
 mod process;
 

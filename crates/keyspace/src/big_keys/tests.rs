@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{BYTES_MIN, BigKeys, LISTED_MAX};
 use crate::access::Key;
+use crate::random::Random;
 
 /// The list and an exact model of what it is told.
 struct Model {
     big_keys: BigKeys,
     sizes: BTreeMap<u64, i64>,
-    random: u64,
+    random: Random,
 }
 
 impl Model {
@@ -17,15 +18,8 @@ impl Model {
         Self {
             big_keys: BigKeys::new(),
             sizes: BTreeMap::new(),
-            random: 1,
+            random: Random::default(),
         }
-    }
-
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random
     }
 
     fn set(&mut self, number: u64, bytes: i64) {
@@ -65,11 +59,11 @@ impl Model {
 fn the_largest_are_listed_whatever_happens() {
     let mut model = Model::new();
     for step in 0..100_000 {
-        let number = model.random() % 5_000;
-        let bytes = match model.random() % 8 {
+        let number = model.random.bits() % 5_000;
+        let bytes = match model.random.bits() % 8 {
             0 => 0,
-            1 => 100_000_000 / (1 + model.random() % 100_000),
-            _ => model.random() % 6_000,
+            1 => 100_000_000 / (1 + model.random.bits() % 100_000),
+            _ => model.random.bits() % 6_000,
         };
         model.set(number, bytes as i64);
         if step % 500 == 0 {

@@ -145,7 +145,7 @@ impl Worker {
             part.min(excess)
         };
         let mut evictor = std::mem::take(&mut self.evictor);
-        evictor.begin(keyspace.budget.generation.load(Relaxed), self.id);
+        evictor.begin(keyspace.budget.generation.load(Relaxed));
         let was_stuck = target.cap.is_stuck();
         let attempts_max = if was_stuck {
             ATTEMPTS_MAX_STUCK
@@ -241,7 +241,7 @@ impl Evictor {
         while offered < wanted && looked_at < wanted * LOOKS_RATIO {
             records.clear();
             let index = &target.cap.index;
-            index.sample(self.random(), wanted, |record| records.push(record));
+            index.sample(self.random.bits(), wanted, |record| records.push(record));
             if records.is_empty() {
                 return;
             }

@@ -131,7 +131,7 @@ impl Evictor {
         let regions = keyspace.s3.regions(database);
         let mut best = None;
         for _ in 0..2 {
-            let position = spread(self.random());
+            let position = spread(self.random.bits());
             let mut guard = regions.lock(position);
             if guard.region.is_claimed {
                 continue;
@@ -305,7 +305,7 @@ mod tests {
 
     use crate::budget::{Eviction, Limit};
     use crate::keyspace::{Keyspace, Options, Worker};
-    use crate::policy::s3::miniature::Miniature;
+    use crate::policy::s3::cache::S3Cache;
     use crate::policy::s3::{MODES, Mode};
     use crate::policy::{EvictionPolicy, Order};
     use crate::slab::HugePages;
@@ -377,7 +377,7 @@ mod tests {
                 keyspace.s3.set_mode(mode);
                 // As if there were shadows already, so that nobody chooses another mode.
                 assert!(keyspace.s3.wants_shadows(entries));
-                let mut model = Miniature::new(entries as usize, mode);
+                let mut model = S3Cache::new(entries as usize, mode);
                 let (mut misses, mut model_misses) = (0, 0);
                 for number in requests() {
                     misses += i32::from(!request(&mut worker, number, Deadline::None));

@@ -10,6 +10,7 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use crate::access::Key;
+use crate::random::Random;
 
 /// Keys that are listed.
 const LISTED: usize = 64;
@@ -34,7 +35,7 @@ pub(super) struct Sketch {
     count_min: u32,
     /// The last period for which counts have been halved.
     period: u64,
-    random: u64,
+    random: Random,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -78,7 +79,7 @@ impl Sketch {
             names: Vec::new(),
             count_min: 0,
             period: 0,
-            random: seed.wrapping_mul(2) + 1,
+            random: Random::new(seed + 1),
         }
     }
 
@@ -100,7 +101,7 @@ impl Sketch {
         let bucket = self.rows[row][places.buckets[row]];
         let count = if bucket.count > 0 && bucket.fingerprint != places.fingerprint {
             let chance = DECAY.get(bucket.count as usize).copied().unwrap_or(0);
-            if self.random() >= chance {
+            if (self.random.bits() >> 32) as u32 >= chance {
                 return 0;
             }
             if bucket.count > 1 {
@@ -231,14 +232,6 @@ impl Sketch {
         let listed = self.place(key, places.fingerprint);
         let listed = listed.map(|at| self.counts[at]);
         counts.chain(listed).max().unwrap_or(0).into()
-    }
-
-    /// 32 bits of xorshift64*.
-    fn random(&mut self) -> u32 {
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
     }
 }
 

@@ -6,11 +6,12 @@ use super::sketch::{KEY_BYTES_MAX, Sketch};
 use super::{HALF_LIFE_MS, HotKey, HotKeys, decayed_ms};
 use crate::access::Key;
 use crate::hash::KeyHasher;
+use crate::random::Random;
 
 /// A stream of numbers of keys, the more often the smaller, by a power law.
 struct Zipf {
     sums: Vec<f64>,
-    random: u64,
+    random: Random,
 }
 
 impl Zipf {
@@ -23,20 +24,15 @@ impl Zipf {
                 sum
             })
             .collect();
-        Self { sums, random: seed }
-    }
-
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = self.random;
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^ (number >> 31)
+        Self {
+            sums,
+            random: Random::new(seed),
+        }
     }
 
     fn next(&mut self) -> usize {
         let total = self.sums.last().copied().expect("there are keys");
-        let place = (self.random() >> 11) as f64 / (1_u64 << 53) as f64 * total;
+        let place = (self.random.bits() >> 11) as f64 / (1_u64 << 53) as f64 * total;
         self.sums.partition_point(|sum| *sum < place)
     }
 }

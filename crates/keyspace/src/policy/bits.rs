@@ -203,6 +203,7 @@ fn later(tick: u32, than: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Frequency, Place, Touch, Use};
+    use crate::random::Random;
 
     const FREQUENCY: Frequency = Frequency {
         log_factor: 10,
@@ -241,14 +242,9 @@ mod tests {
     fn frequencies_grow_with_the_logarithm_and_fall_with_time() {
         let now = Touch::new(Use::Frequency, 0, 0, FREQUENCY);
         let mut bits = now.at_first();
-        let mut random = 1u64;
+        let mut random = Random::default();
         for _ in 0..1000 {
-            bits = now.used(bits, || {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                random >> 33
-            });
+            bits = now.used(bits, || random.bits());
         }
         // Redis's table: a factor of 10 gives 18 after 1,000 hits.
         assert!(

@@ -8,12 +8,12 @@
 //! | `ghost` | what is remembered of evicted keys |
 //! | `region` | the state of a part of the keys: small queue, ghost, hand |
 //! | `regions` | the regions of a database, more of them with more keys |
-//! | `miniature`, `shadows` | the simulations, and the mode that they choose |
+//! | `cache`, `shadows` | the simulations, and the mode that they choose |
 //!
 //! The count of an entry, and whether it is queued, are in its policy bits. What is done with entries is in `evict`.
 
+pub(crate) mod cache;
 mod ghost;
-pub(crate) mod miniature;
 pub(crate) mod region;
 pub(crate) mod regions;
 pub(crate) mod shadows;
@@ -145,15 +145,6 @@ impl AdaptiveS3 {
         let regions = self.databases.iter().filter_map(OnceLock::get);
         regions.map(Regions::bytes).sum()
     }
-}
-
-/// Other bits from those of a hash, so that two uses of it know nothing of each other (the finalizer of SplitMix64).
-#[inline]
-pub(crate) fn mixed(hash: u64) -> u64 {
-    let mut number = hash.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 /// The place of a hash among `count`, in hash order.

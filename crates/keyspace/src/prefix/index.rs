@@ -254,6 +254,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{Index, Record};
+    use crate::random::Random;
 
     fn hash(number: u64) -> u64 {
         crate::hash::spread(number.wrapping_mul(0xd134_2543_de82_ef95))
@@ -279,14 +280,11 @@ mod tests {
     fn records_come_and_go_like_those_of_a_set() {
         let index = Index::new();
         let mut expected = BTreeSet::new();
-        let mut random = 1u64;
+        let mut random = Random::default();
         for step in 0..300_000u64 {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            let number = 1 + (random >> 33) % 20_000;
+            let number = 1 + random.bits() % 20_000;
             // First there are more and more of them, then fewer.
-            if random >> 60 < if step < 150_000 { 12 } else { 2 } {
+            if random.bits() % 16 < if step < 150_000 { 12 } else { 2 } {
                 expected.insert(record(number).0);
                 if let Some(taken) = index.add(record(number)) {
                     index.put_back(&taken);

@@ -22,7 +22,7 @@ use super::{Sample, Seen};
 use crate::budget::Eviction;
 
 /// The sizes, in parts of the present one.
-pub(crate) const FACTORS: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
+const FACTORS: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 /// The most sampled keys for each size.
 const KEYS_MAX: f64 = 8192.0;
 /// A new sample has room for so much of that, until it has to become smaller again.
@@ -370,7 +370,8 @@ impl Size {
 mod tests {
     use super::{Curve, FACTORS, Present, THRESHOLD_LATER};
     use crate::budget::Eviction;
-    use crate::samples::{Sample, Seen, mixed};
+    use crate::random::mixed;
+    use crate::samples::{Sample, Seen};
 
     const NOW_MS: u64 = 1_000_000;
 

@@ -61,6 +61,12 @@ pub(crate) fn miniature(eviction: Eviction) -> Box<dyn Miniature> {
     }
 }
 
+/// The keys of a cache that are not kept.
+fn gone(places: &HashMapByHash<u32>, is_kept: &dyn Fn(u64) -> bool) -> Vec<u64> {
+    let hashes = places.keys().copied();
+    hashes.filter(|hash| !is_kept(*hash)).collect()
+}
+
 /// A map by hashes of samples.
 pub(crate) type HashMapByHash<Value> = HashMap<u64, Value, BuildHasherDefault<LowHalf>>;
 

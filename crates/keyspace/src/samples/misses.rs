@@ -3,7 +3,8 @@
 //! It begins with every key and counts exactly, until there is more to count; then fewer and fewer keys are sampled, so
 //! that it costs little however many requests there are, and the table remembers some times as many keys as are there.
 
-use super::{Sample, Seen, mixed};
+use super::{Sample, Seen};
+use crate::random::mixed;
 
 /// Sets of the table, of four keys each: 128 KB.
 const SETS: usize = 4096;
@@ -245,7 +246,8 @@ impl Ages {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ages, Misses, Sample, Seen, THRESHOLD_LATER, mixed};
+    use super::{Ages, Misses, Sample, Seen, THRESHOLD_LATER};
+    use crate::random::mixed;
 
     fn see(misses: &mut Misses, number: u64, seen: Seen) {
         misses.observe(&Sample::new(0, mixed(number + 1), seen, 0));

@@ -4,7 +4,6 @@ use super::curve::{Curve, Present};
 use super::misses::Misses;
 use super::{Sample, Thresholds};
 use crate::keyspace::Keyspace;
-use crate::limits::DATABASES;
 use crate::policy::s3::Mode;
 use crate::policy::s3::shadows::Shadows;
 
@@ -77,9 +76,7 @@ impl Observers {
 
     /// Follows what the keyspace has become. After each batch.
     pub fn tune(&mut self, keyspace: &Keyspace, now_ms: u64) {
-        let keys: u64 = (0..DATABASES as u8)
-            .map(|database| keyspace.keys(database))
-            .sum();
+        let keys = keyspace.keys_of_all();
         self.misses.tune(keys);
         if keys == 0 {
             return;

@@ -3,10 +3,11 @@
 
 use std::io::ErrorKind;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::client::{Client, Reply, encode};
-use crate::server::{Server, Target};
+use crate::server::{Server, Target, for_each_backend};
+use crate::waiting::until;
 
 /// How long something may take that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,16 +28,6 @@ fn ok(client: &mut Client, line: &str) {
     assert_eq!(client.command_words(line).text(), "OK", "{line}");
 }
 
-/// A number of INFO.
-fn info(client: &mut Client, name: &str) -> u64 {
-    let text = client.command_words("INFO everything").text();
-    let value = text.lines().find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        (field == name).then(|| value.trim().parse())
-    });
-    value.expect(name).expect("a number")
-}
-
 /// A number in a client's line of CLIENT LIST; none when there is no client of that name.
 fn listed(client: &mut Client, name: &str, field: &str) -> Option<u64> {
     let text = client.command_words("CLIENT LIST").text();
@@ -47,16 +38,6 @@ fn listed(client: &mut Client, name: &str, field: &str) -> Option<u64> {
         .split(' ')
         .find_map(|pair| pair.strip_prefix(&format!("{field}=")));
     Some(value.expect(field).trim().parse().expect("a number"))
-}
-
-/// Tries again until it holds.
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Asks for so many bytes of values that nobody reads.
@@ -91,17 +72,17 @@ fn too_many_replies_that_wait() {
             let value = vec![b'v'; bytes];
             control.command(&[b"SET", key.as_bytes(), &value]);
             let lazy = ask_in_vain(server, "lazy", key, bytes);
-            until("the client that does not read is closed", || {
+            until(PATIENCE, "the client that does not read is closed", || {
                 listed(&mut control, "lazy", "omem").is_none()
             });
             drop(lazy);
             let reply = control.command(&["GET", key]);
             assert_eq!(reply, Reply::Bulk(value), "who reads is served");
         }
-        assert_eq!(info(&mut control, "evicted_clients"), 0);
+        assert_eq!(control.info("evicted_clients"), 0);
         if target.is_ours() {
             let closed = "client_output_buffer_limit_disconnections";
-            assert_eq!(info(&mut control, closed), 2);
+            assert_eq!(control.info(closed), 2);
             let log = server.log();
             let lines = log
                 .lines()
@@ -117,14 +98,14 @@ fn a_limit_that_is_set_later_holds_for_those_that_wait() {
         let mut control = server.connect();
         control.command(&[b"SET", b"k".as_slice(), &[b'v'; 100_000]]);
         let _lazy = ask_in_vain(server, "lazy", "k", 100_000);
-        until("replies wait", || {
+        until(PATIENCE, "replies wait", || {
             listed(&mut control, "lazy", "omem").is_some_and(|bytes| bytes > 500_000)
         });
         ok(
             &mut control,
             "CONFIG SET client-output-buffer-limit \"normal 0 200kb 1\"",
         );
-        until("the client that does not read is closed", || {
+        until(PATIENCE, "the client that does not read is closed", || {
             listed(&mut control, "lazy", "omem").is_none()
         });
     });
@@ -147,8 +128,8 @@ fn the_client_that_takes_most_is_closed() {
         let queued = (0..40).take_while(|_| queue(&mut large, 200_000).is_some());
         let queued = queued.count();
         assert!((8..20).contains(&queued), "{queued}");
-        until("it is counted", || {
-            info(&mut control, "evicted_clients") == 1
+        until(PATIENCE, "it is counted", || {
+            control.info("evicted_clients") == 1
         });
         assert!(listed(&mut control, "large", "tot-mem").is_none());
         assert_eq!(small.command_words("EXEC").to_string(), "[OK]");
@@ -160,7 +141,7 @@ fn the_client_that_takes_most_is_closed() {
             assert_eq!(lines.count(), 1, "{log}");
         }
         ok(&mut control, "CONFIG RESETSTAT");
-        assert_eq!(info(&mut control, "evicted_clients"), 0);
+        assert_eq!(control.info("evicted_clients"), 0);
     });
 }
 
@@ -174,14 +155,14 @@ fn who_is_exempt_stays_and_costs_others_nothing() {
         for _ in 0..8 {
             queue(&mut exempt, 500_000).expect("it stays");
         }
-        assert_eq!(info(&mut control, "evicted_clients"), 0);
+        assert_eq!(control.info("evicted_clients"), 0);
         ok(&mut exempt, "DISCARD");
         ok(&mut exempt, "CLIENT NO-EVICT off");
         ok(&mut exempt, "MULTI");
         let queued = (0..20).take_while(|_| queue(&mut exempt, 500_000).is_some());
         assert!(queued.count() < 10);
-        until("it is counted", || {
-            info(&mut control, "evicted_clients") == 1
+        until(PATIENCE, "it is counted", || {
+            control.info("evicted_clients") == 1
         });
     });
 }
@@ -199,26 +180,22 @@ fn requests_that_arrive_slowly_count() {
         let value = vec![b'v'; 10 << 20];
         let request = encode(&[b"SET", b"k".as_slice(), &value]);
         slow.send(&request[..2 << 20]).expect("sent");
-        until("what has arrived is seen", || {
+        until(PATIENCE, "what has arrived is seen", || {
             listed(&mut control, "slow", "qbuf").is_some_and(|bytes| bytes >= 2 << 20)
         });
-        assert_eq!(info(&mut control, "evicted_clients"), 0);
+        assert_eq!(control.info("evicted_clients"), 0);
         let _ = slow.send(&request[2 << 20..9 << 20]);
-        until("it is closed", || {
+        until(PATIENCE, "it is closed", || {
             listed(&mut control, "slow", "qbuf").is_none()
         });
-        assert_eq!(info(&mut control, "evicted_clients"), 1);
+        assert_eq!(control.info("evicted_clients"), 1);
         assert_eq!(control.command_words("EXISTS k").integer(), Some(0));
     });
 }
 
 #[test]
 fn a_memory_limit_reserves_a_budget_for_clients() {
-    for target in [Target::Mio, Target::IoUring] {
-        if !target.is_available() {
-            continue;
-        }
-        let server = Server::start_with(target, &["--maxmemory", "100mb"]);
+    for_each_backend(&["--maxmemory", "100mb"], |server| {
         let mut control = server.connect();
         for key in 0..20 {
             control.command(&[b"SET", format!("k{key}").as_bytes(), &vec![b'v'; 1 << 20]]);
@@ -238,19 +215,23 @@ fn a_memory_limit_reserves_a_budget_for_clients() {
             })
             .collect();
         for key in 0..20 {
-            until("its replies wait, or it is closed already", || {
-                let waiting = listed(&mut control, &format!("slow{key}"), "omem");
-                waiting.is_none_or(|bytes| bytes >= 1_000_000)
-            });
+            until(
+                PATIENCE,
+                "its replies wait, or it is closed already",
+                || {
+                    let waiting = listed(&mut control, &format!("slow{key}"), "omem");
+                    waiting.is_none_or(|bytes| bytes >= 1_000_000)
+                },
+            );
         }
         control.command_words("FLUSHALL");
-        until("those are closed that are too many", || {
-            info(&mut control, "evicted_clients") > 10
+        until(PATIENCE, "those are closed that are too many", || {
+            control.info("evicted_clients") > 10
         });
-        assert_eq!(info(&mut control, "evicted_keys"), 0);
+        assert_eq!(control.info("evicted_keys"), 0);
         assert_eq!(control.command_words("PING").text(), "PONG");
         drop(slow);
-    }
+    });
 }
 
 /// What a client has sent ahead lies in receive buffers, of which there are only so many: it costs no client its
@@ -258,11 +239,7 @@ fn a_memory_limit_reserves_a_budget_for_clients() {
 #[test]
 fn who_sends_much_ahead_stays() {
     const REQUESTS: usize = 400_000;
-    for target in [Target::Mio, Target::IoUring] {
-        if !target.is_available() {
-            continue;
-        }
-        let server = Server::start_with(target, &["--maxmemory", "96mb"]);
+    for_each_backend(&["--maxmemory", "96mb"], |server| {
         let mut control = server.connect();
         let clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
         thread::scope(|scope| {
@@ -280,6 +257,6 @@ fn who_sends_much_ahead_stays() {
                 });
             }
         });
-        assert_eq!(info(&mut control, "evicted_clients"), 0);
-    }
+        assert_eq!(control.info("evicted_clients"), 0);
+    });
 }

@@ -361,6 +361,19 @@ impl Client {
         }
     }
 
+    /// The number that INFO gives under this name.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn info(&mut self, name: &str) -> u64 {
+        let text = self.command_words("INFO everything").text();
+        let value = text.lines().find_map(|line| {
+            let (field, value) = line.split_once(':')?;
+            (field == name).then(|| value.trim().parse())
+        });
+        value.expect(name).expect("a number")
+    }
+
     /// Sends several commands at once and reads their replies.
     pub fn pipeline(&mut self, lines: &[&str]) -> Vec<Reply> {
         let mut bytes = Vec::new();

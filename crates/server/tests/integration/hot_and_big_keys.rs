@@ -5,18 +5,12 @@ use std::thread;
 
 use crate::client::{Client, Reply, encode};
 use crate::random::Random;
-use crate::server::{Server, Target};
+use crate::server::{Server, for_each_backend};
 
 const CLIENTS: usize = 4;
-const WORKERS: &[&str] = &["--server.workers", "2"];
 
-fn for_each_backend(flags: &[&str], test: impl Fn(&Server)) {
-    let flags = [WORKERS, flags].concat();
-    for target in [Target::Mio, Target::IoUring] {
-        if target.is_available() {
-            test(&Server::start_with(target, &flags));
-        }
-    }
+fn with_two_workers(flags: &[&str], test: impl Fn(&Server)) {
+    for_each_backend(&[&["--server.workers", "2"], flags].concat(), test);
 }
 
 /// Runs clients at once, each with its own numbers.
@@ -60,7 +54,7 @@ fn entries(reply: &Reply) -> Vec<(String, i64, i64)> {
 
 #[test]
 fn the_hottest_keys_are_found() {
-    for_each_backend(&[], |server| {
+    with_two_workers(&[], |server| {
         with_clients(server, |client, random| {
             for _ in 0..200 {
                 let requests: Vec<_> = (0..250)
@@ -137,7 +131,7 @@ fn size(random: &mut Random) -> usize {
 
 #[test]
 fn big_keys_are_those_that_a_scan_finds() {
-    for_each_backend(&[], |server| {
+    with_two_workers(&[], |server| {
         with_clients(server, |client, random| {
             for _ in 0..40 {
                 let requests: Vec<_> = (0..100)
@@ -168,7 +162,7 @@ fn big_keys_that_are_evicted_are_not_listed() {
         "--maxmemory-policy",
         "allkeys-random",
     ];
-    for_each_backend(&flags, |server| {
+    with_two_workers(&flags, |server| {
         let mut client = server.connect();
         let mut random = Random::new(3);
         for number in 0..3_000 {

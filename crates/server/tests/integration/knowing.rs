@@ -1,49 +1,24 @@
 //! What the server tells of how well the cache does: misses by reason in INFO, and CACHE CURVE.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::client::{Client, Reply, encode};
 use crate::random::Random;
-use crate::server::{Server, Target};
+use crate::server::{Server, for_each_backend};
+use crate::waiting::until;
 
 /// How long something may take that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// With one worker: what others have sampled comes up to a second later.
-fn for_each_backend(flags: &[&str], test: impl Fn(&Server)) {
-    let flags: Vec<&str> = ["--server.workers", "1"]
-        .iter()
-        .chain(flags)
-        .copied()
-        .collect();
-    for target in [Target::Mio, Target::IoUring] {
-        if target.is_available() {
-            test(&Server::start_with(target, &flags));
-        }
-    }
-}
-
-fn info(client: &mut Client, name: &str) -> u64 {
-    let text = client.command_words("INFO stats").text();
-    let prefix = format!("{name}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
-    line.expect(name).parse().expect("a number")
+fn with_one_worker(flags: &[&str], test: impl Fn(&Server)) {
+    for_each_backend(&[&["--server.workers", "1"], flags].concat(), test);
 }
 
 /// Misses: never seen, expired, evicted, deleted.
 fn reasons(client: &mut Client) -> [u64; 4] {
     ["never_seen", "expired", "evicted", "deleted"]
-        .map(|reason| info(client, &format!("keyspace_misses_{reason}")))
-}
-
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
-        thread::sleep(Duration::from_millis(5));
-    }
+        .map(|reason| client.info(&format!("keyspace_misses_{reason}")))
 }
 
 /// SETs of as many keys, in pieces.
@@ -65,7 +40,7 @@ fn fill(client: &mut Client, keys: usize, value_bytes: usize) {
 
 #[test]
 fn few_misses_have_their_exact_reasons() {
-    for_each_backend(&[], |server| {
+    with_one_worker(&[], |server| {
         let mut client = server.connect();
         for line in [
             "SET deleted 1",
@@ -78,7 +53,9 @@ fn few_misses_have_their_exact_reasons() {
         ] {
             client.command_words(line);
         }
-        until("the key expires", || info(&mut client, "expired_keys") == 1);
+        until(PATIENCE, "the key expires", || {
+            client.info("expired_keys") == 1
+        });
         client.command_words("MGET deleted unlinked renamed never");
         client.command_words("GET never");
         client.command_words("GET short");
@@ -86,12 +63,12 @@ fn few_misses_have_their_exact_reasons() {
         // The same name in another database is another key.
         client.command_words("SELECT 1");
         client.command_words("EXISTS deleted short");
-        assert_eq!(info(&mut client, "keyspace_misses"), 8);
-        assert_eq!(info(&mut client, "keyspace_misses_sampled"), 8);
+        assert_eq!(client.info("keyspace_misses"), 8);
+        assert_eq!(client.info("keyspace_misses_sampled"), 8);
         assert_eq!(reasons(&mut client), [4, 1, 0, 3]);
         client.command_words("CONFIG RESETSTAT");
         assert_eq!(reasons(&mut client), [0; 4]);
-        assert_eq!(info(&mut client, "keyspace_misses_sampled"), 0);
+        assert_eq!(client.info("keyspace_misses_sampled"), 0);
         client.command_words("SELECT 0");
         client.command_words("GET short");
         assert_eq!(reasons(&mut client), [0, 1, 0, 0]);
@@ -102,22 +79,22 @@ fn few_misses_have_their_exact_reasons() {
 fn evicted_keys_are_missed() {
     const KEYS: usize = 60_000;
     let flags = ["--maxmemory", "40mb", "--maxmemory-policy", "allkeys-lru"];
-    for_each_backend(&flags, |server| {
+    with_one_worker(&flags, |server| {
         let mut client = server.connect();
         fill(&mut client, KEYS, 1000);
-        until("keys are evicted", || {
-            info(&mut client, "evicted_keys") > 20_000
+        until(PATIENCE, "keys are evicted", || {
+            client.info("evicted_keys") > 20_000
         });
         client.command_words("CONFIG RESETSTAT");
         for number in 0..KEYS {
             client.command_words(&format!("STRLEN key:{number}"));
         }
-        let misses = info(&mut client, "keyspace_misses");
+        let misses = client.info("keyspace_misses");
         assert!(misses > 20_000, "{misses}");
         let [never_seen, expired, evicted, deleted] = reasons(&mut client);
         assert_eq!(never_seen + expired + evicted + deleted, misses);
         assert!(evicted > misses / 10 * 9, "{evicted} of {misses}");
-        assert!(info(&mut client, "keyspace_misses_sampled") > 100);
+        assert!(client.info("keyspace_misses_sampled") > 100);
     });
 }
 
@@ -153,7 +130,7 @@ fn curve(client: &mut Client) -> Vec<(f64, i64, f64, i64)> {
 #[test]
 fn the_curve_tells_of_other_sizes() {
     const KEYS: usize = 50_000;
-    for_each_backend(&[], |server| {
+    with_one_worker(&[], |server| {
         let mut client = server.connect_protocol(3);
         fill(&mut client, KEYS, 8);
         client.command_words("CONFIG RESETSTAT");

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::client::{Client, Reply, encode};
 use crate::random::Random;
-use crate::server::{Server, Target, is_long_run};
+use crate::server::{for_each_backend, is_long_run};
 
 const KEYS: usize = 6;
 /// Around the limits between ways of storing, receiving and sending.
@@ -26,14 +26,6 @@ const SIZES: &[usize] = &[
 ];
 /// How much a client sends at once.
 const PIECES: &[usize] = &[1, 100, 5_000, 70_000, 1 << 20, 1 << 22];
-
-fn for_each_backend(test: impl Fn(&Server)) {
-    for target in [Target::Mio, Target::IoUring] {
-        if target.is_available() {
-            test(&Server::start(target));
-        }
-    }
-}
 
 fn random_bytes(random: &mut Random) -> Vec<u8> {
     let size = *random.pick(SIZES);
@@ -110,7 +102,7 @@ fn send_in_pieces(client: &mut Client, random: &mut Random, mut bytes: &[u8]) {
 fn random_changes_of_large_values() {
     let rounds = if is_long_run() { 400 } else { 40 };
     let seed = Random::seed_of_run();
-    for_each_backend(|server| {
+    for_each_backend(&[], |server| {
         let mut random = Random::new(seed);
         let mut model = HashMap::new();
         let mut reader = server.connect();
@@ -139,7 +131,7 @@ fn slow_readers_share_one_copy() {
     const READERS: usize = 100;
     const VALUE_BYTES: usize = 10_000_000;
     const GROWTH_BYTES_MAX: u64 = 100_000_000;
-    for_each_backend(|server| {
+    for_each_backend(&[], |server| {
         let mut client = server.connect();
         let value = vec![b'v'; VALUE_BYTES];
         let reply = client.command(&[b"SET".as_slice(), b"large", &value]);
@@ -173,7 +165,7 @@ fn slow_readers_share_one_copy() {
 fn announced_values_cost_what_has_arrived() {
     const CLIENTS: usize = 20;
     const GROWTH_BYTES_MAX: u64 = 60_000_000;
-    for_each_backend(|server| {
+    for_each_backend(&[], |server| {
         let before = server.resident_bytes();
         let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
         for client in &mut clients {

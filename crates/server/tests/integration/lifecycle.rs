@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use crate::client::{Client, Reply, encode};
 use crate::server::{Launch, Server, Target, make_directory};
+use crate::waiting::until;
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,13 +61,19 @@ for_each_backend!(
 
 fn max_connections(target: Target) {
     let server = Server::start_with(target, &["--server.max_connections", "3"]);
-    let mut clients = connected(&server, 3);
+    let mut clients = connected(&server, 1);
+    // Those connections that have tried whether it listens may still take places.
+    until(PATIENCE, "nobody else is connected", || {
+        let list = clients[0].command_words("CLIENT LIST").text();
+        list.lines().count() == 1
+    });
+    clients.extend(connected(&server, 2));
     assert_rejected(&server);
     let info = clients[0].command_words("INFO stats").text();
     assert!(info.contains("rejected_connections:1\r\n"), "{info}");
     clients.pop();
     // The place is free as soon as the server has seen the close.
-    until(|| {
+    until(PATIENCE, "it does not come", || {
         let mut client = server.connect();
         client.send(b"PING\r\n").expect("sent");
         client
@@ -159,7 +166,7 @@ fn connection_rate_limit(target: Target) {
         .count();
     // The connections may fall into two or, on a slow machine, three seconds.
     assert!((1..=3 * LIMIT).contains(&served), "{served} were served");
-    until(|| {
+    until(PATIENCE, "it does not come", || {
         let mut client = server.connect();
         let sent = client.send(b"PING\r\n");
         sent.is_ok() && client.read_reply().is_ok()
@@ -235,7 +242,7 @@ fn restarts_on_the_same_port(target: Target) {
         };
         first = again.start();
         // The listener of the process that was killed may still take a connection, and reset it.
-        until(|| {
+        until(PATIENCE, "it does not come", || {
             Client::connect_tcp(first.port).is_ok_and(|mut client| {
                 client.send(&encode(&["PING"])).is_ok() && client.read_reply().is_ok()
             })
@@ -254,7 +261,7 @@ fn stuck_client(server: &Server) -> TcpStream {
     stream
         .write_all(&encode(&["GET", "k"]).repeat(50))
         .expect("sent");
-    until(|| {
+    until(PATIENCE, "it does not come", || {
         let info = server.connect().command_words("INFO commandstats").text();
         info.contains("cmdstat_get:")
     });
@@ -266,7 +273,9 @@ fn second_signal_ends_at_once(target: Target) {
     let _stuck = stuck_client(&server);
     server.signal(Signal::TERM);
     // The first signal has been taken when nobody is accepted any more.
-    until(|| TcpStream::connect(("127.0.0.1", server.port)).is_err());
+    until(PATIENCE, "it does not come", || {
+        TcpStream::connect(("127.0.0.1", server.port)).is_err()
+    });
     assert!(
         server.is_running(),
         "it waits for the client:\n{}",
@@ -392,7 +401,7 @@ fn few_descriptors(target: Target) {
     }
     assert!((10..150).contains(&served), "{served} were served");
     drop(streams);
-    until(|| {
+    until(PATIENCE, "it does not come", || {
         let mut client = server.connect();
         let sent = client.send(b"PING\r\n");
         sent.is_ok()
@@ -627,13 +636,4 @@ fn check_config_prints_and_does_not_serve() {
 
 fn ok(client: &mut Client, words: &str) {
     assert_eq!(client.command_words(words).to_string(), "OK", "{words}");
-}
-
-/// Tries again until it holds.
-fn until(mut holds: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "it does not come");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

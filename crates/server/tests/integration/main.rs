@@ -1,7 +1,7 @@
 //! The project's integration tests: they run the real executable on a free port, with each of the
 //! two I/O backends, and compare it with a real redis-server (7.0) where that is possible.
 //!
-//! - `server`, `client`: the harness: start and stop a server, talk to it in raw bytes.
+//! - `server`, `client`, `waiting`: the harness: start and stop a server, talk to it in raw bytes, wait for something.
 //! - `cases`: data-driven cases from `cases/*.txt`, the same for our server and for redis-server.
 //! - `generator`, `differential`, `comparison`, `differences`: random commands answered by both.
 //! - `command_table`: COMMAND INFO of every command against redis-server.
@@ -43,3 +43,4 @@ mod prefixes;
 mod random;
 mod server;
 mod stress;
+mod waiting;

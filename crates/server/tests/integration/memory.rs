@@ -6,19 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Client, Reply, encode};
 use crate::random::Random;
-use crate::server::{Server, Target, is_long_run};
+use crate::server::{Server, Target, for_each_backend, is_long_run};
+use crate::waiting::until;
 
 const MB: u64 = 1 << 20;
 /// How long to wait for what happens in the background.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn for_each_backend(flags: &[&str], test: impl Fn(&Server)) {
-    for target in [Target::Mio, Target::IoUring] {
-        if target.is_available() {
-            test(&Server::start_with(target, flags));
-        }
-    }
-}
 
 /// Sends SETs of these keys and value sizes in one go; the replies that are not OK.
 fn set_all(client: &mut Client, pairs: &[(String, usize)]) -> Vec<String> {
@@ -34,19 +27,6 @@ fn set_all(client: &mut Client, pairs: &[(String, usize)]) -> Vec<String> {
         let texts = replies.map(|reply| reply.to_string());
         texts.filter(|text| text != "OK").collect()
     })
-}
-
-fn info(client: &mut Client, name: &str) -> u64 {
-    let text = client.command_words("INFO all").text();
-    let prefix = format!("{name}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
-    let value = line.expect("the field is there");
-    value.parse().expect("a number")
-}
-
-/// Waits until it is so.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    wait_for(what, || if is_so() { Ok(()) } else { Err(()) });
 }
 
 /// Waits until there is no error any more.
@@ -88,7 +68,7 @@ fn the_limit_holds_while_sizes_shift() {
             }
             peak = peak.max(server.resident_bytes());
         }
-        assert!(info(&mut client, "evicted_keys") > 0);
+        assert!(client.info("evicted_keys") > 0);
         assert!(peak <= LIMIT, "{} MB at most", peak / MB);
     });
 }
@@ -126,7 +106,7 @@ fn writes_are_refused_without_eviction() {
                 let reply = client.command_words(command);
                 assert_eq!(reply, Reply::Integer(expected), "{command}");
             }
-            wait_until("a transaction is refused", || {
+            until(PATIENCE, "a transaction is refused", || {
                 while !client.command_words("APPEND more 0123456789").is_error() {}
                 client.command_words("MULTI");
                 // A little may have become free meanwhile.
@@ -136,7 +116,7 @@ fn writes_are_refused_without_eviction() {
                 is_refused
             });
             client.command_words("FLUSHALL");
-            wait_until("a write is taken after a flush", || {
+            until(PATIENCE, "a write is taken after a flush", || {
                 !client.command_words("SET another value").is_error()
             });
         });
@@ -153,13 +133,13 @@ fn a_limit_at_run_time_is_reached() {
             .collect();
         assert_eq!(set_all(&mut client, &pairs), Vec::<String>::new());
         client.command_words("CONFIG SET maxmemory 60mb");
-        wait_until("resident memory falls below the limit", || {
+        until(PATIENCE, "resident memory falls below the limit", || {
             server.resident_bytes() < 60 * MB
         });
         let keys = client.command_words("DBSIZE").integer().expect("a number");
         assert!((20_000..70_000).contains(&keys), "{keys}");
         // Eviction may go on between the two.
-        let both = info(&mut client, "evicted_keys") + keys.cast_unsigned();
+        let both = client.info("evicted_keys") + keys.cast_unsigned();
         assert!((100_000..105_000).contains(&both), "{both}");
     });
 }
@@ -198,7 +178,7 @@ fn accounting_adds_up() {
 
 fn accounts_add_up(server: &Server) {
     let mut client = server.connect();
-    let empty = info(&mut client, "used_memory");
+    let empty = client.info("used_memory");
     assert_adds_up(&mut client, "nothing");
     let mut random = Random::new(3);
     let pairs: Vec<(String, usize)> = (0..100_000)
@@ -229,7 +209,7 @@ fn accounts_add_up(server: &Server) {
     let seen = assert_adds_up(&mut client, "deadlines");
     assert!(seen["owner.deadlines"] > 100_000);
     let idle: Vec<Client> = (0..1_000).map(|_| server.connect()).collect();
-    wait_until("a thousand connections are counted", || {
+    until(PATIENCE, "a thousand connections are counted", || {
         owners(&mut client)["owner.clients"] > 300_000
     });
     assert_adds_up(&mut client, "idle connections");
@@ -249,7 +229,7 @@ fn accounts_add_up(server: &Server) {
     assert_eq!(seen["owner.entries"], 0);
     drop(slow);
     wait_for("a flush brings used_memory back", || {
-        let used = info(&mut client, "used_memory");
+        let used = client.info("used_memory");
         // What is known of the keys that were there stays known.
         let is_back = used < empty + MB;
         let mut state = || (empty, used, owners(&mut client));

@@ -353,6 +353,15 @@ impl Drop for Server {
     }
 }
 
+/// Runs a test against our server with each backend that there is.
+pub fn for_each_backend(flags: &[&str], test: impl Fn(&Server)) {
+    for target in [Target::Mio, Target::IoUring] {
+        if target.is_available() {
+            test(&Server::start_with(target, flags));
+        }
+    }
+}
+
 /// Makes a new empty directory for one server.
 pub fn make_directory() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);

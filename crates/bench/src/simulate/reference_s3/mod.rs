@@ -6,6 +6,9 @@
 //!
 //! `region` is the policy itself for a part of the keys, `ghost` what it remembers of evicted keys, `shadows` choose
 //! the mode: how large the small queue is, or that there is none.
+//!
+//! It shares no code with the server's policy, because that one is tested against it (`super::server`), and the rules and
+//! most figures of docs/eviction.md are those of the model.
 
 mod ghost;
 mod region;

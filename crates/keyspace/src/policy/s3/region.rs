@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::Mode;
 use super::ghost::Ghost;
-use super::{Mode, mixed};
+use crate::random::mixed;
 
 /// Keys that come and go before the entries are counted again: some leave without a word.
 const CHANGES_MAX: u32 = 256;

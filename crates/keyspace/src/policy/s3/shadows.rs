@@ -3,7 +3,7 @@
 //! C. Waldspurger, T. Saemundsson, I. Ahmad and N. Park, "Cache modeling and optimization using miniature simulations",
 //! USENIX ATC 2017.
 
-use super::miniature::Miniature;
+use super::cache::S3Cache;
 use super::{MODES, Mode};
 use crate::samples::{Sample, Seen};
 
@@ -19,7 +19,7 @@ const HYSTERESIS: f64 = 0.01;
 /// A shadow, and how it does.
 #[derive(Debug)]
 struct Shadow {
-    cache: Miniature,
+    cache: S3Cache,
     /// Decayed.
     misses: f64,
     window_misses: u32,
@@ -44,7 +44,7 @@ impl Shadows {
         let entries_max = SHADOW_ENTRIES.min(entries) as usize;
         Self {
             shadows: MODES.map(|mode| Shadow {
-                cache: Miniature::new(entries_max, mode),
+                cache: S3Cache::new(entries_max, mode),
                 misses: 0.0,
                 window_misses: 0,
             }),

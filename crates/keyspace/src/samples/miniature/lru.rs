@@ -1,6 +1,6 @@
 //! Least recently used, exactly: a list in the order of use.
 
-use super::{Access, HashMapByHash, Miniature};
+use super::{Access, HashMapByHash, Miniature, gone};
 
 /// The list's ends.
 const NONE: u32 = u32::MAX;
@@ -123,8 +123,7 @@ impl Miniature for Lru {
     }
 
     fn retain(&mut self, is_kept: &dyn Fn(u64) -> bool) {
-        let gone = self.places.keys().copied().filter(|hash| !is_kept(*hash));
-        for hash in gone.collect::<Vec<_>>() {
+        for hash in gone(&self.places, is_kept) {
             self.remove(hash);
         }
     }
@@ -133,6 +132,7 @@ impl Miniature for Lru {
 #[cfg(test)]
 mod tests {
     use super::{Access, Lru, Miniature};
+    use crate::random::Random;
 
     fn access(hash: u64) -> Access {
         Access {
@@ -175,13 +175,10 @@ mod tests {
     #[test]
     fn it_is_a_list_in_the_order_of_use() {
         let (mut lru, mut model) = (Lru::default(), Model(Vec::new(), 1));
-        let mut random = 1_u64;
+        let mut random = Random::default();
         for _ in 0..20_000 {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let hash = (random >> 40) % 50;
-            match (random >> 33) % 64 {
+            let hash = random.bits() % 50;
+            match random.bits() % 64 {
                 0..30 => assert_eq!(lru.read(access(hash)), model.read(hash)),
                 30..58 => {
                     lru.write(access(hash));

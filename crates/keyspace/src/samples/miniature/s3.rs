@@ -1,14 +1,16 @@
 //! Adaptive S3, exactly, with shadows of its own.
 
 use super::{Access, Miniature};
+use crate::policy::s3::Mode;
+use crate::policy::s3::cache::S3Cache;
 use crate::policy::s3::shadows::Shadows;
-use crate::policy::s3::{Mode, miniature, mixed};
+use crate::random::mixed;
 use crate::samples::{Sample, Seen};
 
 /// See the head of this file.
 #[derive(Debug)]
 pub(super) struct S3 {
-    cache: miniature::Miniature,
+    cache: S3Cache,
     mode: Mode,
     shadows: Shadows,
 }
@@ -16,7 +18,7 @@ pub(super) struct S3 {
 impl Default for S3 {
     fn default() -> Self {
         Self {
-            cache: miniature::Miniature::new(1, Mode::Plain),
+            cache: S3Cache::new(1, Mode::Plain),
             mode: Mode::Plain,
             shadows: Shadows::new(1, Mode::Plain),
         }

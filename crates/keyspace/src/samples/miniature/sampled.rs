@@ -1,9 +1,10 @@
 //! The policies that choose among some entries at random.
 
-use super::{Access, HashMapByHash, Miniature};
+use super::{Access, HashMapByHash, Miniature, gone};
 use crate::budget::Eviction;
 use crate::policy::Order;
 use crate::policy::bits::{Frequency, Touch, Use};
+use crate::random::Random;
 
 /// Entries that are looked at for each that goes. The server looks at fewer at a time and keeps the best; so many are
 /// as good.
@@ -32,7 +33,7 @@ pub(super) struct Sampled {
     time: u64,
     /// Of the last access.
     now_ms: u64,
-    random: u64,
+    random: Random,
 }
 
 impl Sampled {
@@ -50,20 +51,12 @@ impl Sampled {
             places: HashMapByHash::default(),
             time: 0,
             now_ms: 0,
-            random: 0x9e37_79b9_7f4a_7c15,
+            random: Random::default(),
         }
     }
 
     fn touch(&self) -> Touch {
         Touch::new(Use::Frequency, 0, self.now_ms, self.frequency)
-    }
-
-    /// A random number (Marsaglia, *Xorshift RNGs*, 2003).
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
     /// The higher, the sooner it goes; None when it may not go.
@@ -91,7 +84,7 @@ impl Sampled {
             // Where nothing may go, the server refuses writes, and it does not matter what goes here.
             let mut goes = 0;
             for _ in 0..looked_at {
-                let random = self.random() >> 32;
+                let random = self.random.bits() >> 32;
                 let place = ((random * self.entries.len() as u64) >> 32) as usize;
                 let score = self.score(&self.entries[place], &touch);
                 if score > best {
@@ -110,7 +103,7 @@ impl Miniature for Sampled {
         };
         self.time += 1;
         self.now_ms = access.now_ms;
-        let (time, touch, random) = (self.time, self.touch(), self.random());
+        let (time, touch, random) = (self.time, self.touch(), self.random.bits());
         let entry = &mut self.entries[place as usize];
         entry.used = time;
         if self.order == Order::Lfu {
@@ -167,8 +160,7 @@ impl Miniature for Sampled {
     }
 
     fn retain(&mut self, is_kept: &dyn Fn(u64) -> bool) {
-        let gone = self.places.keys().copied().filter(|hash| !is_kept(*hash));
-        for hash in gone.collect::<Vec<_>>() {
+        for hash in gone(&self.places, is_kept) {
             self.remove(hash);
         }
     }

@@ -1,9 +1,10 @@
-//! A small cache in one mode, to see how it would do: the rules of the policy over a table of its own.
+//! A cache of hashes in one mode, to see how it would do: the rules of the policy over a table of its own.
 
 use std::collections::VecDeque;
 
 use super::ghost::Ghost;
-use super::{COUNT_MAX, Mode, PASSED_MAX, mixed, scaled};
+use super::{COUNT_MAX, Mode, PASSED_MAX, scaled};
+use crate::random::mixed;
 
 /// Entries of a bucket, on average.
 const BUCKET_ENTRIES: usize = 4;
@@ -15,9 +16,9 @@ struct Entry {
     is_queued: bool,
 }
 
-/// A cache of hashes.
+/// See the head of this file.
 #[derive(Debug)]
-pub(crate) struct Miniature {
+pub(crate) struct S3Cache {
     entries_max: usize,
     entries: usize,
     /// Entries lie in the order of their hashes.
@@ -30,7 +31,7 @@ pub(crate) struct Miniature {
     ghost: Ghost,
 }
 
-impl Miniature {
+impl S3Cache {
     /// An empty cache of at most that many entries, from 1 on.
     pub fn new(entries_max: usize, mode: Mode) -> Self {
         Self {
@@ -226,12 +227,12 @@ fn buckets(entries_max: usize) -> Vec<Vec<Entry>> {
 #[cfg(test)]
 mod tests {
     use super::super::{MODES, Mode};
-    use super::Miniature;
+    use super::S3Cache;
 
     #[test]
     fn it_fills_up_and_never_overflows() {
         for mode in MODES {
-            let mut cache = Miniature::new(100, mode);
+            let mut cache = S3Cache::new(100, mode);
             for id in 0..1000 {
                 for id in [id, id / 3] {
                     cache.read(id);
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn keys_go_and_sizes_change() {
         for mode in MODES {
-            let mut cache = Miniature::new(200, mode);
+            let mut cache = S3Cache::new(200, mode);
             for id in 0..5000 {
                 cache.write(id);
                 cache.remove(id / 2);
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_is_requested_once_leaves_through_the_queue() {
-        let mut cache = Miniature::new(100, Mode::Queue { percent: 10 });
+        let mut cache = S3Cache::new(100, Mode::Queue { percent: 10 });
         for id in 0..90 {
             cache.write(id);
             cache.read(id);

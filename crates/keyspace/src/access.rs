@@ -672,6 +672,10 @@ impl<'g> Locked<'g> {
         self.core.observers().curve.points()
     }
 
+    pub(crate) fn forget_sampled_keys(&self) {
+        self.core.observers().forget_keys();
+    }
+
     /// Marks an access, whatever [`Locked::set_touches`] says; false when the key is not there (TOUCH).
     pub fn touch(&mut self, key: Key<'_>) -> bool {
         let touches = std::mem::replace(&mut self.touches, true);

@@ -93,6 +93,18 @@ impl HotKeys {
         }
     }
 
+    /// Memory from the start on, in bytes.
+    pub fn bytes_at_start(&self) -> usize {
+        size_of_val::<[Mine]>(&self.sketches)
+    }
+
+    /// Memory of the sketches that there are, in bytes.
+    pub fn bytes_since_start(&self) -> usize {
+        let mut bytes = 0;
+        self.for_each(|sketch| bytes += sketch.memory_bytes());
+        bytes
+    }
+
     /// Counts an access. One that comes while somebody reads the counts is not counted.
     fn record(&self, worker: usize, key: Key<'_>, now_ms: u64) {
         let Some(mut mine) = self.sketches[worker].0.try_lock() else {

@@ -134,7 +134,7 @@ impl Keyspace {
                 Arc::clone(&self.slabs),
                 Arc::clone(&self.background),
             )),
-            samples: Buffer::default(),
+            samples: Buffer::new(),
             sweep: SweepPosition::default(),
             evictor: Evictor::default(),
             mover: Mover::default(),
@@ -187,6 +187,12 @@ impl Keyspace {
     pub fn prefix_index_bytes(&self) -> u64 {
         let prefixes = self.prefixes.as_ref();
         prefixes.map_or(0, |prefixes| prefixes.index_bytes())
+    }
+
+    /// What of [`Keyspace::prefix_index_bytes`] they take while they are empty, as they are at the start.
+    pub fn empty_prefix_index_bytes(&self) -> u64 {
+        let prefixes = self.prefixes.as_ref();
+        prefixes.map_or(0, |prefixes| prefixes.empty_index_bytes())
     }
 
     /// Starts the counts of hits, misses and expired keys anew.
@@ -307,6 +313,10 @@ impl Keyspace {
     /// Bytes of what was removed and waits to be freed in the background.
     pub fn waiting_bytes(&self) -> u64 {
         self.background.waiting_bytes()
+    }
+
+    pub(crate) fn registered_workers(&self) -> usize {
+        self.workers.load(Relaxed)
     }
 
     pub(crate) fn slabs(&self) -> &Slabs {

@@ -26,6 +26,7 @@
 //! | `prefix` | prefixes of keys: counts, limits and lifetimes of their own |
 //! | `samples` | what happens to a sample of the keys, and who is told of it |
 //! | `stats` | counters |
+//! | `statistics_bytes` | what all that is counted takes of the memory |
 //! | `hot_keys` | the keys that most commands name, from samples |
 //! | `big_keys` | the keys that take the most memory |
 //! | `sync` | the atomics and locks that loom can replace |
@@ -56,6 +57,7 @@ mod removed;
 mod samples;
 mod shared;
 mod slab;
+mod statistics_bytes;
 mod stats;
 mod sync;
 mod table;
@@ -80,6 +82,7 @@ pub use samples::curve::CurvePoint;
 pub use samples::misses::MissReasons;
 pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
+pub use statistics_bytes::StatisticsBytes;
 pub use stats::{DatabaseStats, KeyspaceStats};
 pub use value::{Deadline, Encoding, NewValue, Number, ValueKind, ValueRef};
 pub use watch::{WatchedKey, Watcher};

@@ -10,6 +10,7 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use crate::access::Key;
+use crate::statistics_bytes::vec_bytes;
 
 /// Keys that are listed.
 const LISTED: usize = 64;
@@ -80,6 +81,12 @@ impl Sketch {
             period: 0,
             random: seed.wrapping_mul(2) + 1,
         }
+    }
+
+    /// Memory, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let names = self.names.iter().map(|name| vec_bytes(&name.bytes));
+        size_of::<Self>() + vec_bytes(&self.names) + names.sum::<usize>()
     }
 
     /// Counts an access in this period.

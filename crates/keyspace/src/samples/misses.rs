@@ -4,6 +4,7 @@
 //! that it costs little however many requests there are, and the table remembers some times as many keys as are there.
 
 use super::{Sample, Seen, mixed};
+use crate::statistics_bytes::vec_bytes;
 
 /// Sets of the table, of four keys each: 128 KB.
 const SETS: usize = 4096;
@@ -154,6 +155,11 @@ impl Misses {
 
     pub fn reset(&mut self) {
         self.counts = Counts::default();
+    }
+
+    /// Memory, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        vec_bytes(&self.sets)
     }
 
     /// The reasons of that many misses.

@@ -1,7 +1,10 @@
 //! Whose the resident memory is.
 
+use keyspace::StatisticsBytes;
+
 use super::usage::Usage;
 use crate::context::Context;
+use crate::stats::WorkerStats;
 
 /// An owner and its bytes.
 pub type Owner = (&'static str, u64);
@@ -27,7 +30,10 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         facts.resident_bytes,
     );
     let mut receive_buffers = facts.receive_allocated_bytes;
-    let mut startup = facts.allocated_bytes_at_start;
+    let statistics = statistics(context);
+    // What these take from the start on is not the startup's as well.
+    let known_at_start = statistics.at_start + keyspace.empty_prefix_index_bytes();
+    let mut startup = less(facts.allocated_bytes_at_start, known_at_start);
     let untouched_at_start = facts.untouched_bytes_at_start;
     for (bytes, untouched_max) in [
         (&mut startup, untouched_at_start),
@@ -45,6 +51,7 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("deadlines", databases(|database| database.index_bytes)),
         ("policy", keyspace.policy_bytes()),
         ("prefixes", keyspace.prefix_index_bytes()),
+        ("statistics", statistics.at_start + statistics.since),
         (
             "clients",
             usage.clients + keyspace.uncharged_removed_bytes(),
@@ -61,4 +68,15 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("startup", startup),
         ("program", facts.program_bytes),
     ]
+}
+
+/// Memory of the statistics of the keyspace and of commands.
+fn statistics(context: &Context<'_, '_>) -> StatisticsBytes {
+    let of_keyspace = context.keys.keyspace().statistics_bytes();
+    let workers = &context.shared.stats;
+    let sum = |bytes: fn(&WorkerStats) -> usize| workers.iter().map(bytes).sum::<usize>() as u64;
+    StatisticsBytes {
+        at_start: of_keyspace.at_start + sum(WorkerStats::bytes_at_start),
+        since: of_keyspace.since + sum(WorkerStats::bytes_since_start),
+    }
 }

@@ -1,6 +1,7 @@
 //! Least recently used, exactly: a list in the order of use.
 
 use super::{Access, HashMapByHash, Miniature};
+use crate::statistics_bytes::{map_bytes, vec_bytes};
 
 /// The list's ends.
 const NONE: u32 = u32::MAX;
@@ -127,6 +128,10 @@ impl Miniature for Lru {
         for hash in gone.collect::<Vec<_>>() {
             self.remove(hash);
         }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + map_bytes(&self.places) + vec_bytes(&self.links) + vec_bytes(&self.free)
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Access, HashMapByHash, Miniature};
 use crate::budget::Eviction;
 use crate::policy::Order;
 use crate::policy::bits::{Frequency, Touch, Use};
+use crate::statistics_bytes::{map_bytes, vec_bytes};
 
 /// Entries that are looked at for each that goes. The server looks at fewer at a time and keeps the best; so many are
 /// as good.
@@ -171,6 +172,10 @@ impl Miniature for Sampled {
         for hash in gone.collect::<Vec<_>>() {
             self.remove(hash);
         }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + map_bytes(&self.places) + vec_bytes(&self.entries)
     }
 }
 

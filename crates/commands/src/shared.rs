@@ -144,6 +144,8 @@ pub struct Facts {
     pub active_bytes: u64,
     /// Resident bytes that the allocator holds.
     pub allocator_resident_bytes: u64,
+    /// What of that it needs for itself.
+    pub allocator_metadata_bytes: u64,
     /// Bytes that the allocator has mapped but that are not resident or that it retains.
     pub retained_bytes: u64,
     /// Resident bytes of the process.

@@ -226,6 +226,12 @@ impl Keyspace {
         self.budget.excess_bytes() > 0 && self.eviction().policy != EvictionPolicy::NoEviction
     }
 
+    /// Whether entries use about as much as they may before some have to go.
+    pub fn is_at_limit(&self) -> bool {
+        let low_bytes = self.budget.low_bytes();
+        low_bytes.is_some_and(|low_bytes| self.used_bytes() >= low_bytes - low_bytes / 32)
+    }
+
     /// Memory of all entries and their values, in bytes. What a command that is being executed adds may be missing.
     pub fn used_bytes(&self) -> u64 {
         let unreported: i64 = self

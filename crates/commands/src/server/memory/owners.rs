@@ -22,7 +22,9 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
     // Pages that are resident and belong to no class are part of what the allocator holds.
     let gaps = less(slabs.page_bytes as u64, slabs.used_bytes as u64);
     let mut fragmentation = less(less(facts.active_bytes, facts.allocated_bytes), gaps);
-    let mut held = less(facts.allocator_resident_bytes, facts.active_bytes);
+    let held_bytes = less(facts.allocator_resident_bytes, facts.active_bytes);
+    let mut metadata = facts.allocator_metadata_bytes.min(held_bytes);
+    let mut held = held_bytes - metadata;
     // The allocator takes pages for resident that it has handed out and nobody has touched yet.
     let others = facts.program_bytes + facts.receive_mapped_bytes;
     let mut untouched = less(
@@ -38,6 +40,7 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
     for (bytes, untouched_max) in [
         (&mut startup, untouched_at_start),
         (&mut held, u64::MAX),
+        (&mut metadata, u64::MAX),
         (&mut fragmentation, u64::MAX),
         (&mut receive_buffers, u64::MAX),
     ] {
@@ -65,6 +68,7 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("gaps-between-entries", gaps),
         ("allocator-fragmentation", fragmentation),
         ("allocator-held", held),
+        ("allocator-metadata", metadata),
         ("startup", startup),
         ("program", facts.program_bytes),
     ]

@@ -171,8 +171,12 @@ impl Core<'_> {
         match self.counters.prefixes() {
             None => deadline_ms,
             Some(prefixes) => {
-                let shared = &prefixes.shared;
-                shared.deadline_ms(key.bytes, deadline_ms, lifetime, self.now_ms)
+                let (shared, now_ms) = (&prefixes.shared, self.now_ms);
+                let by_rule = shared.deadline_ms(key.bytes, deadline_ms, lifetime, now_ms);
+                if by_rule == deadline_ms {
+                    return deadline_ms;
+                }
+                by_rule.map(|by_rule| self.keyspace.spread_deadline(by_rule, key, now_ms))
             }
         }
     }

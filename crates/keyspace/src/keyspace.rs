@@ -13,6 +13,7 @@ use crate::evict::Evictor;
 use crate::expiry::SweepPosition;
 use crate::hash::KeyHasher;
 use crate::hot_keys::HotKeys;
+use crate::jitter::Jitter;
 use crate::limits::{SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
@@ -59,6 +60,7 @@ pub struct Keyspace {
     pub(crate) hot_keys: HotKeys,
     pub(crate) big_keys: BigKeys,
     pub(crate) prefixes: Option<Arc<Prefixes>>,
+    pub(crate) jitter: Jitter,
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
 }
@@ -105,6 +107,7 @@ impl Keyspace {
                 .map(|_| Counters::new(prefixes.as_ref()))
                 .collect(),
             prefixes,
+            jitter: Jitter::default(),
             watches: Watches::new(),
             budget: Budget::new(),
             s3: AdaptiveS3::default(),

@@ -22,6 +22,7 @@
 //! | `watch` | WATCH: who wants to know that a key has changed |
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
 //! | `deadline` | the word that has an entry's deadline |
+//! | `jitter` | deadlines that are spread |
 //! | `expiry` | the index of deadlines, and active expiry |
 //! | `prefix` | prefixes of keys: counts, limits and lifetimes of their own |
 //! | `samples` | what happens to a sample of the keys, and who is told of it |
@@ -44,6 +45,7 @@ mod evict;
 mod expiry;
 mod hash;
 mod hot_keys;
+mod jitter;
 mod keyspace;
 mod memory;
 #[cfg(all(test, loom))]

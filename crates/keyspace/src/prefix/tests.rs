@@ -535,6 +535,43 @@ fn lifetimes_follow_the_rules() {
 }
 
 #[test]
+fn lifetimes_by_rule_are_spread() {
+    let rules = vec![
+        PrefixRule {
+            default_ttl_ms: Some(1000),
+            ..rule("d:")
+        },
+        PrefixRule {
+            ttl_ms_max: Some(5000),
+            ..rule("m:")
+        },
+    ];
+    let (keyspace, mut worker) = keyspace(rules);
+    keyspace.set_ttl_jitter(10);
+    for (prefix, deadline, expected) in [
+        ("d:", Deadline::Keep, 900..=1000),
+        ("m:", Deadline::None, 4500..=5000),
+        ("m:", Deadline::At(NOW_MS + 9000), 4500..=5000),
+        // Who asks for a time has spread it.
+        ("d:", Deadline::At(NOW_MS + 700), 700..=700),
+        ("m:", Deadline::At(NOW_MS + 700), 700..=700),
+    ] {
+        let mut seen = std::collections::BTreeSet::new();
+        for number in 0..100 {
+            let key = format!("{prefix}{number}");
+            on(&mut worker, NOW_MS, &key, |locked, key| {
+                locked.remove(key);
+                locked.set(key, NewValue::Bytes(b"v"), deadline);
+            });
+            let left = deadline_ms(&mut worker, &key).expect("it has one") - NOW_MS;
+            assert!(expected.contains(&left), "{key}: {left}");
+            seen.insert(left);
+        }
+        assert_eq!(seen.len() > 30, *expected.start() != 700, "{seen:?}");
+    }
+}
+
+#[test]
 fn what_comes_under_a_prefix_by_another_name_follows_its_rules() {
     let rules = vec![PrefixRule {
         default_ttl_ms: Some(1000),

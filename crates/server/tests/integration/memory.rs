@@ -164,6 +164,24 @@ fn a_limit_at_run_time_is_reached() {
     });
 }
 
+/// Without eviction a limit below what is there refuses writes at once.
+#[test]
+fn a_limit_at_run_time_refuses_writes() {
+    for_each_backend(&["--maxmemory-policy", "noeviction"], |server| {
+        let mut client = server.connect();
+        let pairs: Vec<(String, usize)> = (0..60_000)
+            .map(|number| (format!("key:{number}"), 800))
+            .collect();
+        assert_eq!(set_all(&mut client, &pairs), Vec::<String>::new());
+        client.command_words("CONFIG SET maxmemory 40mb");
+        for _ in 0..100 {
+            assert!(client.command_words("SET another value").is_error());
+        }
+        client.command_words("CONFIG SET maxmemory 0");
+        assert_eq!(client.command_words("SET another value").text(), "OK");
+    });
+}
+
 /// What MEMORY STATS says: each owner, and the resident memory.
 fn owners(client: &mut Client) -> BTreeMap<String, i64> {
     let reply = client.command_words("MEMORY STATS");

@@ -1,4 +1,4 @@
-//! Hot keys: which keys commands name most often, estimated from every 128th command of each worker.
+//! Hot keys: which keys commands name most often, estimated from one command in 128 of each worker.
 //!
 //! All keys of a sampled command are counted, in a sketch of the worker's own (`hot_keys/sketch.rs`) whose lock nobody
 //! else takes except to read the counts. Counts are halved every [`HALF_LIFE_MS`], so they are those of about the last

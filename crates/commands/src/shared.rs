@@ -1,7 +1,7 @@
 //! What all workers share beside the keyspace, and what commands need of the process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use keyspace::Keyspace;
 
@@ -21,8 +21,6 @@ pub struct Shared {
     pub stats: Box<[WorkerStats]>,
     /// The longest string that a command may build, in bytes (`proto-max-bulk-len`).
     pub string_bytes_max: AtomicU64,
-    /// How much of a relative deadline may be taken off at random, in hundredths.
-    pub ttl_jitter_percent: AtomicU32,
     /// Whether expired keys are removed before somebody asks for them (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
     /// What only the process can do.
@@ -39,7 +37,6 @@ impl Shared {
             pause: Pause::default(),
             stats: (0..workers).map(|_| WorkerStats::new(commands)).collect(),
             string_bytes_max: AtomicU64::new(resp::limits::BULK_BYTES_MAX),
-            ttl_jitter_percent: AtomicU32::new(0),
             active_expire: AtomicBool::new(true),
             process,
         }
@@ -144,6 +141,8 @@ pub struct Facts {
     pub active_bytes: u64,
     /// Resident bytes that the allocator holds.
     pub allocator_resident_bytes: u64,
+    /// What of that it needs for itself.
+    pub allocator_metadata_bytes: u64,
     /// Bytes that the allocator has mapped but that are not resident or that it retains.
     pub retained_bytes: u64,
     /// Resident bytes of the process.

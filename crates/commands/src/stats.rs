@@ -139,6 +139,20 @@ impl WorkerStats {
         }
     }
 
+    /// Memory from the start on, in bytes.
+    pub fn bytes_at_start(&self) -> usize {
+        size_of::<Self>() + size_of_val::<[CommandStats]>(&self.commands)
+    }
+
+    /// Memory of what has come since, in bytes.
+    pub fn bytes_since_start(&self) -> usize {
+        let codes = self.error_codes.lock();
+        let bytes = codes
+            .keys()
+            .map(|code| size_of::<(String, u64)>() + code.capacity());
+        bytes.sum()
+    }
+
     /// Starts anew.
     pub fn reset(&self) {
         for command in &self.commands {

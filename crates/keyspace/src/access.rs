@@ -171,8 +171,12 @@ impl Core<'_> {
         match self.counters.prefixes() {
             None => deadline_ms,
             Some(prefixes) => {
-                let shared = &prefixes.shared;
-                shared.deadline_ms(key.bytes, deadline_ms, lifetime, self.now_ms)
+                let (shared, now_ms) = (&prefixes.shared, self.now_ms);
+                let by_rule = shared.deadline_ms(key.bytes, deadline_ms, lifetime, now_ms);
+                if by_rule == deadline_ms {
+                    return deadline_ms;
+                }
+                by_rule.map(|by_rule| self.keyspace.spread_deadline(by_rule, key, now_ms))
             }
         }
     }
@@ -670,6 +674,10 @@ impl<'g> Locked<'g> {
     /// What the hit ratio would be with less and with more memory, from the smallest to the largest.
     pub fn curve(&self) -> Vec<CurvePoint> {
         self.core.observers().curve.points()
+    }
+
+    pub(crate) fn forget_sampled_keys(&self) {
+        self.core.observers().forget_keys();
     }
 
     /// Marks an access, whatever [`Locked::set_touches`] says; false when the key is not there (TOUCH).

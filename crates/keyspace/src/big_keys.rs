@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::access::Key;
 use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
+use crate::statistics_bytes::vec_bytes;
 
 /// Smaller entries are never listed: what is usual costs nothing.
 const BYTES_MIN: u64 = 4096;
@@ -89,6 +90,13 @@ impl BigKeys {
                 }
             }
         });
+    }
+
+    /// Memory of the list, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let listed = self.listed.lock();
+        let names = listed.places.iter().map(|place| place.key.key.len());
+        vec_bytes(&listed.places) + names.sum::<usize>()
     }
 
     fn change(&self, change: impl FnOnce(&mut Ranking)) {

@@ -1,4 +1,4 @@
-//! Hot keys: which keys commands name most often, estimated from every 128th command of each worker.
+//! Hot keys: which keys commands name most often, estimated from one command in 128 of each worker.
 //!
 //! All keys of a sampled command are counted, in a sketch of the worker's own (`hot_keys/sketch.rs`) whose lock nobody
 //! else takes except to read the counts. Counts are halved every [`HALF_LIFE_MS`], so they are those of about the last
@@ -91,6 +91,18 @@ impl HotKeys {
             sketches: (0..workers_max).map(|_| Mine::default()).collect(),
             since_ms: AtomicU64::new(0),
         }
+    }
+
+    /// Memory from the start on, in bytes.
+    pub fn bytes_at_start(&self) -> usize {
+        size_of_val::<[Mine]>(&self.sketches)
+    }
+
+    /// Memory of the sketches that there are, in bytes.
+    pub fn bytes_since_start(&self) -> usize {
+        let mut bytes = 0;
+        self.for_each(|sketch| bytes += sketch.memory_bytes());
+        bytes
     }
 
     /// Counts an access. One that comes while somebody reads the counts is not counted.

@@ -13,6 +13,7 @@ use crate::evict::Evictor;
 use crate::expiry::SweepPosition;
 use crate::hash::KeyHasher;
 use crate::hot_keys::HotKeys;
+use crate::jitter::Jitter;
 use crate::limits::{DATABASES, SHARDS_MAX, WORKERS_MAX};
 use crate::memory::Memory;
 use crate::policy::EvictionPolicy;
@@ -59,6 +60,7 @@ pub struct Keyspace {
     pub(crate) hot_keys: HotKeys,
     pub(crate) big_keys: BigKeys,
     pub(crate) prefixes: Option<Arc<Prefixes>>,
+    pub(crate) jitter: Jitter,
     pub(crate) shard_bits: u32,
     workers: AtomicUsize,
 }
@@ -105,6 +107,7 @@ impl Keyspace {
                 .map(|_| Counters::new(prefixes.as_ref()))
                 .collect(),
             prefixes,
+            jitter: Jitter::default(),
             watches: Watches::new(),
             budget: Budget::new(),
             s3: AdaptiveS3::default(),
@@ -134,7 +137,7 @@ impl Keyspace {
                 Arc::clone(&self.slabs),
                 Arc::clone(&self.background),
             )),
-            samples: Buffer::default(),
+            samples: Buffer::new(),
             sweep: SweepPosition::default(),
             evictor: Evictor::new(id),
             mover: Mover::default(),
@@ -189,6 +192,12 @@ impl Keyspace {
         prefixes.map_or(0, |prefixes| prefixes.index_bytes())
     }
 
+    /// What of [`Keyspace::prefix_index_bytes`] they take while they are empty, as they are at the start.
+    pub fn empty_prefix_index_bytes(&self) -> u64 {
+        let prefixes = self.prefixes.as_ref();
+        prefixes.map_or(0, |prefixes| prefixes.empty_index_bytes())
+    }
+
     /// Starts the counts of hits, misses and expired keys anew.
     pub fn reset_stats(&self) {
         self.counters.iter().for_each(Counters::reset);
@@ -218,6 +227,12 @@ impl Keyspace {
     /// Whether keys are to be evicted.
     pub fn is_short_of_memory(&self) -> bool {
         self.budget.excess_bytes() > 0 && self.eviction().policy != EvictionPolicy::NoEviction
+    }
+
+    /// Whether entries use about as much as they may before some have to go.
+    pub fn is_at_limit(&self) -> bool {
+        let low_bytes = self.budget.low_bytes();
+        low_bytes.is_some_and(|low_bytes| self.used_bytes() >= low_bytes - low_bytes / 32)
     }
 
     /// Memory of all entries and their values, in bytes. What a command that is being executed adds may be missing.
@@ -314,6 +329,10 @@ impl Keyspace {
     /// Bytes of what was removed and waits to be freed in the background.
     pub fn waiting_bytes(&self) -> u64 {
         self.background.waiting_bytes()
+    }
+
+    pub(crate) fn registered_workers(&self) -> usize {
+        self.workers.load(Relaxed)
     }
 
     pub(crate) fn slabs(&self) -> &Slabs {

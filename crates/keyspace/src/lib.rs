@@ -22,10 +22,12 @@
 //! | `watch` | WATCH: who wants to know that a key has changed |
 //! | `whole` | SCAN, KEYS, RANDOMKEY, FLUSHDB, SWAPDB |
 //! | `deadline` | the word that has an entry's deadline |
+//! | `jitter` | deadlines that are spread |
 //! | `expiry` | the index of deadlines, and active expiry |
 //! | `prefix` | prefixes of keys: counts, limits and lifetimes of their own |
 //! | `samples` | what happens to a sample of the keys, and who is told of it |
 //! | `stats` | counters |
+//! | `statistics_bytes` | what all that is counted takes of the memory |
 //! | `hot_keys` | the keys that most commands name, from samples |
 //! | `big_keys` | the keys that take the most memory |
 //! | `random` | numbers that look random |
@@ -44,6 +46,7 @@ mod evict;
 mod expiry;
 mod hash;
 mod hot_keys;
+mod jitter;
 mod keyspace;
 mod memory;
 #[cfg(all(test, loom))]
@@ -58,6 +61,7 @@ mod removed;
 mod samples;
 mod shared;
 mod slab;
+mod statistics_bytes;
 mod stats;
 mod sync;
 mod table;
@@ -83,6 +87,7 @@ pub use samples::curve::CurvePoint;
 pub use samples::misses::MissReasons;
 pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
+pub use statistics_bytes::StatisticsBytes;
 pub use stats::{DatabaseStats, KeyspaceStats};
 pub use value::{Deadline, Encoding, NewValue, Number, ValueKind, ValueRef};
 pub use watch::{WatchedKey, Watcher};

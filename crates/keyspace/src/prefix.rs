@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use cap::Cap;
+use index::Index;
 use matcher::Matcher;
 
 use crate::entry::EntryRef;
@@ -258,5 +259,11 @@ impl Prefixes {
     pub fn index_bytes(&self) -> u64 {
         let caps = self.caps.iter().flatten();
         caps.map(|cap| cap.index.bytes()).sum()
+    }
+
+    /// Memory of the indexes while they are empty, in bytes.
+    pub fn empty_index_bytes(&self) -> u64 {
+        let indexes = self.caps.iter().flatten().count();
+        (indexes * Index::EMPTY_BYTES) as u64
     }
 }

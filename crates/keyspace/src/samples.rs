@@ -54,7 +54,7 @@ pub(crate) enum Seen {
     /// It made room, so long after its last access, as far as the policy knows: the access clock of the policies that
     /// keep a time is as fine as the evictions need, a frequency is dated in minutes, and other policies keep nothing.
     Evicted { idle_ms: Option<u64> },
-    /// A command removed it. Flushing a database is not seen.
+    /// A command removed it. Flushing a database is not seen, but when none has keys left all are forgotten.
     Deleted,
 }
 
@@ -149,7 +149,6 @@ impl Samples {
 }
 
 /// What one worker has sampled and not yet handed over.
-#[derive(Default)]
 pub(crate) struct Buffer {
     samples: RefCell<Vec<Sample>>,
     lost: Cell<u64>,
@@ -159,6 +158,18 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
+    /// The memory that it takes, always.
+    pub const MEMORY_BYTES: usize = WAITING_MAX * size_of::<Sample>();
+
+    pub fn new() -> Self {
+        Self {
+            samples: RefCell::new(Vec::with_capacity(WAITING_MAX)),
+            lost: Cell::default(),
+            hits: Cell::default(),
+            misses: Cell::default(),
+        }
+    }
+
     /// Whether a batch has come together.
     #[inline]
     pub fn is_due(&mut self) -> bool {

@@ -225,6 +225,9 @@ impl Locked<'_> {
         if let Some(prefixes) = prefixes {
             recount(prefixes, &keyspace.counters);
         }
+        if (0..DATABASES as u8).all(|database| keyspace.keys(database) == 0) {
+            self.forget_sampled_keys();
+        }
     }
 
     /// Exchanges two databases. The whole keyspace must be locked.

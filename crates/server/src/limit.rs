@@ -147,9 +147,14 @@ fn look(process: &Process, limits: &MemoryLimits) {
 }
 
 /// What a worker does after it has written much: the thread may come late.
-pub fn look_while_writing(process: &Process, limits: &MemoryLimits) {
+pub fn look_while_writing(process: &Process) {
+    let limits = process.config.settings().memory_limits();
+    // These may be the settings before a change whose limit holds already.
+    if limits.max_memory_bytes == 0 {
+        return;
+    }
     // The thread has the allocator give back what it holds, unless it does not keep up.
-    if set_limit(process, limits, full) == Pressure::High {
+    if set_limit(process, &limits, full) == Pressure::High {
         compact(process, Pressure::High);
     }
 }

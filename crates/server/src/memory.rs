@@ -24,6 +24,8 @@ pub struct Allocators {
     pub jemalloc: AllocatorBytes,
     /// The slabs.
     pub slabs: AllocatorBytes,
+    /// What jemalloc needs for itself: part of what is resident, and not of what is active.
+    pub metadata_bytes: u64,
     /// Mapped but given back to the system.
     pub retained_bytes: u64,
 }
@@ -58,6 +60,7 @@ pub fn allocators(slabs: SlabStats) -> Allocators {
             active_bytes: slabs.page_bytes as u64,
             resident_bytes: (slabs.mapped_bytes - slabs.released_bytes) as u64,
         },
+        metadata_bytes: bytes(stats::metadata::read()),
         retained_bytes: bytes(stats::retained::read()),
     }
 }
@@ -154,6 +157,7 @@ pub fn fill(facts: &mut Facts, allocators: Allocators, start: Option<&AtStart>) 
     facts.allocated_bytes_peak = facts.allocated_bytes_peak.max(allocated_bytes);
     facts.active_bytes = active_bytes;
     facts.allocator_resident_bytes = resident_bytes;
+    facts.allocator_metadata_bytes = allocators.metadata_bytes;
     facts.retained_bytes = allocators.retained_bytes;
     facts.resident_bytes = process_resident_bytes().unwrap_or(resident_bytes);
     facts.system_memory_bytes = *SYSTEM_MEMORY_BYTES;

@@ -206,9 +206,8 @@ fn follow_settings(config: &Config, shared: &Arc<Shared>) {
         shared
             .string_bytes_max
             .store(settings.server.proto_max_bulk_bytes, Relaxed);
-        shared
-            .ttl_jitter_percent
-            .store(settings.memory.ttl_jitter_percent, Relaxed);
+        let percent = settings.memory.ttl_jitter_percent;
+        shared.keyspace.set_ttl_jitter(percent);
     };
     apply(shared, &config.settings());
     let shared = Arc::clone(shared);

@@ -57,7 +57,7 @@ impl<B: Backend> Worker<B> {
         if self.written_bytes >= LOOK_BYTES || waits {
             self.written_bytes = 0;
             self.looked_ms = now_ms;
-            limit::look_while_writing(&self.process, &self.settings.settings().memory_limits());
+            limit::look_while_writing(&self.process);
         }
         if made.is_full {
             self.has_memory_to_give = self.keyspace.give_memory_back();

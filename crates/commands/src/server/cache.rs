@@ -87,6 +87,15 @@ mod tests {
     }
 
     #[test]
+    fn a_flush_empties_every_size() {
+        let mut server = TestServer::new();
+        let text =
+            server.run("SET a 12345678\nGET a\nFLUSHALL\nGET a\nSET b 12345678\nCACHE CURVE");
+        let row = "factor 8 bytes :192 keys :8 hit_ratio 0.5 sampled_reads :2";
+        assert!(text.contains(row), "{text}");
+    }
+
+    #[test]
     fn wrong_arguments_and_help() {
         check(
             "CACHE

@@ -184,7 +184,11 @@ fn target(keyspace: &Keyspace, id: usize) -> Option<Target<'_>> {
         cap: prefixes.caps[id].as_ref()?,
         id,
         policy,
-        order: policy.order()?,
+        // Adaptive S3 is that of the whole keyspace. The keys of one prefix go by their last access under it.
+        order: match policy.order()? {
+            Order::S3Fifo => Order::Lru,
+            order => order,
+        },
     })
 }
 

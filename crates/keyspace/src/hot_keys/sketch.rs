@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use crate::access::Key;
 use crate::random::Random;
+use crate::statistics_bytes::vec_bytes;
 
 /// Keys that are listed.
 const LISTED: usize = 64;
@@ -81,6 +82,12 @@ impl Sketch {
             period: 0,
             random: Random::new(seed + 1),
         }
+    }
+
+    /// Memory, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let names = self.names.iter().map(|name| vec_bytes(&name.bytes));
+        size_of::<Self>() + vec_bytes(&self.names) + names.sum::<usize>()
     }
 
     /// Counts an access in this period.

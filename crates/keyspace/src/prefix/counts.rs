@@ -52,6 +52,10 @@ impl PrefixCounts {
         }
     }
 
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val::<[Counts]>(&self.counts)
+    }
+
     pub fn keys_in(&self, id: usize, place: usize) -> i64 {
         self.counts[id].keys[place].load(Relaxed)
     }

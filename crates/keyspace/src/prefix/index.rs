@@ -75,10 +75,13 @@ struct Drawer {
 }
 
 impl Index {
+    /// The memory that it takes at first.
+    pub const EMPTY_BYTES: usize = DRAWERS * size_of::<Mutex<Drawer>>();
+
     pub fn new() -> Self {
         Self {
             drawers: (0..DRAWERS).map(|_| Mutex::default()).collect(),
-            bytes: AtomicI64::new((DRAWERS * size_of::<Mutex<Drawer>>()) as i64),
+            bytes: AtomicI64::new(Self::EMPTY_BYTES as i64),
         }
     }
 

@@ -346,10 +346,26 @@ fn limited(start: &str, bytes_max: u64, policy: EvictionPolicy) -> PrefixRule {
 
 #[test]
 fn a_prefix_at_its_limit_evicts_its_own_keys() {
-    for order in [Order::Lru, Order::Lfu, Order::Random, Order::Ttl] {
+    let none = EvictionPolicy::NoEviction;
+    let s3 = EvictionPolicy::AllKeys(Order::S3Fifo);
+    for (of_all, order) in [
+        (none, Some(Order::Lru)),
+        (none, Some(Order::Lfu)),
+        (none, Some(Order::Random)),
+        (none, Some(Order::Ttl)),
+        (s3, Some(Order::Lru)),
+        (s3, Some(Order::Random)),
+        (s3, Some(Order::Ttl)),
+        (s3, None),
+    ] {
         let bytes_max = 1000 * 128;
-        let policy = EvictionPolicy::AllKeys(order);
-        let (keyspace, mut worker) = keyspace(vec![rule("u:"), limited("s:", bytes_max, policy)]);
+        let mut limited = limited("s:", bytes_max, none);
+        limited.policy = order.map(EvictionPolicy::AllKeys);
+        let (keyspace, mut worker) = keyspace(vec![rule("u:"), limited]);
+        keyspace.set_eviction(Eviction {
+            policy: of_all,
+            ..Eviction::default()
+        });
         for number in 0..5000 {
             assert!(set(&mut worker, &format!("u:{number}"), Deadline::None));
         }
@@ -378,9 +394,12 @@ fn a_prefix_at_its_limit_evicts_its_own_keys() {
         let hot = (0..20).filter(|number| get(&mut worker, &format!("s:{number}")));
         let hot = hot.count();
         match order {
-            Order::Lru | Order::Lfu | Order::S3Fifo => assert!(hot >= 18, "{order:?}: {hot}"),
-            Order::Ttl => assert_eq!(hot, 0),
-            Order::Random => {}
+            // Without its own policy, the last access counts.
+            None | Some(Order::Lru | Order::Lfu | Order::S3Fifo) => {
+                assert!(hot >= 18, "{of_all:?} {order:?}: {hot}");
+            }
+            Some(Order::Ttl) => assert_eq!(hot, 0),
+            Some(Order::Random) => {}
         }
     }
 }
@@ -530,6 +549,43 @@ fn lifetimes_follow_the_rules() {
             at(5000)
         };
         assert_eq!(deadline_ms(worker, key), cut, "{key}");
+    }
+}
+
+#[test]
+fn lifetimes_by_rule_are_spread() {
+    let rules = vec![
+        PrefixRule {
+            default_ttl_ms: Some(1000),
+            ..rule("d:")
+        },
+        PrefixRule {
+            ttl_ms_max: Some(5000),
+            ..rule("m:")
+        },
+    ];
+    let (keyspace, mut worker) = keyspace(rules);
+    keyspace.set_ttl_jitter(10);
+    for (prefix, deadline, expected) in [
+        ("d:", Deadline::Keep, 900..=1000),
+        ("m:", Deadline::None, 4500..=5000),
+        ("m:", Deadline::At(NOW_MS + 9000), 4500..=5000),
+        // Who asks for a time has spread it.
+        ("d:", Deadline::At(NOW_MS + 700), 700..=700),
+        ("m:", Deadline::At(NOW_MS + 700), 700..=700),
+    ] {
+        let mut seen = std::collections::BTreeSet::new();
+        for number in 0..100 {
+            let key = format!("{prefix}{number}");
+            on(&mut worker, NOW_MS, &key, |locked, key| {
+                locked.remove(key);
+                locked.set(key, NewValue::Bytes(b"v"), deadline);
+            });
+            let left = deadline_ms(&mut worker, &key).expect("it has one") - NOW_MS;
+            assert!(expected.contains(&left), "{key}: {left}");
+            seen.insert(left);
+        }
+        assert_eq!(seen.len() > 30, *expected.start() != 700, "{seen:?}");
     }
 }
 

@@ -20,6 +20,7 @@
 use super::miniature::{Access, HashMapByHash, Miniature, miniature};
 use super::{Sample, Seen};
 use crate::budget::Eviction;
+use crate::statistics_bytes::{map_bytes, vec_bytes};
 
 /// The sizes, in parts of the present one.
 const FACTORS: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
@@ -148,6 +149,19 @@ impl Curve {
         }
     }
 
+    /// All keys are gone, from every size.
+    pub fn forget_keys(&mut self) {
+        for size in &mut self.sizes {
+            size.forget_keys(self.eviction);
+        }
+    }
+
+    /// Memory, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let of_sizes = self.sizes.iter().map(Size::memory_bytes);
+        vec_bytes(&self.sizes) + of_sizes.sum::<usize>()
+    }
+
     pub fn points(&self) -> Vec<CurvePoint> {
         let point = |size: &Size| CurvePoint {
             factor: size.factor,
@@ -220,6 +234,22 @@ impl Size {
         };
         size.cache.set_keys_max(KEYS_MAX as usize);
         size
+    }
+
+    fn forget_keys(&mut self, eviction: Eviction) {
+        let keys_max = self.keys_max();
+        self.cache = miniature(eviction);
+        self.cache.set_keys_max(keys_max);
+        self.deadlines = HashMapByHash::default();
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.cache.memory_bytes() + map_bytes(&self.deadlines)
+    }
+
+    /// How many keys there is room for in the sample.
+    fn keys_max(&self) -> usize {
+        (self.rate() * self.keys).round().max(1.0) as usize
     }
 
     /// The share of the keys that is sampled.
@@ -335,7 +365,7 @@ impl Size {
             self.threshold = sampled(KEYS_MAX * FILLED).min(threshold_max).max(1);
             self.warming = 4 * (self.rate() * self.keys) as u32;
         }
-        let keys_max = (self.rate() * self.keys).round().max(1.0) as usize;
+        let keys_max = self.keys_max();
         self.cache.set_keys_max(keys_max);
         if self.cache.len() >= keys_max {
             self.warming = 0;
@@ -407,6 +437,26 @@ mod tests {
     fn ratios(curve: &Curve) -> Vec<f64> {
         let points = curve.points();
         points.iter().filter_map(|point| point.hit_ratio).collect()
+    }
+
+    #[test]
+    fn after_a_flush_no_size_has_keys_or_memory() {
+        let mut curve = Curve::new();
+        let empty_bytes = curve.memory_bytes();
+        tune(&mut curve, 1000);
+        let deadline_ms = Some(NOW_MS + 1000);
+        for number in 0..200 {
+            let bytes = 100;
+            see(&mut curve, number, Seen::Written { bytes, deadline_ms });
+        }
+        let kept_bytes = curve.memory_bytes() - empty_bytes;
+        assert!(kept_bytes > FACTORS.len() * 200 * 2 * 8, "{kept_bytes}");
+        see(&mut curve, 1, HIT);
+        assert_eq!(ratios(&curve), [1.0; FACTORS.len()]);
+        curve.forget_keys();
+        assert_eq!(curve.memory_bytes(), empty_bytes);
+        see(&mut curve, 1, Seen::Miss);
+        assert_eq!(ratios(&curve), [0.5; FACTORS.len()]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) trait Miniature: fmt::Debug + Send {
     fn set_keys_max(&mut self, keys_max: usize);
     /// Forgets keys, which are not evicted but belong to the sample no more.
     fn retain(&mut self, is_kept: &dyn Fn(u64) -> bool);
+    /// Memory, in bytes.
+    fn memory_bytes(&self) -> usize;
 }
 
 /// An empty cache under this policy, or under least recently used where nothing is evicted.

@@ -5,6 +5,7 @@
 
 use super::{Sample, Seen};
 use crate::random::mixed;
+use crate::statistics_bytes::vec_bytes;
 
 /// Sets of the table, of four keys each: 128 KB.
 const SETS: usize = 4096;
@@ -155,6 +156,11 @@ impl Misses {
 
     pub fn reset(&mut self) {
         self.counts = Counts::default();
+    }
+
+    /// Memory, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        vec_bytes(&self.sets)
     }
 
     /// The reasons of that many misses.

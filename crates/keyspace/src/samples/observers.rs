@@ -92,6 +92,17 @@ impl Observers {
         });
     }
 
+    /// Forgets keys that are gone because all databases are empty. What has been counted stays.
+    pub fn forget_keys(&mut self) {
+        self.curve.forget_keys();
+    }
+
+    /// Memory, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let shadows = self.shadows.as_ref().map_or(0, Shadows::memory_bytes);
+        self.misses.memory_bytes() + self.curve.memory_bytes() + shadows
+    }
+
     /// Starts the counts anew (CONFIG RESETSTAT).
     pub fn reset(&mut self) {
         self.misses.reset();

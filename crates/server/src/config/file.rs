@@ -104,7 +104,15 @@ impl Reader<'_> {
                 continue;
             };
             match row.kind.from_toml(item) {
-                Ok(value) => prefix.set(row.name, &value),
+                Ok(value) => {
+                    if let Some(reason) = prefixes::refusal(row.name, &value) {
+                        layers.fault(&source, &format!("prefix.{} {reason}", row.name));
+                    }
+                    prefix.set(row.name, &value);
+                    if row.name == prefixes::POLICY {
+                        prefix.policy_source = Some(source);
+                    }
+                }
                 Err(fault) => layers.fault(&source, &format!("prefix.{} {fault}", row.name)),
             }
         }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::{self, Arguments};
 use super::layers::{Errors, Layers};
 use super::portion::Portion;
+use super::source::Source;
 use super::store::Config;
 use super::table::Settings;
 use super::{environment, file, help, prefixes};
@@ -111,6 +112,12 @@ fn check_together(layers: &mut Layers, available_memory_bytes: u64) {
         layers.errors.push(
             "server.port is 0 and server.unix_socket is empty: nothing to listen on".to_owned(),
         );
+    }
+    let policy = settings.memory.eviction_policy;
+    let conflict = prefixes::conflict(&layers.prefixes, policy)
+        .map(|(prefix, text)| (prefix.policy_source.clone(), text));
+    if let Some((source, text)) = conflict {
+        layers.fault(&source.unwrap_or(Source::Default), &text);
     }
     let max_memory = settings.memory.max_memory;
     if available_memory_bytes == 0 && !matches!(max_memory, Portion::Bytes(_)) {

@@ -13,6 +13,8 @@ use super::value::{FromValue, Kind, Value};
 
 /// The name of the tables.
 pub const TABLES: &str = "prefix";
+/// The name of their policies.
+pub const POLICY: &str = "eviction_policy";
 
 /// The smallest limit of a prefix, in bytes.
 const MAX_MEMORY_MIN: u64 = 64 << 10;
@@ -44,10 +46,11 @@ pub static PREFIX_ROWS: &[PrefixRow] = &[
         text: "Most memory of the keys' entries, all databases together. At this limit keys of this prefix make room, and no others.",
     },
     PrefixRow {
-        name: "eviction_policy",
+        name: POLICY,
         kind: Kind::Words(EvictionPolicy::WORDS),
         text: "Which keys make room at max_memory; memory.eviction_policy when it is not given. With noeviction, writes \
-               that need memory fail at the limit, and no key of the prefix goes when memory.max_memory is reached.",
+               that need memory fail at the limit, and no key of the prefix goes when memory.max_memory is reached. The \
+               s3fifo policies are for the whole server only, and with one of them a prefix can have no lfu policy.",
     },
     PrefixRow {
         name: "default_ttl",
@@ -82,6 +85,8 @@ pub struct PrefixSettings {
     pub max_ttl: Option<u64>,
     /// The table's place in the file.
     pub source: Option<Source>,
+    /// That of its policy.
+    pub policy_source: Option<Source>,
 }
 
 impl PrefixSettings {
@@ -90,7 +95,7 @@ impl PrefixSettings {
         match (name, value) {
             ("match", Value::Text(text)) => self.start = text.clone(),
             ("max_memory", Value::Bytes(bytes)) => self.max_memory_bytes = Some(*bytes),
-            ("eviction_policy", Value::Word(_)) => {
+            (POLICY, Value::Word(_)) => {
                 self.policy = Some(EvictionPolicy::from_value(value));
             }
             ("default_ttl", Value::Integer(seconds)) => self.default_ttl = Some(*seconds),
@@ -137,6 +142,51 @@ pub fn check(layers: &mut Layers) {
         }
     }
     layers.prefixes = prefixes;
+}
+
+/// Why a table cannot have this value, which is of the right type.
+pub fn refusal(name: &str, value: &Value) -> Option<String> {
+    let policy = (name == POLICY).then(|| EvictionPolicy::from_value(value))?;
+    is_s3fifo(policy).then(|| {
+        format!(
+            "cannot be {}: that policy is for the whole server only (memory.eviction_policy); without \
+             eviction_policy, keys of a prefix make room by their last access under it",
+            shown(policy)
+        )
+    })
+}
+
+/// The prefix whose policy cannot be had while the whole server has this one, and why.
+pub fn conflict(
+    prefixes: &[PrefixSettings],
+    of_all: EvictionPolicy,
+) -> Option<(&PrefixSettings, String)> {
+    let is_lfu = |prefix: &&PrefixSettings| {
+        matches!(
+            prefix.policy,
+            Some(EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu)
+        )
+    };
+    let prefix = prefixes.iter().find(is_lfu).filter(|_| is_s3fifo(of_all))?;
+    let text = format!(
+        "prefix.eviction_policy of \"{}\" is {}, and memory.eviction_policy is {}, which keeps no count of accesses \
+         for it: choose another one of the two",
+        prefix.start,
+        prefix.policy.map_or("", shown),
+        shown(of_all)
+    );
+    Some((prefix, text))
+}
+
+fn is_s3fifo(policy: EvictionPolicy) -> bool {
+    matches!(
+        policy,
+        EvictionPolicy::AllkeysS3Fifo | EvictionPolicy::VolatileS3Fifo
+    )
+}
+
+fn shown(policy: EvictionPolicy) -> &'static str {
+    EvictionPolicy::WORDS[policy as usize].shown()
 }
 
 /// The fault of a key that no row has.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tracing::warn;
 
-use super::prefixes::PrefixSettings;
+use super::prefixes::{self, PrefixSettings};
 use super::set::ask;
 use super::source::Source;
 use super::table::Settings;
@@ -81,6 +81,16 @@ impl Config {
 
     /// With these prefixes of keys.
     pub(super) fn with_prefixes(self, prefixes: Vec<PrefixSettings>) -> Config {
+        let checked = prefixes.clone();
+        self.on_change(move |_, settings| {
+            match prefixes::conflict(&checked, settings.memory.eviction_policy) {
+                None => Ok(()),
+                Some((_, reason)) => Err(Refusal {
+                    path: "memory.eviction_policy",
+                    reason,
+                }),
+            }
+        });
         Config { prefixes, ..self }
     }
 

@@ -191,7 +191,8 @@ declare_settings! {
         }
         /// Shortens each relative time to live by a random part of it, at most so many hundredths, so that keys that
         /// were written together do not expire together. It holds for EX and PX of SET, GETEX and MSETEX, for SETEX,
-        /// PSETEX, EXPIRE and PEXPIRE; TTL shows what is left of the shortened time. Absolute times are kept.
+        /// PSETEX, EXPIRE and PEXPIRE, and for default_ttl and max_ttl of a prefix where a key gets them; TTL shows what
+        /// is left of the shortened time. Absolute times are kept.
         ttl_jitter_percent: u32 = {
             kind: Kind::Integer { min: 0, max: 100 }, default: "0", runtime: true,
         }

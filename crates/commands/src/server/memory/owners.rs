@@ -1,7 +1,10 @@
 //! Whose the resident memory is.
 
+use keyspace::StatisticsBytes;
+
 use super::usage::Usage;
 use crate::context::Context;
+use crate::stats::WorkerStats;
 
 /// An owner and its bytes.
 pub type Owner = (&'static str, u64);
@@ -19,7 +22,9 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
     // Pages that are resident and belong to no class are part of what the allocator holds.
     let gaps = less(slabs.page_bytes as u64, slabs.used_bytes as u64);
     let mut fragmentation = less(less(facts.active_bytes, facts.allocated_bytes), gaps);
-    let mut held = less(facts.allocator_resident_bytes, facts.active_bytes);
+    let held_bytes = less(facts.allocator_resident_bytes, facts.active_bytes);
+    let mut metadata = facts.allocator_metadata_bytes.min(held_bytes);
+    let mut held = held_bytes - metadata;
     // The allocator takes pages for resident that it has handed out and nobody has touched yet.
     let others = facts.program_bytes + facts.receive_mapped_bytes;
     let mut untouched = less(
@@ -27,11 +32,15 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         facts.resident_bytes,
     );
     let mut receive_buffers = facts.receive_allocated_bytes;
-    let mut startup = facts.allocated_bytes_at_start;
+    let statistics = statistics(context);
+    // What these take from the start on is not the startup's as well.
+    let known_at_start = statistics.at_start + keyspace.empty_prefix_index_bytes();
+    let mut startup = less(facts.allocated_bytes_at_start, known_at_start);
     let untouched_at_start = facts.untouched_bytes_at_start;
     for (bytes, untouched_max) in [
         (&mut startup, untouched_at_start),
         (&mut held, u64::MAX),
+        (&mut metadata, u64::MAX),
         (&mut fragmentation, u64::MAX),
         (&mut receive_buffers, u64::MAX),
     ] {
@@ -45,6 +54,7 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("deadlines", databases(|database| database.index_bytes)),
         ("policy", keyspace.policy_bytes()),
         ("prefixes", keyspace.prefix_index_bytes()),
+        ("statistics", statistics.at_start + statistics.since),
         (
             "clients",
             usage.clients + keyspace.uncharged_removed_bytes(),
@@ -58,7 +68,19 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         ("gaps-between-entries", gaps),
         ("allocator-fragmentation", fragmentation),
         ("allocator-held", held),
+        ("allocator-metadata", metadata),
         ("startup", startup),
         ("program", facts.program_bytes),
     ]
+}
+
+/// Memory of the statistics of the keyspace and of commands.
+fn statistics(context: &Context<'_, '_>) -> StatisticsBytes {
+    let of_keyspace = context.keys.keyspace().statistics_bytes();
+    let workers = &context.shared.stats;
+    let sum = |bytes: fn(&WorkerStats) -> usize| workers.iter().map(bytes).sum::<usize>() as u64;
+    StatisticsBytes {
+        at_start: of_keyspace.at_start + sum(WorkerStats::bytes_at_start),
+        since: of_keyspace.since + sum(WorkerStats::bytes_since_start),
+    }
 }

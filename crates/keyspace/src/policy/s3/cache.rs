@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::ghost::Ghost;
 use super::{COUNT_MAX, Mode, PASSED_MAX, scaled};
 use crate::random::mixed;
+use crate::statistics_bytes::vec_bytes;
 
 /// Entries of a bucket, on average.
 const BUCKET_ENTRIES: usize = 4;
@@ -48,6 +49,15 @@ impl S3Cache {
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.entries
+    }
+
+    /// Memory besides its own size, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let entries: usize = self.buckets.iter().map(vec_bytes).sum();
+        vec_bytes(&self.buckets)
+            + entries
+            + self.queue.capacity() * size_of::<u64>()
+            + self.ghost.bytes()
     }
 
     /// From now on. Nothing moves until something has to be evicted.

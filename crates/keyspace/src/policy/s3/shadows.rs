@@ -66,6 +66,12 @@ impl Shadows {
         (part * f64::from(u32::MAX)) as u32
     }
 
+    /// Memory besides its own size, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let caches = self.shadows.iter().map(|shadow| &shadow.cache);
+        caches.map(S3Cache::memory_bytes).sum()
+    }
+
     /// Misses that adaptive S3 has saved, or would have, against plain mode, which is close to LRU: of all reads of the
     /// cache that they stand for, below zero when there were more.
     pub fn saved_misses(&self) -> i64 {

@@ -1,6 +1,7 @@
 //! Least recently used, exactly: a list in the order of use.
 
 use super::{Access, HashMapByHash, Miniature, gone};
+use crate::statistics_bytes::{map_bytes, vec_bytes};
 
 /// The list's ends.
 const NONE: u32 = u32::MAX;
@@ -126,6 +127,10 @@ impl Miniature for Lru {
         for hash in gone(&self.places, is_kept) {
             self.remove(hash);
         }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + map_bytes(&self.places) + vec_bytes(&self.links) + vec_bytes(&self.free)
     }
 }
 

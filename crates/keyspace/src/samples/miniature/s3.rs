@@ -83,4 +83,8 @@ impl Miniature for S3 {
     fn retain(&mut self, is_kept: &dyn Fn(u64) -> bool) {
         self.cache.retain(is_kept);
     }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.cache.memory_bytes() + self.shadows.memory_bytes()
+    }
 }

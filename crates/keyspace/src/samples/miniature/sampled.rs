@@ -5,6 +5,7 @@ use crate::budget::Eviction;
 use crate::policy::Order;
 use crate::policy::bits::{Frequency, Touch, Use};
 use crate::random::Random;
+use crate::statistics_bytes::{map_bytes, vec_bytes};
 
 /// Entries that are looked at for each that goes. The server looks at fewer at a time and keeps the best; so many are
 /// as good.
@@ -163,6 +164,10 @@ impl Miniature for Sampled {
         for hash in gone(&self.places, is_kept) {
             self.remove(hash);
         }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + map_bytes(&self.places) + vec_bytes(&self.entries)
     }
 }
 

@@ -77,6 +77,17 @@ fn faults_name_their_line() {
             "[[prefix]]\nmatch = 1\n",
             "redistill.toml:2: prefix.match must be a string, not an integer",
         ),
+        (
+            "[[prefix]]\nmatch = \"a\"\nmax_memory = \"1mb\"\neviction_policy = \"allkeys-s3fifo\"\n",
+            "redistill.toml:4: prefix.eviction_policy cannot be allkeys-s3fifo: that policy is for the whole server only \
+             (memory.eviction_policy); without eviction_policy, keys of a prefix make room by their last access under it",
+        ),
+        (
+            "[memory]\neviction_policy = \"allkeys-s3fifo\"\n[[prefix]]\nmatch = \"a\"\nmax_memory = \"1mb\"\n\
+             eviction_policy = \"volatile-lfu\"\n",
+            "redistill.toml:6: prefix.eviction_policy of \"a\" is volatile-lfu, and memory.eviction_policy is \
+             allkeys-s3fifo, which keeps no count of accesses for it: choose another one of the two",
+        ),
     ] {
         let errors = refused(start_with(Some(file), &[], &[]));
         assert_eq!(errors.first().map(String::as_str), Some(expected), "{file}");
@@ -88,4 +99,22 @@ fn faults_name_their_line() {
         refused(start_with(Some(&many), &[], &[])),
         ["redistill.toml:129: [[prefix]]: there may be at most 64 of them"]
     );
+}
+
+#[test]
+fn the_policy_of_all_has_to_go_with_those_of_prefixes() {
+    let prefix = |policy: &str| {
+        format!("[[prefix]]\nmatch = \"a\"\nmax_memory = \"1mb\"\neviction_policy = \"{policy}\"\n")
+    };
+    let set = |config: &crate::config::Config, policy: &str| {
+        config.set(&[(b"maxmemory-policy".as_slice(), policy.as_bytes())])
+    };
+    let (config, _) = served(start_with(Some(&prefix("allkeys-lfu")), &[], &[]));
+    assert_eq!(set(&config, "volatile-lru"), Ok(()));
+    let error = set(&config, "volatile-s3fifo").expect_err("it does not go");
+    let expected = "ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - prefix.eviction_policy of \
+                    \"a\" is allkeys-lfu, and memory.eviction_policy is volatile-s3fifo, which keeps no count";
+    assert!(error.starts_with(expected), "{error}");
+    let (config, _) = served(start_with(Some(&prefix("volatile-ttl")), &[], &[]));
+    assert_eq!(set(&config, "allkeys-s3fifo"), Ok(()));
 }

@@ -18,7 +18,7 @@ use crate::slab::PageSet;
 use crate::table::MovedSegment;
 
 /// Waste below this is not worth a round, in bytes ...
-const WASTE_BYTES_MIN: usize = 4 << 20;
+const WASTE_BYTES_MIN: usize = 1 << 20;
 /// ... nor below one part in so many of what is in pages, ...
 const WASTE_RATIO: usize = 8;
 /// ... or in so many when memory is short.

@@ -71,6 +71,11 @@ fn usable(max_memory: u64) -> u64 {
     max_memory.saturating_sub(margin(max_memory))
 }
 
+/// From where on keys go.
+fn begins(max_memory: u64) -> u64 {
+    usable(max_memory).saturating_sub(max_memory / HEADROOM_RATIO)
+}
+
 /// From where on writes wait.
 fn full(max_memory: u64) -> u64 {
     usable(max_memory) + margin(max_memory) / 2
@@ -80,7 +85,7 @@ fn full(max_memory: u64) -> u64 {
 fn budget(max_memory: u64, memory: Memory) -> Limit {
     let (taken, used) = (memory.taken(), memory.used);
     let usable = usable(max_memory);
-    let begins = usable.saturating_sub(max_memory / HEADROOM_RATIO);
+    let begins = begins(max_memory);
     let full = full(max_memory);
     let more = |until: u64| {
         let left = until.saturating_sub(taken);
@@ -137,7 +142,7 @@ fn apply(process: &Process, limits: &MemoryLimits) {
 
 /// Takes a look at the memory, sets what entries may take, and gives back what is not needed.
 fn look(process: &Process, limits: &MemoryLimits) {
-    let pressure = set_limit(process, limits, usable);
+    let pressure = set_limit(process, limits, begins);
     compact(process, pressure);
     let keyspace = process.keyspace();
     if keyspace.is_short_of_memory() || keyspace.compaction_stats().is_running {

@@ -77,12 +77,16 @@ pub fn purge_in_background() {
     }
 }
 
-/// What the allocator keeps for later, in bytes: resident, and in no page that has allocations.
+/// What the allocator keeps for later, in bytes: resident, and neither in a page that has allocations nor its own.
 pub fn held_bytes() -> u64 {
-    let jemalloc = allocators(SlabStats::default()).jemalloc;
+    let Allocators {
+        jemalloc,
+        metadata_bytes,
+        ..
+    } = allocators(SlabStats::default());
     jemalloc
         .resident_bytes
-        .saturating_sub(jemalloc.active_bytes)
+        .saturating_sub(jemalloc.active_bytes + metadata_bytes)
 }
 
 /// Gives unused memory back to the system.

@@ -21,10 +21,12 @@ use super::provider::Provider;
 
 /// The size and the alignment of a page.
 pub(super) const PAGE_BYTES: usize = 64 << 10;
-/// Free pages that keep their memory; more are given back to the system.
-pub(super) const FREE_RESIDENT_PAGES_MAX: usize = 64;
+/// Free pages that keep their memory, at most one in so many; more are given back to the system.
+const FREE_RESIDENT_RATIO: usize = 32;
+pub(super) const FREE_RESIDENT_PAGES_MIN: usize = 8;
+const FREE_RESIDENT_PAGES_MAX: usize = 64;
 /// With so many chunks, huge pages are worth a spare one.
-const CHUNKS_WITH_SPARE: usize = 4;
+const CHUNKS_WITH_SPARE: usize = 32;
 
 const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
 const ALL_FREE: u32 = u32::MAX;
@@ -125,7 +127,10 @@ impl Pool {
     }
 
     pub fn give(&self, mut page: PageMemory) {
-        let is_released = self.chunks.lock().resident_pages() >= FREE_RESIDENT_PAGES_MAX;
+        let is_released = {
+            let chunks = self.chunks.lock();
+            chunks.resident_pages() >= chunks.resident_pages_max()
+        };
         if is_released {
             page.release();
         }
@@ -146,6 +151,12 @@ impl Pool {
 impl Chunks {
     fn resident_pages(&self) -> usize {
         self.free_pages - self.released_pages
+    }
+
+    /// How many free pages may keep their memory.
+    fn resident_pages_max(&self) -> usize {
+        let pages = self.by_address.len() * CHUNK_PAGES;
+        (pages / FREE_RESIDENT_RATIO).clamp(FREE_RESIDENT_PAGES_MIN, FREE_RESIDENT_PAGES_MAX)
     }
 
     /// Makes a chunk that has all its memory the spare; returns it if there is one.

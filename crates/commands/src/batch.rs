@@ -42,8 +42,12 @@ pub struct Item {
     /// Where the request begins in the connection's input, which is below 4 GB.
     start: u32,
     database: u8,
+    /// Whether it has one key and a reader for it, and as many arguments as it takes.
+    reads: bool,
     arguments: Places,
     hashes: Places,
+    /// Its only key in the connection's input, if `reads`.
+    key: Span,
 }
 
 impl Item {
@@ -51,6 +55,27 @@ impl Item {
     #[inline]
     pub fn start(&self) -> usize {
         self.start as usize
+    }
+
+    /// Its command, if that reads one key and needs nothing else.
+    #[inline(always)]
+    pub(crate) fn reads(&self) -> Option<&'static Registered> {
+        self.registered.filter(|_| self.reads)
+    }
+
+    /// Whether it does so with this command.
+    #[inline(always)]
+    pub(crate) fn reads_with(&self, registered: &'static Registered) -> bool {
+        self.reads
+            && self
+                .registered
+                .is_some_and(|own| std::ptr::eq(own, registered))
+    }
+
+    /// The key that it reads.
+    #[inline(always)]
+    pub(crate) fn key<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        self.key.of(input)
     }
 
     /// The name of its command, for messages.
@@ -245,8 +270,11 @@ impl Batch {
                 registered,
                 start: at as u32,
                 database,
+                // Those that come often begin like others before them, and are parsed above.
+                reads: false,
                 arguments,
                 hashes: Places::since(first_hash, &self.hashes),
+                key: Span { start: 0, len: 0 },
             });
             at += consumed;
         }
@@ -276,21 +304,26 @@ impl Batch {
             let first = NAME_START + head.name_len as usize + 2;
             let consumed =
                 resp::parse_short_arguments(request, first, head.arguments, &mut self.spans);
-            let key = self.spans.get(first_span + head.key_place);
+            let key = self.spans.get(first_span + head.key_place).copied();
             let (Some(consumed), Some(key)) = (consumed, key) else {
                 self.spans.truncate(first_span);
                 break;
             };
             let first_hash = self.hashes.len();
             let hash = keyspace.hash(key.of(request));
-            keyspace.prefetch_shard(database, hash, head.registered.reader.is_some());
+            keyspace.prefetch_shard(database, hash, head.reads);
             self.hashes.push(hash);
             self.items.push(Item {
                 registered: Some(head.registered),
                 start: at as u32,
                 database,
+                reads: head.reads,
                 arguments: Places::since(first_span, &self.spans),
                 hashes: Places::since(first_hash, &self.hashes),
+                key: Span {
+                    start: at as u32 + key.start,
+                    ..key
+                },
             });
             at += consumed;
         }
@@ -318,13 +351,26 @@ impl Batch {
         }
     }
 
+    /// The hash of the only key of a request, and its place among those of the group.
+    #[inline(always)]
+    pub(crate) fn hash(&self, item: &Item) -> (usize, u64) {
+        let place = item.hashes.start as usize;
+        (place, self.hashes[place])
+    }
+
+    /// The arguments of a request. `input` is what it was parsed from.
+    #[inline]
+    pub(crate) fn args<'a>(&'a self, item: &Item, input: &'a [u8]) -> Args<'a> {
+        let request = &input[item.start()..];
+        args_at(item.arguments, &self.spans, &self.quoted, request)
+    }
+
     /// A request as it is executed. `input` is what it was parsed from.
     #[inline]
     pub fn request<'a>(&'a self, item: &'a Item, input: &'a [u8]) -> Request<'a> {
-        let request = &input[item.start()..];
         Request {
             registered: item.registered,
-            args: args_at(item.arguments, &self.spans, &self.quoted, request),
+            args: self.args(item, input),
             hashes: item.hashes.of(&self.hashes),
             first_hash: item.hashes.start as usize,
         }

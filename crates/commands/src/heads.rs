@@ -32,6 +32,8 @@ pub(crate) struct Head {
     pub arguments: u32,
     /// Which argument is its only key.
     pub key_place: usize,
+    /// Whether the command reads that and nothing else, and takes so many arguments.
+    pub reads: bool,
 }
 
 /// The heads that came lately, one for each place.
@@ -72,6 +74,7 @@ impl Heads {
             name_len: name.len,
             arguments: arguments as u32 - 1,
             key_place: registered.key_places.first,
+            reads: registered.reader.is_some() && registered.takes(arguments),
         });
     }
 }

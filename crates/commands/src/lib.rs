@@ -6,6 +6,7 @@
 //! | `registry` | all rows, and how one is found |
 //! | `batch` | a group of requests: parsed, looked up, hashed, prefetched |
 //! | `dispatch` | one request: checks, locks, handler, reply |
+//! | `reads` | runs of requests that read one key each |
 //! | `session`, `clients` | a connection, as its own worker and as others see it |
 //! | `shared`, `stats` | what all sessions share; what the process does for commands |
 //! | `categories` | the categories of commands |
@@ -32,6 +33,7 @@ mod jitter;
 mod keys;
 pub mod limits;
 mod parse;
+mod reads;
 pub mod registry;
 mod room;
 mod server;

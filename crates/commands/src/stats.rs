@@ -168,12 +168,24 @@ impl CommandStats {
     /// Counts an execution; the time at which it starts, when it is one of those that are timed.
     #[inline]
     pub fn start(&self) -> Option<Instant> {
-        let calls = self.calls.get();
-        self.calls.add(1);
-        if calls.is_multiple_of(TIMED_EVERY) {
-            return start_time();
+        if self.count() {
+            return Self::start_time();
         }
         None
+    }
+
+    /// Counts an execution; whether it is to be timed.
+    #[inline(always)]
+    pub(crate) fn count(&self) -> bool {
+        let calls = self.calls.get();
+        self.calls.add(1);
+        calls.is_multiple_of(TIMED_EVERY)
+    }
+
+    /// Now, for [`CommandStats::end`].
+    #[cold]
+    pub(crate) fn start_time() -> Option<Instant> {
+        Some(Instant::now())
     }
 
     /// Ends what `start` began.
@@ -190,11 +202,6 @@ impl CommandStats {
         self.timed_ns
             .add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
-}
-
-#[cold]
-fn start_time() -> Option<Instant> {
-    Some(Instant::now())
 }
 
 /// Sums one command's counters over the workers.

@@ -95,18 +95,18 @@ pub(crate) struct Core<'w> {
     pub samples: &'w Buffer,
     /// Which keys are sampled.
     pub sampled: Thresholds,
-    ahead: Ahead<'w>,
+    pub ahead: Ahead<'w>,
 }
 
 impl Core<'_> {
     /// Marks an access.
     #[inline]
     pub fn use_entry(&self, entry: &EntryRef<'_>) {
-        self.use_as(entry, self.touch);
+        self.use_as(entry, &self.touch);
     }
 
     #[inline(always)]
-    fn use_as(&self, entry: &EntryRef<'_>, touch: Touch) {
+    fn use_as(&self, entry: &EntryRef<'_>, touch: &Touch) {
         entry.update_policy(|bits| touch.used(bits, || self.counters.hits.scrambled()));
     }
 
@@ -130,7 +130,7 @@ impl Core<'_> {
         let id = prefixes.shared.find(entry.key());
         prefixes.count_hit(id);
         if touches {
-            self.use_as(entry, prefixes.shared.touch(id, self.touch));
+            self.use_as(entry, &prefixes.shared.touch(id, self.touch));
         }
     }
 
@@ -230,6 +230,12 @@ impl<'w> Group<'w> {
     #[inline]
     pub fn keyspace(&self) -> &'w Keyspace {
         self.core.keyspace
+    }
+
+    /// The time of this group, in milliseconds of the Unix epoch.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.core.now_ms
     }
 
     /// Tells the hashes of the keys of this group's commands, in their order, so that the processor is asked for them
@@ -885,7 +891,7 @@ impl<'g> Locked<'g> {
             found.entry().set_integer_in_place(integer);
             if self.touches {
                 let touch = self.core.touch_of(key.bytes);
-                self.core.use_as(&found.entry(), touch);
+                self.core.use_as(&found.entry(), &touch);
             }
             self.announce(key, Change::Written);
             return;

@@ -75,7 +75,7 @@ pub use hot_keys::HotKey;
 pub use keyspace::{Keyspace, Options, Worker};
 pub use policy::{EvictionPolicy, Order};
 pub use prefix::{PrefixRule, PrefixStats};
-pub use read::NeedsLock;
+pub use read::{NeedsLock, Reads};
 pub use samples::curve::CurvePoint;
 pub use samples::misses::MissReasons;
 pub use shared::{SharedBytes, StringMut};

@@ -134,7 +134,7 @@ impl Table {
     ///
     /// # Safety
     /// The caller is pinned for `'p`.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn read<'p>(
         &'p self,
         hash: u64,
@@ -153,7 +153,7 @@ impl Table {
     ///
     /// # Safety
     /// The caller is pinned for `'p`.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn look<'p>(
         &'p self,
         hash: u64,

@@ -12,18 +12,8 @@ use crate::error::CommandError;
 use crate::limits::SHARED_BYTES_MIN;
 
 /// Replies with the value of an entry, or null.
-#[inline]
-pub fn get(
-    entry: Option<EntryRef<'_>>,
-    _: Args<'_>,
-    _: u64,
-    reply: &mut ReplyWriter<'_>,
-) -> Result<(), CommandError> {
-    write_value(entry, reply)
-}
-
 #[inline(always)]
-fn write_value(
+pub fn write_value(
     entry: Option<EntryRef<'_>>,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<(), CommandError> {
@@ -32,7 +22,7 @@ fn write_value(
         Some(ValueRef::Bytes(bytes)) if bytes.len() >= SHARED_BYTES_MIN => {
             write_large(entry, 0..bytes.len(), reply);
         }
-        Some(ValueRef::Bytes(bytes)) => reply.bulk(bytes),
+        Some(ValueRef::Bytes(bytes)) => reply.bulk_in_place(bytes),
         Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
     }
     Ok(())

@@ -12,6 +12,8 @@ mod ranges;
 mod set;
 mod subsequence;
 
+pub use get::write_value;
+
 use crate::command::{Command, Find, Group, KeySpec, ManyReader, Reader, flag, key_flag};
 
 const STRING: Command = Command {
@@ -40,7 +42,7 @@ pub const COMMANDS: &[Command] = &[
         since: "1.0.0",
         summary: "Returns the string value of a key",
         syntax: "key",
-        reader: Reader::of_value(get::get),
+        reader: Reader::VALUE,
         ..STRING
     },
     Command {

@@ -291,35 +291,46 @@ impl Batch {
         database: u8,
         keyspace: &Keyspace,
     ) -> usize {
-        while self.items.len() < items_max && self.hashes.len() < GROUP_KEYS_MAX {
+        let Self {
+            items,
+            heads,
+            spans,
+            hashes,
+            ..
+        } = self;
+        let shards = keyspace.shards(database);
+        let items_left = items_max.saturating_sub(items.len());
+        let keys_left = GROUP_KEYS_MAX.saturating_sub(hashes.len());
+        let mut last = None;
+        for _ in 0..items_left.min(keys_left) {
             let request = &input[at..];
-            let Some(head) = self.heads.find(request) else {
+            let Some(head) = heads.find(request, last) else {
                 break;
             };
-            let first_span = self.spans.len();
-            self.spans.push(Span {
+            last = Some(head);
+            let first_span = spans.len();
+            spans.push(Span {
                 start: NAME_START as u32,
                 len: head.name_len,
             });
             let first = NAME_START + head.name_len as usize + 2;
-            let consumed =
-                resp::parse_short_arguments(request, first, head.arguments, &mut self.spans);
-            let key = self.spans.get(first_span + head.key_place).copied();
-            let (Some(consumed), Some(key)) = (consumed, key) else {
-                self.spans.truncate(first_span);
+            let consumed = resp::parse_short_arguments(request, first, head.arguments, spans);
+            let Some((consumed, &key)) = consumed.zip(spans.get(first_span + head.key_place))
+            else {
+                spans.truncate(first_span);
                 break;
             };
-            let first_hash = self.hashes.len();
             let hash = keyspace.hash(key.of(request));
-            keyspace.prefetch_shard(database, hash, head.reads);
-            self.hashes.push(hash);
-            self.items.push(Item {
+            shards.prefetch(hash, head.reads);
+            let first_hash = hashes.len();
+            hashes.push(hash);
+            items.push(Item {
                 registered: Some(head.registered),
                 start: at as u32,
                 database,
                 reads: head.reads,
-                arguments: Places::since(first_span, &self.spans),
-                hashes: Places::since(first_hash, &self.hashes),
+                arguments: Places::since(first_span, spans),
+                hashes: Places::since(first_hash, hashes),
                 key: Span {
                     start: at as u32 + key.start,
                     ..key
@@ -401,9 +412,10 @@ fn push_hashes(
     keyspace: &Keyspace,
     hashes: &mut Vec<u64>,
 ) {
+    let shards = keyspace.shards(database);
     let mut push = |key| {
         let hash = keyspace.hash(key);
-        keyspace.prefetch_shard(database, hash, registered.reader.is_some());
+        shards.prefetch(hash, registered.reader.is_some());
         hashes.push(hash);
     };
     if registered.has_one_key {

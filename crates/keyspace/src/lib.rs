@@ -72,7 +72,7 @@ pub use evict::MadeRoom;
 pub use expiry::Swept;
 pub use expiry::lag::ExpiryLag;
 pub use hot_keys::HotKey;
-pub use keyspace::{Keyspace, Options, Worker};
+pub use keyspace::{Keyspace, Options, Shards, Worker};
 pub use policy::{EvictionPolicy, Order};
 pub use prefix::{PrefixRule, PrefixStats};
 pub use read::{NeedsLock, Reads};

@@ -9,7 +9,7 @@ use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
 use crate::dispatch::{Request, resolve};
-use crate::heads::{Heads, NAME_START};
+use crate::heads::{Heads, Kind, NAME_START};
 use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
 use crate::registry::Registered;
 
@@ -42,11 +42,10 @@ pub struct Item {
     /// Where the request begins in the connection's input, which is below 4 GB.
     start: u32,
     database: u8,
-    /// Whether it has one key and a reader for it, and as many arguments as it takes.
-    reads: bool,
+    pub(crate) kind: Kind,
     arguments: Places,
     hashes: Places,
-    /// Its only key in the connection's input, if `reads`.
+    /// Its only key in the connection's input, unless the kind is another one.
     key: Span,
 }
 
@@ -57,22 +56,22 @@ impl Item {
         self.start as usize
     }
 
-    /// Its command, if that reads one key and needs nothing else.
+    /// Its command, if it is of this kind.
     #[inline(always)]
-    pub(crate) fn reads(&self) -> Option<&'static Registered> {
-        self.registered.filter(|_| self.reads)
+    pub(crate) fn of_kind(&self, kind: Kind) -> Option<&'static Registered> {
+        self.registered.filter(|_| self.kind == kind)
     }
 
-    /// Whether it does so with this command.
+    /// Whether it is of this kind and has this command.
     #[inline(always)]
-    pub(crate) fn reads_with(&self, registered: &'static Registered) -> bool {
-        self.reads
+    pub(crate) fn is(&self, kind: Kind, registered: &'static Registered) -> bool {
+        self.kind == kind
             && self
                 .registered
                 .is_some_and(|own| std::ptr::eq(own, registered))
     }
 
-    /// The key that it reads.
+    /// Its only key.
     #[inline(always)]
     pub(crate) fn key<'a>(&self, input: &'a [u8]) -> &'a [u8] {
         self.key.of(input)
@@ -271,7 +270,7 @@ impl Batch {
                 start: at as u32,
                 database,
                 // Those that come often begin like others before them, and are parsed above.
-                reads: false,
+                kind: Kind::Other,
                 arguments,
                 hashes: Places::since(first_hash, &self.hashes),
                 key: Span { start: 0, len: 0 },
@@ -321,14 +320,14 @@ impl Batch {
                 break;
             };
             let hash = keyspace.hash(key.of(request));
-            shards.prefetch(hash, head.reads);
+            shards.prefetch(hash, head.kind == Kind::Read);
             let first_hash = hashes.len();
             hashes.push(hash);
             items.push(Item {
                 registered: Some(head.registered),
                 start: at as u32,
                 database,
-                reads: head.reads,
+                kind: head.kind,
                 arguments: Places::since(first_span, spans),
                 hashes: Places::since(first_hash, hashes),
                 key: Span {
@@ -367,6 +366,13 @@ impl Batch {
     pub(crate) fn hash(&self, item: &Item) -> (usize, u64) {
         let place = item.hashes.start as usize;
         (place, self.hashes[place])
+    }
+
+    /// The last argument of a request that was not quoted. `input` is what it was parsed from.
+    #[inline(always)]
+    pub(crate) fn last_argument<'a>(&self, item: &Item, input: &'a [u8]) -> &'a [u8] {
+        let last = self.spans[item.arguments.end as usize - 1];
+        last.of(&input[item.start()..])
     }
 
     /// The arguments of a request. `input` is what it was parsed from.

@@ -99,6 +99,9 @@ pub struct Command {
     pub reader: Option<Reader>,
     /// What it does where no lock is needed for its keys.
     pub many_reader: Option<ManyReader>,
+    /// With so many arguments, the name included, it does nothing but store the last one as the value of its only key,
+    /// without a deadline, and answer OK; 0 when it always does something else.
+    pub stores: usize,
     /// Its subcommands.
     pub subcommands: &'static [Command],
 }
@@ -121,6 +124,7 @@ impl Command {
         run: not_a_handler,
         reader: None,
         many_reader: None,
+        stores: 0,
         subcommands: &[],
     };
 

@@ -10,6 +10,7 @@ use crate::batch::{Batch, Item};
 use crate::command::{Answer, Locks, flag};
 use crate::context::{Context, Hashed};
 use crate::error::{CommandError, until_zero};
+use crate::heads::Kind;
 use crate::limits::QUEUED_BYTES_MAX;
 use crate::registry::{Registered, registry};
 use crate::room;
@@ -112,8 +113,10 @@ impl Dispatcher<'_> {
         out: &mut Output,
     ) -> Flow {
         loop {
-            if requests.next().is_some_and(|item| item.reads().is_some()) {
-                self.read_run(group, session, requests, out);
+            match requests.next().map(|item| item.kind) {
+                Some(Kind::Read) => self.read_run(group, session, requests, out),
+                Some(Kind::Store) => self.store_run(group, session, requests, out),
+                Some(Kind::Other) | None => {}
             }
             let Some(item) = requests.next() else {
                 return Flow::Done;

@@ -32,8 +32,30 @@ pub(crate) struct Head {
     pub arguments: u32,
     /// Which argument is its only key.
     pub key_place: usize,
-    /// Whether the command reads that and nothing else, and takes so many arguments.
-    pub reads: bool,
+    /// What it does with that.
+    pub kind: Kind,
+}
+
+/// What is executed in runs, and what is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It reads its only key and nothing else, and has as many arguments as it takes.
+    Read,
+    /// It stores its last argument as the value of its only key, and does nothing else.
+    Store,
+    Other,
+}
+
+impl Kind {
+    fn of(registered: &Registered, arguments: usize) -> Self {
+        if registered.reader.is_some() && registered.takes(arguments) {
+            Self::Read
+        } else if registered.command.stores == arguments {
+            Self::Store
+        } else {
+            Self::Other
+        }
+    }
 }
 
 /// The heads that came lately, one for each place.
@@ -77,7 +99,7 @@ impl Heads {
             name_len: name.len,
             arguments: arguments as u32 - 1,
             key_place: registered.key_places.first,
-            reads: registered.reader.is_some() && registered.takes(arguments),
+            kind: Kind::of(registered, arguments),
         });
     }
 }

@@ -8,6 +8,7 @@ use crate::batch::Item;
 use crate::command::Answer;
 use crate::dispatch::{Dispatcher, Execution, Requests};
 use crate::error::CommandError;
+use crate::heads::Kind;
 use crate::registry::Registered;
 use crate::session::Session;
 use crate::stats::{CommandStats, WorkerStats};
@@ -28,7 +29,7 @@ impl Dispatcher<'_> {
             return;
         }
         let (batch, input) = (requests.batch, requests.input);
-        while let Some(registered) = requests.next().and_then(Item::reads)
+        while let Some(registered) = requests.next().and_then(|item| item.of_kind(Kind::Read))
             && let Some(reader) = registered.reader
         {
             let same = Same {
@@ -83,7 +84,7 @@ impl Same<'_> {
         let mut started = None;
         for item in &requests.items[before..] {
             let reply_start = reply.len();
-            if !item.reads_with(self.registered) || unsent.is_full(reply_start) {
+            if !item.is(Kind::Read, self.registered) || unsent.is_full(reply_start) {
                 break;
             }
             let (place, hash) = batch.hash(item);

@@ -177,9 +177,15 @@ impl CommandStats {
     /// Counts an execution; whether it is to be timed.
     #[inline(always)]
     pub(crate) fn count(&self) -> bool {
-        let calls = self.calls.get();
+        let is_timed = self.is_timed();
         self.calls.add(1);
-        calls.is_multiple_of(TIMED_EVERY)
+        is_timed
+    }
+
+    /// Whether the next execution is to be timed.
+    #[inline(always)]
+    pub(crate) fn is_timed(&self) -> bool {
+        self.calls.get().is_multiple_of(TIMED_EVERY)
     }
 
     /// Now, for [`CommandStats::end`].

@@ -100,7 +100,7 @@ impl Shape {
 
 impl Entry {
     /// Makes an entry. `policy` is the initial state of the policy bits.
-    #[inline]
+    #[inline(always)]
     pub fn allocate(
         key: &[u8],
         value: NewValue<'_>,
@@ -154,7 +154,7 @@ impl Entry {
     }
 
     /// Lays an entry out. `header` has the form and the composed flag, `form_words` what the form keeps in its words.
-    #[inline]
+    #[inline(always)]
     fn build(
         key: &[u8],
         mut header: u64,

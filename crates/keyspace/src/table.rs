@@ -539,8 +539,8 @@ impl<'t> Held<'t> {
     }
 
     /// Puts `entry` into the place of the one that was found, which is retired.
-    #[inline]
-    pub fn replace(&mut self, found: Found<'t>, entry: Entry, memory: &mut Memory) {
+    #[inline(always)]
+    pub fn replace(&mut self, found: &Found<'t>, entry: Entry, memory: &mut Memory) {
         // SAFETY: the new entry is ours until it is in the slot.
         let new = unsafe { entry.as_ref() };
         if !new.is_as_large_as(&found.entry) {

@@ -60,6 +60,7 @@ pub const COMMANDS: &[Command] = &[
         syntax: "key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] \
                  [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
         run: set::set,
+        stores: 3,
         ..STRING
     },
     Command {

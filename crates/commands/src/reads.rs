@@ -2,7 +2,7 @@
 //! and no lock is taken.
 
 use keyspace::{EntryRef, Group, Reads};
-use resp::{Output, ReplyWriter};
+use resp::{Output, Protocol, ReplyWriter};
 
 use crate::batch::Item;
 use crate::command::Answer;
@@ -32,21 +32,24 @@ impl Dispatcher<'_> {
         while let Some(registered) = requests.next().and_then(|item| item.of_kind(Kind::Read))
             && let Some(reader) = registered.reader
         {
+            let (stats, protocol) = (self.stats(), session.protocol);
+            let command = stats.command(registered.id);
             let same = Same {
-                stats: self.stats(),
+                stats,
+                command,
                 reads: group.reads(session.database),
                 registered,
                 touches: reader.touches && session.touches,
+                protocol,
             };
-            let reply = &mut ReplyWriter::new(out, session.protocol);
-            let executed = match reader.answer {
-                Answer::Value => same.execute(requests, reply, |entry, _, reply| {
+            let executed = command.count_run(|most| match reader.answer {
+                Answer::Value => same.execute(requests, most, out, |entry, _, reply| {
                     strings::write_value(entry, reply)
                 }),
-                Answer::With(answer) => same.execute(requests, reply, |entry, item, reply| {
+                Answer::With(answer) => same.execute(requests, most, out, |entry, item, reply| {
                     answer(entry, batch.args(item, input), now_ms, reply)
                 }),
-            };
+            });
             if executed == 0 {
                 return;
             }
@@ -59,19 +62,22 @@ impl Dispatcher<'_> {
 /// What requests for the same command have in common.
 struct Same<'s> {
     stats: &'s WorkerStats,
+    command: &'s CommandStats,
     reads: Reads<'s>,
     registered: &'static Registered,
     touches: bool,
+    protocol: Protocol,
 }
 
 impl Same<'_> {
-    /// Executes requests while they are for this command; how many. A function of its own, so that what the loop needs
-    /// stays in registers.
+    /// Executes requests while they are for this command, `most` of them; how many. A function of its own, so that what
+    /// the loop needs stays in registers.
     #[inline(never)]
     fn execute<'r>(
         &self,
         requests: &mut Requests<'r>,
-        reply: &mut ReplyWriter<'_>,
+        most: usize,
+        out: &mut Output,
         answer: impl Fn(
             Option<EntryRef<'_>>,
             &'r Item,
@@ -79,12 +85,11 @@ impl Same<'_> {
         ) -> Result<(), CommandError>,
     ) -> usize {
         let (batch, input, unsent) = (requests.batch, requests.input, requests.unsent);
-        let (stats, before) = (self.stats, requests.done);
-        let command = stats.command(self.registered.id);
-        let mut started = None;
-        for item in &requests.items[before..] {
+        let (registered, before) = (self.registered, requests.done);
+        let mut reply = ReplyWriter::new(out, self.protocol);
+        for item in requests.items[before..].iter().take(most) {
             let reply_start = reply.len();
-            if !item.is(Kind::Read, self.registered) || unsent.is_full(reply_start) {
+            if !item.is(Kind::Read, registered) || unsent.is_full(reply_start) {
                 break;
             }
             let (place, hash) = batch.hash(item);
@@ -92,14 +97,8 @@ impl Same<'_> {
             let Ok(entry) = self.reads.read(hash, item.key(input), self.touches) else {
                 break;
             };
-            if command.count() {
-                started = CommandStats::start_time();
-            }
-            if let Err(error) = answer(entry, item, reply) {
-                Execution::new(stats, command, reply_start).fail(&error, reply);
-            }
-            if started.is_some() {
-                command.end(started.take());
+            if let Err(error) = answer(entry, item, &mut reply) {
+                Execution::new(self.stats, self.command, reply_start).fail(&error, &mut reply);
             }
             requests.done += 1;
         }

@@ -168,30 +168,31 @@ impl CommandStats {
     /// Counts an execution; the time at which it starts, when it is one of those that are timed.
     #[inline]
     pub fn start(&self) -> Option<Instant> {
-        if self.count() {
-            return Self::start_time();
+        let calls = self.calls.get();
+        self.calls.add(1);
+        if calls.is_multiple_of(TIMED_EVERY) {
+            return start_time();
         }
         None
     }
 
-    /// Counts an execution; whether it is to be timed.
+    /// Counts executions in a run. `execute` is called with the most that there may be, and answers how many there were;
+    /// one that is to be timed is one by itself. If it panics, they are not counted.
     #[inline(always)]
-    pub(crate) fn count(&self) -> bool {
-        let is_timed = self.is_timed();
-        self.calls.add(1);
-        is_timed
-    }
-
-    /// Whether the next execution is to be timed.
-    #[inline(always)]
-    pub(crate) fn is_timed(&self) -> bool {
-        self.calls.get().is_multiple_of(TIMED_EVERY)
-    }
-
-    /// Now, for [`CommandStats::end`].
-    #[cold]
-    pub(crate) fn start_time() -> Option<Instant> {
-        Some(Instant::now())
+    pub(crate) fn count_run(&self, mut execute: impl FnMut(usize) -> usize) -> usize {
+        let calls = self.calls.get();
+        let before_timed = calls.wrapping_neg() % TIMED_EVERY;
+        let started = if before_timed == 0 {
+            start_time()
+        } else {
+            None
+        };
+        let executed = execute((before_timed as usize).max(1));
+        if executed > 0 {
+            self.calls.add(executed as u64);
+            self.end(started);
+        }
+        executed
     }
 
     /// Ends what `start` began.
@@ -208,6 +209,11 @@ impl CommandStats {
         self.timed_ns
             .add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
+}
+
+#[cold]
+fn start_time() -> Option<Instant> {
+    Some(Instant::now())
 }
 
 /// Sums one command's counters over the workers.

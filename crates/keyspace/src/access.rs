@@ -5,6 +5,7 @@
 //! aborts the process: half a change is worse than none.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -119,18 +120,18 @@ impl Core<'_> {
             Seen::Hit { deadline_ms }
         });
         if let Some(prefixes) = self.counters.prefixes() {
-            self.hit_in_prefix(prefixes, entry, touches);
+            self.hit_in_prefix(prefixes, *entry, touches);
         } else if touches {
             self.use_entry(entry);
         }
     }
 
     #[inline(never)]
-    fn hit_in_prefix(&self, prefixes: &PrefixCounts, entry: &EntryRef<'_>, touches: bool) {
+    fn hit_in_prefix(&self, prefixes: &PrefixCounts, entry: EntryRef<'_>, touches: bool) {
         let id = prefixes.shared.find(entry.key());
         prefixes.count_hit(id);
         if touches {
-            self.use_as(entry, &prefixes.shared.touch(id, self.touch));
+            self.use_as(&entry, &prefixes.shared.touch(id, self.touch));
         }
     }
 
@@ -317,10 +318,13 @@ impl<'w> Group<'w> {
     pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>) -> Result<(), Busy> {
         let table = self.table(key.database, key.hash);
         let (keyspace, counters) = (self.core.keyspace, self.core.counters);
-        let mut locked = self.lock_table(table)?;
+        // The guard is all that there is to drop.
+        let mut locked = ManuallyDrop::new(self.lock_table(table)?);
+        let guard = Unlock(table);
         // SAFETY: it is locked until the end of this function.
         let held = unsafe { Held::new(table, keyspace, counters, key.database) };
         locked.set_held(held, key, value, Deadline::None);
+        drop(guard);
         Ok(())
     }
 
@@ -901,7 +905,8 @@ impl<'g> Locked<'g> {
             Some(found) => held.replace(found, entry, memory),
             None => held.insert(key.hash, entry, memory),
         }
-        drop(unbroken);
+        // Without a panic there is nothing to drop.
+        std::mem::forget(unbroken);
         self.announce(key, Change::Written);
     }
 

@@ -65,10 +65,8 @@ impl Item {
     /// Whether it is of this kind and has this command.
     #[inline(always)]
     pub(crate) fn is(&self, kind: Kind, registered: &'static Registered) -> bool {
-        self.kind == kind
-            && self
-                .registered
-                .is_some_and(|own| std::ptr::eq(own, registered))
+        let own = self.registered.map_or(std::ptr::null(), std::ptr::from_ref);
+        self.kind == kind && std::ptr::eq(own, registered)
     }
 
     /// Its only key.

@@ -44,7 +44,7 @@ impl Dispatcher<'_> {
             };
             let executed = command.count_run(|most| match reader.answer {
                 Answer::Value => same.execute(requests, most, out, |entry, _, reply| {
-                    strings::write_value(entry, reply)
+                    strings::write_short_value(entry, reply)
                 }),
                 Answer::With(answer) => same.execute(requests, most, out, |entry, item, reply| {
                     answer(entry, batch.args(item, input), now_ms, reply)

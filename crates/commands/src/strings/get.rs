@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::limits::SHARED_BYTES_MIN;
 
 /// Replies with the value of an entry, or null.
-#[inline(always)]
+#[inline]
 pub fn write_value(
     entry: Option<EntryRef<'_>>,
     reply: &mut ReplyWriter<'_>,
@@ -22,6 +22,20 @@ pub fn write_value(
         Some(ValueRef::Bytes(bytes)) if bytes.len() >= SHARED_BYTES_MIN => {
             write_large(entry, 0..bytes.len(), reply);
         }
+        Some(ValueRef::Bytes(bytes)) => reply.bulk(bytes),
+        Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
+    }
+    Ok(())
+}
+
+/// Replies with the value of an entry that was read without a lock, or null: such a value is short.
+#[inline(always)]
+pub fn write_short_value(
+    entry: Option<EntryRef<'_>>,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), CommandError> {
+    match entry.as_ref().map(string_value).transpose()? {
+        None => reply.null(),
         Some(ValueRef::Bytes(bytes)) => reply.bulk_in_place(bytes),
         Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
     }

@@ -12,7 +12,7 @@ mod ranges;
 mod set;
 mod subsequence;
 
-pub use get::write_value;
+pub use get::{write_short_value, write_value};
 
 use crate::command::{Command, Find, Group, KeySpec, ManyReader, Reader, flag, key_flag};
 

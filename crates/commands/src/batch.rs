@@ -9,7 +9,7 @@ use keyspace::{Group, Keyspace};
 use resp::{Args, Limits, OwnedArgs, Parsed, ProtocolError, RequestParser, Span};
 
 use crate::dispatch::{Request, resolve};
-use crate::heads::{Heads, NAME_START};
+use crate::heads::{Heads, Kind, NAME_START};
 use crate::limits::{GROUP_COMMANDS_MAX, GROUP_KEYS_MAX};
 use crate::registry::Registered;
 
@@ -42,8 +42,11 @@ pub struct Item {
     /// Where the request begins in the connection's input, which is below 4 GB.
     start: u32,
     database: u8,
+    pub(crate) kind: Kind,
     arguments: Places,
     hashes: Places,
+    /// Its only key in the connection's input, unless the kind is another one.
+    key: Span,
 }
 
 impl Item {
@@ -51,6 +54,25 @@ impl Item {
     #[inline]
     pub fn start(&self) -> usize {
         self.start as usize
+    }
+
+    /// Its command, if it is of this kind.
+    #[inline(always)]
+    pub(crate) fn of_kind(&self, kind: Kind) -> Option<&'static Registered> {
+        self.registered.filter(|_| self.kind == kind)
+    }
+
+    /// Whether it is of this kind and has this command.
+    #[inline(always)]
+    pub(crate) fn is(&self, kind: Kind, registered: &'static Registered) -> bool {
+        let own = self.registered.map_or(std::ptr::null(), std::ptr::from_ref);
+        self.kind == kind && std::ptr::eq(own, registered)
+    }
+
+    /// Its only key.
+    #[inline(always)]
+    pub(crate) fn key<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        self.key.of(input)
     }
 
     /// The name of its command, for messages.
@@ -245,8 +267,11 @@ impl Batch {
                 registered,
                 start: at as u32,
                 database,
+                // Those that come often begin like others before them, and are parsed above.
+                kind: Kind::Other,
                 arguments,
                 hashes: Places::since(first_hash, &self.hashes),
+                key: Span { start: 0, len: 0 },
             });
             at += consumed;
         }
@@ -263,34 +288,50 @@ impl Batch {
         database: u8,
         keyspace: &Keyspace,
     ) -> usize {
-        while self.items.len() < items_max && self.hashes.len() < GROUP_KEYS_MAX {
+        let Self {
+            items,
+            heads,
+            spans,
+            hashes,
+            ..
+        } = self;
+        let shards = keyspace.shards(database);
+        let items_left = items_max.saturating_sub(items.len());
+        let keys_left = GROUP_KEYS_MAX.saturating_sub(hashes.len());
+        let mut last = None;
+        for _ in 0..items_left.min(keys_left) {
             let request = &input[at..];
-            let Some(head) = self.heads.find(request) else {
+            let Some(head) = heads.find(request, last) else {
                 break;
             };
-            let first_span = self.spans.len();
-            self.spans.push(Span {
+            last = Some(head);
+            let first_span = spans.len();
+            spans.push(Span {
                 start: NAME_START as u32,
                 len: head.name_len,
             });
             let first = NAME_START + head.name_len as usize + 2;
-            let consumed =
-                resp::parse_short_arguments(request, first, head.arguments, &mut self.spans);
-            let key = self.spans.get(first_span + head.key_place);
-            let (Some(consumed), Some(key)) = (consumed, key) else {
-                self.spans.truncate(first_span);
+            let consumed = resp::parse_short_arguments(request, first, head.arguments, spans);
+            let Some((consumed, &key)) = consumed.zip(spans.get(first_span + head.key_place))
+            else {
+                spans.truncate(first_span);
                 break;
             };
-            let first_hash = self.hashes.len();
             let hash = keyspace.hash(key.of(request));
-            keyspace.prefetch_shard(database, hash, head.registered.reader.is_some());
-            self.hashes.push(hash);
-            self.items.push(Item {
+            shards.prefetch(hash, head.kind == Kind::Read);
+            let first_hash = hashes.len();
+            hashes.push(hash);
+            items.push(Item {
                 registered: Some(head.registered),
                 start: at as u32,
                 database,
-                arguments: Places::since(first_span, &self.spans),
-                hashes: Places::since(first_hash, &self.hashes),
+                kind: head.kind,
+                arguments: Places::since(first_span, spans),
+                hashes: Places::since(first_hash, hashes),
+                key: Span {
+                    start: at as u32 + key.start,
+                    ..key
+                },
             });
             at += consumed;
         }
@@ -318,13 +359,33 @@ impl Batch {
         }
     }
 
+    /// The hash of the only key of a request, and its place among those of the group.
+    #[inline(always)]
+    pub(crate) fn hash(&self, item: &Item) -> (usize, u64) {
+        let place = item.hashes.start as usize;
+        (place, self.hashes[place])
+    }
+
+    /// The last argument of a request that was not quoted. `input` is what it was parsed from.
+    #[inline(always)]
+    pub(crate) fn last_argument<'a>(&self, item: &Item, input: &'a [u8]) -> &'a [u8] {
+        let last = self.spans[item.arguments.end as usize - 1];
+        last.of(&input[item.start()..])
+    }
+
+    /// The arguments of a request. `input` is what it was parsed from.
+    #[inline]
+    pub(crate) fn args<'a>(&'a self, item: &Item, input: &'a [u8]) -> Args<'a> {
+        let request = &input[item.start()..];
+        args_at(item.arguments, &self.spans, &self.quoted, request)
+    }
+
     /// A request as it is executed. `input` is what it was parsed from.
     #[inline]
     pub fn request<'a>(&'a self, item: &'a Item, input: &'a [u8]) -> Request<'a> {
-        let request = &input[item.start()..];
         Request {
             registered: item.registered,
-            args: args_at(item.arguments, &self.spans, &self.quoted, request),
+            args: self.args(item, input),
             hashes: item.hashes.of(&self.hashes),
             first_hash: item.hashes.start as usize,
         }
@@ -355,9 +416,10 @@ fn push_hashes(
     keyspace: &Keyspace,
     hashes: &mut Vec<u64>,
 ) {
+    let shards = keyspace.shards(database);
     let mut push = |key| {
         let hash = keyspace.hash(key);
-        keyspace.prefetch_shard(database, hash, registered.reader.is_some());
+        shards.prefetch(hash, registered.reader.is_some());
         hashes.push(hash);
     };
     if registered.has_one_key {

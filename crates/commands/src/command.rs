@@ -21,23 +21,38 @@ pub struct Reader {
 }
 
 /// See [`Reader::answer`].
-pub type Answer =
+#[derive(Clone, Copy)]
+pub enum Answer {
+    /// With the value. Most requests want that, so it is no call through a pointer.
+    Value,
+    /// With what this makes of the entry.
+    With(AnswerWith),
+}
+
+/// See [`Reader::answer`].
+pub type AnswerWith =
     fn(Option<EntryRef<'_>>, Args<'_>, u64, &mut ReplyWriter<'_>) -> Result<(), CommandError>;
 
 impl Reader {
+    /// Reads the value and answers with it.
+    pub const VALUE: Option<Self> = Some(Self {
+        touches: true,
+        answer: Answer::Value,
+    });
+
     /// Reads the value.
-    pub const fn of_value(answer: Answer) -> Option<Self> {
+    pub const fn of_value(answer: AnswerWith) -> Option<Self> {
         Some(Self {
             touches: true,
-            answer,
+            answer: Answer::With(answer),
         })
     }
 
     /// Asks about the key.
-    pub const fn of_key(answer: Answer) -> Option<Self> {
+    pub const fn of_key(answer: AnswerWith) -> Option<Self> {
         Some(Self {
             touches: false,
-            answer,
+            answer: Answer::With(answer),
         })
     }
 }
@@ -84,6 +99,9 @@ pub struct Command {
     pub reader: Option<Reader>,
     /// What it does where no lock is needed for its keys.
     pub many_reader: Option<ManyReader>,
+    /// With so many arguments, the name included, it does nothing but store the last one as the value of its only key,
+    /// without a deadline, and answer OK; 0 when it always does something else.
+    pub stores: usize,
     /// Its subcommands.
     pub subcommands: &'static [Command],
 }
@@ -106,6 +124,7 @@ impl Command {
         run: not_a_handler,
         reader: None,
         many_reader: None,
+        stores: 0,
         subcommands: &[],
     };
 

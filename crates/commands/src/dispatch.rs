@@ -6,15 +6,18 @@ use std::time::Instant;
 use keyspace::{Busy, Group, Key, Locked, Plan, Room};
 use resp::{Args, Output, OwnedArgs, ReplyWriter};
 
-use crate::command::{Locks, flag};
+use crate::batch::{Batch, Item};
+use crate::command::{Answer, Locks, flag};
 use crate::context::{Context, Hashed};
 use crate::error::{CommandError, until_zero};
+use crate::heads::Kind;
 use crate::limits::QUEUED_BYTES_MAX;
 use crate::registry::{Registered, registry};
 use crate::room;
 use crate::session::{Queued, Replies, Session, Transaction};
 use crate::shared::Shared;
 use crate::stats::{CommandStats, WorkerStats};
+use crate::strings;
 
 /// What has become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,46 @@ pub enum Flow {
     Paused,
     /// The connection closes: flush what is written, execute no more.
     Close,
+    /// Too much waits to be sent: nothing has happened, try it again when some of that is gone.
+    Full,
+}
+
+/// The requests of one connection in a group, and how far they have been executed.
+pub struct Requests<'b> {
+    /// What they are part of.
+    pub batch: &'b Batch,
+    /// The requests, in order.
+    pub items: &'b [Item],
+    /// What they were parsed from.
+    pub input: &'b [u8],
+    /// What waits to be sent to the connection already.
+    pub unsent: Unsent,
+    /// How many of them have been executed.
+    pub done: usize,
+}
+
+impl<'b> Requests<'b> {
+    /// The one to execute next.
+    #[inline]
+    pub fn next(&self) -> Option<&'b Item> {
+        self.items.get(self.done)
+    }
+}
+
+/// What waits to be sent to a connection, besides what is being written.
+#[derive(Clone, Copy)]
+pub struct Unsent {
+    /// Bytes.
+    pub bytes: usize,
+    /// With more than that many bytes nothing further is executed.
+    pub bytes_max: usize,
+}
+
+impl Unsent {
+    #[inline(always)]
+    pub(crate) fn is_full(self, written_bytes: usize) -> bool {
+        written_bytes + self.bytes > self.bytes_max
+    }
 }
 
 /// Executes the commands of one worker.
@@ -56,7 +99,8 @@ pub struct Request<'a> {
 }
 
 impl Dispatcher<'_> {
-    /// Executes one request and appends its reply to `out`.
+    /// Executes requests in order and appends their replies to `out`, until all are done or the flow is another one;
+    /// `requests` knows how far it has come, after a panic too.
     ///
     /// # Panics
     /// When a handler has a defect. Nothing is half changed then, but the session and `out` are of no more use.
@@ -65,63 +109,30 @@ impl Dispatcher<'_> {
         &mut self,
         group: &mut Group<'_>,
         session: &mut Session,
-        request: Request<'_>,
-        now_ms: u64,
+        requests: &mut Requests<'_>,
         out: &mut Output,
     ) -> Flow {
-        group.advance(request.first_hash);
-        if self.read(group, session, request, now_ms, out) {
-            return Flow::Done;
+        loop {
+            match requests.next().map(|item| item.kind) {
+                Some(Kind::Read) => self.read_run(group, session, requests, out),
+                Some(Kind::Store) => self.store_run(group, session, requests, out),
+                Some(Kind::Other) | None => {}
+            }
+            let Some(item) = requests.next() else {
+                return Flow::Done;
+            };
+            if requests.unsent.is_full(out.len()) {
+                return Flow::Full;
+            }
+            let request = requests.batch.request(item, requests.input);
+            match self.execute_one(group, session, request, out) {
+                Flow::Done => requests.done += 1,
+                flow => return flow,
+            }
         }
-        self.execute_any(group, session, request, now_ms, out)
     }
 
-    /// Executes what needs nothing but the entry of one key, without a lock; false when that cannot be.
-    #[inline(always)]
-    fn read(
-        &self,
-        group: &Group<'_>,
-        session: &mut Session,
-        request: Request<'_>,
-        now_ms: u64,
-        out: &mut Output,
-    ) -> bool {
-        let Request {
-            registered: Some(registered),
-            args,
-            hashes: &[hash],
-            ..
-        } = request
-        else {
-            return false;
-        };
-        let Some(reader) = registered.reader else {
-            return false;
-        };
-        if !registered.takes(args.len())
-            || !session.is_plain()
-            || self.shared.pause.is_active(now_ms)
-        {
-            return false;
-        }
-        let key = Key {
-            database: session.database,
-            bytes: args.get(registered.key_places.first),
-            hash,
-        };
-        let Ok(entry) = group.read(key, reader.touches && session.touches) else {
-            return false;
-        };
-        session.last_command = registered.id as u32 + 1;
-        session.commands += 1;
-        let reply = &mut ReplyWriter::new(out, session.protocol);
-        let execution = Execution::start(self.stats(), registered, reply);
-        let result = (reader.answer)(entry, args, now_ms, reply);
-        execution.end(result, reply);
-        true
-    }
-
-    /// The same for several keys.
+    /// Executes what needs nothing but the entries of several keys, without locks; false when that cannot be.
     fn read_many(
         &self,
         group: &Group<'_>,
@@ -164,14 +175,15 @@ impl Dispatcher<'_> {
         true
     }
 
-    fn execute_any(
+    fn execute_one(
         &mut self,
         group: &mut Group<'_>,
         session: &mut Session,
         request: Request<'_>,
-        now_ms: u64,
         out: &mut Output,
     ) -> Flow {
+        let now_ms = group.now_ms();
+        group.advance(request.first_hash);
         if self.read_many(group, session, request, now_ms, out) {
             return Flow::Done;
         }
@@ -295,7 +307,7 @@ impl Dispatcher<'_> {
         Flow::Done
     }
 
-    fn stats(&self) -> &WorkerStats {
+    pub(crate) fn stats(&self) -> &WorkerStats {
         &self.shared.stats[self.worker]
     }
 
@@ -513,7 +525,10 @@ fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
             } else {
                 context.keys.inspect(key)
             };
-            (reader.answer)(entry, args, now_ms, &mut context.reply)
+            match reader.answer {
+                Answer::Value => strings::write_value(entry, &mut context.reply),
+                Answer::With(answer) => answer(entry, args, now_ms, &mut context.reply),
+            }
         }
     };
     execution.end(result, &mut context.reply);
@@ -557,7 +572,7 @@ fn for_each_key(
 }
 
 /// One execution of a command, as it is counted.
-struct Execution<'e> {
+pub(crate) struct Execution<'e> {
     stats: &'e WorkerStats,
     command: &'e CommandStats,
     started: Option<Instant>,
@@ -565,14 +580,22 @@ struct Execution<'e> {
 }
 
 impl<'e> Execution<'e> {
+    /// One that is counted elsewhere, and whose reply begins there.
+    pub fn new(stats: &'e WorkerStats, command: &'e CommandStats, reply_start: usize) -> Self {
+        Self {
+            stats,
+            command,
+            started: None,
+            reply_start,
+        }
+    }
+
     #[inline(always)]
     fn start(stats: &'e WorkerStats, registered: &Registered, reply: &ReplyWriter<'_>) -> Self {
         let command = stats.command(registered.id);
         Self {
-            stats,
-            command,
             started: command.start(),
-            reply_start: reply.len(),
+            ..Self::new(stats, command, reply.len())
         }
     }
 
@@ -586,7 +609,7 @@ impl<'e> Execution<'e> {
 
     /// Answers with the error instead of what has been written.
     #[cold]
-    fn fail(&self, error: &CommandError, reply: &mut ReplyWriter<'_>) {
+    pub fn fail(&self, error: &CommandError, reply: &mut ReplyWriter<'_>) {
         reply.truncate(self.reply_start);
         let line = error.to_line();
         self.command.failed.add(1);

@@ -32,6 +32,30 @@ pub(crate) struct Head {
     pub arguments: u32,
     /// Which argument is its only key.
     pub key_place: usize,
+    /// What it does with that.
+    pub kind: Kind,
+}
+
+/// What is executed in runs, and what is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It reads its only key and nothing else, and has as many arguments as it takes.
+    Read,
+    /// It stores its last argument as the value of its only key, and does nothing else.
+    Store,
+    Other,
+}
+
+impl Kind {
+    fn of(registered: &Registered, arguments: usize) -> Self {
+        if registered.reader.is_some() && registered.takes(arguments) {
+            Self::Read
+        } else if registered.command.stores == arguments {
+            Self::Store
+        } else {
+            Self::Other
+        }
+    }
 }
 
 /// The heads that came lately, one for each place.
@@ -39,12 +63,15 @@ pub(crate) struct Head {
 pub(crate) struct Heads([Option<Head>; PLACES]);
 
 impl Heads {
-    /// What is known of a request that begins like this.
-    #[inline]
-    pub fn find(&self, request: &[u8]) -> Option<&Head> {
+    /// What is known of a request that begins like this; `last` is that of the one before, which it may be again.
+    #[inline(always)]
+    pub fn find<'h>(&'h self, request: &[u8], last: Option<&'h Head>) -> Option<&'h Head> {
         let (counts, name) = words(request)?;
-        let head = self.0[place(counts, name)].as_ref()?;
-        (head.counts == counts && head.name == name & head.mask).then_some(head)
+        let is_head = |head: &&Head| head.counts == counts && head.name == name & head.mask;
+        if let Some(last) = last.filter(is_head) {
+            return Some(last);
+        }
+        self.0[place(counts, name)].as_ref().filter(is_head)
     }
 
     /// Remembers the head of a request with so many arguments, one of which is its only key, if it is short enough.
@@ -72,6 +99,7 @@ impl Heads {
             name_len: name.len,
             arguments: arguments as u32 - 1,
             key_place: registered.key_places.first,
+            kind: Kind::of(registered, arguments),
         });
     }
 }
@@ -101,9 +129,9 @@ mod tests {
         let mut heads = Heads::default();
         let get = registry().find(b"get").unwrap();
         let request = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
-        assert!(heads.find(request).is_none());
+        assert!(heads.find(request, None).is_none());
         heads.learn(request, get, Span { start: 8, len: 3 }, 2);
-        let found = heads.find(b"*2\r\n$3\r\nGET\r\n$99").unwrap();
+        let found = heads.find(b"*2\r\n$3\r\nGET\r\n$99", None).unwrap();
         assert_eq!(
             (found.registered.id, found.name_len, found.arguments),
             (get.id, 3, 1)
@@ -115,7 +143,7 @@ mod tests {
             b"*2\r\n$4\r\nGETX\r\n$3\r\nkey\r\n",
             b"*2\r\n$3\r\nGET\r\r$3\r\nkey\r\n",
         ] {
-            assert!(heads.find(other).is_none(), "{other:?}");
+            assert!(heads.find(other, Some(found)).is_none(), "{other:?}");
         }
     }
 
@@ -125,7 +153,7 @@ mod tests {
         let get = registry().find(b"get").unwrap();
         let request = b"        get  $1\r\na\r\n";
         heads.learn(request, get, Span { start: 8, len: 3 }, 2);
-        assert!(heads.find(request).is_none());
+        assert!(heads.find(request, None).is_none());
     }
 
     #[test]
@@ -134,6 +162,6 @@ mod tests {
         let command = registry().find(b"persist").unwrap();
         let request = b"*2\r\n$7\r\nPERSIST\r\n$3\r\nkey\r\n";
         heads.learn(request, command, Span { start: 8, len: 7 }, 2);
-        assert!(heads.find(request).is_none());
+        assert!(heads.find(request, None).is_none());
     }
 }

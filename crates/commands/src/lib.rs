@@ -6,6 +6,7 @@
 //! | `registry` | all rows, and how one is found |
 //! | `batch` | a group of requests: parsed, looked up, hashed, prefetched |
 //! | `dispatch` | one request: checks, locks, handler, reply |
+//! | `reads`, `stores` | runs of requests that read one key each, or store one |
 //! | `session`, `clients` | a connection, as its own worker and as others see it |
 //! | `shared`, `stats` | what all sessions share; what the process does for commands |
 //! | `categories` | the categories of commands |
@@ -32,12 +33,14 @@ mod jitter;
 mod keys;
 pub mod limits;
 mod parse;
+mod reads;
 pub mod registry;
 mod room;
 mod server;
 pub mod session;
 pub mod shared;
 pub mod stats;
+mod stores;
 mod strings;
 #[cfg(test)]
 mod testing;

@@ -190,6 +190,25 @@ impl CommandStats {
         None
     }
 
+    /// Counts executions in a run. `execute` is called with the most that there may be, and answers how many there were;
+    /// one that is to be timed is one by itself. If it panics, they are not counted.
+    #[inline(always)]
+    pub(crate) fn count_run(&self, mut execute: impl FnMut(usize) -> usize) -> usize {
+        let calls = self.calls.get();
+        let before_timed = calls.wrapping_neg() % TIMED_EVERY;
+        let started = if before_timed == 0 {
+            start_time()
+        } else {
+            None
+        };
+        let executed = execute((before_timed as usize).max(1));
+        if executed > 0 {
+            self.calls.add(executed as u64);
+            self.end(started);
+        }
+        executed
+    }
+
     /// Ends what `start` began.
     #[inline]
     pub fn end(&self, started: Option<Instant>) {

@@ -12,7 +12,7 @@ use resp::{Limits, Output, Protocol, Reply, RequestParser, parse_reply};
 
 use crate::batch::{Batch, Source};
 use crate::clients::{Client, Origin};
-use crate::dispatch::{Dispatcher, Flow, record_accesses};
+use crate::dispatch::{Dispatcher, Flow, Requests, Unsent, record_accesses};
 use crate::session::Session;
 use crate::shared::{Facts, Process, Shared};
 
@@ -171,10 +171,22 @@ impl TestServer {
             plan: &mut self.plan,
             buffer: None,
         };
-        for item in batch.runs().iter().flat_map(|run| batch.items(run)) {
-            let request = batch.request(item, input);
-            let flow = dispatcher.execute(&mut group, session, request, self.now_ms, &mut out);
-            assert!(flow != Flow::Busy, "{:?}", request.args);
+        let mut requests = Requests {
+            batch: &batch,
+            items: batch.runs().first().map_or(&[], |run| batch.items(run)),
+            input,
+            unsent: Unsent {
+                bytes: 0,
+                bytes_max: usize::MAX,
+            },
+            done: 0,
+        };
+        while let Some(item) = requests.next() {
+            match dispatcher.execute(&mut group, session, &mut requests, &mut out) {
+                Flow::Done => {}
+                Flow::Paused | Flow::Close => requests.done += 1,
+                flow => panic!("{flow:?}: {:?}", batch.request(item, input).args),
+            }
         }
         parse_all(&out.to_vec())
     }

@@ -48,7 +48,7 @@ fn main() {
             let mut group = worker.group(turn as u64 / 1000);
             for name in &names {
                 let hash = keyspace.hash(name.as_bytes());
-                keyspace.prefetch_shard(0, hash, true);
+                keyspace.shards(0).prefetch(hash, true);
                 hashes.push(hash);
             }
             group.look_ahead(0, &hashes);

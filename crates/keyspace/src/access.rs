@@ -5,6 +5,7 @@
 //! aborts the process: half a change is worse than none.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -95,18 +96,18 @@ pub(crate) struct Core<'w> {
     pub samples: &'w Buffer,
     /// Which keys are sampled.
     pub sampled: Thresholds,
-    ahead: Ahead<'w>,
+    pub ahead: Ahead<'w>,
 }
 
 impl Core<'_> {
     /// Marks an access.
     #[inline]
     pub fn use_entry(&self, entry: &EntryRef<'_>) {
-        self.use_as(entry, self.touch);
+        self.use_as(entry, &self.touch);
     }
 
     #[inline(always)]
-    fn use_as(&self, entry: &EntryRef<'_>, touch: Touch) {
+    fn use_as(&self, entry: &EntryRef<'_>, touch: &Touch) {
         entry.update_policy(|bits| touch.used(bits, || self.counters.hits.scrambled()));
     }
 
@@ -119,18 +120,18 @@ impl Core<'_> {
             Seen::Hit { deadline_ms }
         });
         if let Some(prefixes) = self.counters.prefixes() {
-            self.hit_in_prefix(prefixes, entry, touches);
+            self.hit_in_prefix(prefixes, *entry, touches);
         } else if touches {
             self.use_entry(entry);
         }
     }
 
     #[inline(never)]
-    fn hit_in_prefix(&self, prefixes: &PrefixCounts, entry: &EntryRef<'_>, touches: bool) {
+    fn hit_in_prefix(&self, prefixes: &PrefixCounts, entry: EntryRef<'_>, touches: bool) {
         let id = prefixes.shared.find(entry.key());
         prefixes.count_hit(id);
         if touches {
-            self.use_as(entry, prefixes.shared.touch(id, self.touch));
+            self.use_as(&entry, &prefixes.shared.touch(id, self.touch));
         }
     }
 
@@ -236,6 +237,12 @@ impl<'w> Group<'w> {
         self.core.keyspace
     }
 
+    /// The time of this group, in milliseconds of the Unix epoch.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.core.now_ms
+    }
+
     /// Tells the hashes of the keys of this group's commands, in their order, so that the processor is asked for them
     /// in time. A hint: they are looked up again when their turn comes. Most of them are in this database.
     #[inline]
@@ -294,12 +301,35 @@ impl<'w> Group<'w> {
     #[inline]
     pub fn lock_one(&mut self, database: u8, hash: u64) -> Result<Locked<'_>, Busy> {
         let table = self.table(database, hash);
+        self.lock_table(table)
+    }
+
+    #[inline(always)]
+    fn lock_table(&mut self, table: &'w Table) -> Result<Locked<'_>, Busy> {
         if self.core.keyspace.counters.len() == 1 {
             table.lock_alone(self.core.worker);
         } else if !table.try_lock(self.core.worker) {
             return Err(Busy);
         }
         Ok(self.locked(Locks::One(table)))
+    }
+
+    /// Locks the shard of a key and sets it to a value, whatever it was before, without a deadline.
+    ///
+    /// # Errors
+    /// [`Busy`] when another worker holds it.
+    #[inline(never)]
+    pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>) -> Result<(), Busy> {
+        let table = self.table(key.database, key.hash);
+        let (keyspace, counters) = (self.core.keyspace, self.core.counters);
+        // The guard is all that there is to drop.
+        let mut locked = ManuallyDrop::new(self.lock_table(table)?);
+        let guard = Unlock(table);
+        // SAFETY: it is locked until the end of this function.
+        let held = unsafe { Held::new(table, keyspace, counters, key.database) };
+        locked.set_held(held, key, value, Deadline::None);
+        drop(guard);
+        Ok(())
     }
 
     /// Locks everything that the plan names, in order.
@@ -857,8 +887,19 @@ impl<'g> Locked<'g> {
     /// Sets a key to a value, whatever it was before.
     #[inline]
     pub fn set(&mut self, key: Key<'_>, value: NewValue<'_>, deadline: Deadline) {
+        let held = self.held(key);
+        self.set_held(held, key, value, deadline);
+    }
+
+    #[inline(always)]
+    fn set_held(
+        &mut self,
+        mut held: Held<'g>,
+        key: Key<'_>,
+        value: NewValue<'_>,
+        deadline: Deadline,
+    ) {
         let touch = self.core.touch_of(key.bytes);
-        let mut held = self.held(key);
         let found = held.find(key.hash, key.bytes);
         let policy = match &found {
             Some(found) => touch.overwritten(found.entry().policy()),
@@ -876,29 +917,33 @@ impl<'g> Locked<'g> {
             }
             (Deadline::None | Deadline::Keep, _) => self.core.deadline_ms(key, None, Lifetime::New),
         };
-        let entry = Entry::allocate(
-            key.bytes,
-            value,
-            deadline_ms,
-            policy,
-            &mut self.core.memory.borrow_mut().magazines,
-        );
-        self.store(&mut held, found, key, entry);
+        let memory = &mut *self.core.memory.borrow_mut();
+        let magazines = &mut memory.magazines;
+        let entry = Entry::allocate(key.bytes, value, deadline_ms, policy, magazines);
+        self.store(&mut held, found.as_ref(), key, entry, memory);
     }
 
     /// Puts a new entry into the table.
-    #[inline]
-    fn store(&mut self, held: &mut Held<'g>, found: Option<Found<'g>>, key: Key<'_>, entry: Entry) {
+    #[inline(always)]
+    fn store(
+        &mut self,
+        held: &mut Held<'g>,
+        found: Option<&Found<'g>>,
+        key: Key<'_>,
+        entry: Entry,
+        memory: &mut Memory,
+    ) {
         if self.core.touch.has_places() {
-            self.place(found.as_ref(), key, &entry);
+            self.place(found, key, &entry);
         }
         self.begin_change();
         let unbroken = Unbroken;
         match found {
-            Some(found) => held.replace(found, entry, &mut self.core.memory.borrow_mut()),
-            None => held.insert(key.hash, entry, &mut self.core.memory.borrow_mut()),
+            Some(found) => held.replace(found, entry, memory),
+            None => held.insert(key.hash, entry, memory),
         }
-        drop(unbroken);
+        // Without a panic there is nothing to drop.
+        std::mem::forget(unbroken);
         self.announce(key, Change::Written);
     }
 
@@ -922,7 +967,7 @@ impl<'g> Locked<'g> {
             found.entry().set_integer_in_place(integer);
             if self.touches {
                 let touch = self.core.touch_of(key.bytes);
-                self.core.use_as(&found.entry(), touch);
+                self.core.use_as(&found.entry(), &touch);
             }
             self.announce(key, Change::Written);
             return;
@@ -986,7 +1031,7 @@ impl<'g> Locked<'g> {
             let entry = found
                 .entry()
                 .duplicate(key.bytes, deadline_ms, &mut memory.magazines);
-            held.replace(found, entry, memory);
+            held.replace(&found, entry, memory);
         }
         drop(unbroken);
         self.announce(key, Change::Postponed);
@@ -1023,11 +1068,8 @@ impl<'g> Locked<'g> {
         if !is_same_prefix {
             deadline_ms = self.core.deadline_ms(to, deadline_ms, Lifetime::New);
         }
-        let entry = make(
-            source.entry(),
-            deadline_ms,
-            &mut self.core.memory.borrow_mut().magazines,
-        );
+        let memory = &mut *self.core.memory.borrow_mut();
+        let entry = make(source.entry(), deadline_ms, &mut memory.magazines);
         if !is_same_prefix && self.core.bits_of(from.bytes) != self.core.bits_of(to.bytes) {
             let touch = self.core.touch_of(to.bytes);
             // SAFETY: it is alive, and nobody else's yet.
@@ -1035,7 +1077,7 @@ impl<'g> Locked<'g> {
         }
         let mut held = self.held(to);
         let found = held.find(to.hash, to.bytes);
-        self.store(&mut held, found, to, entry);
+        self.store(&mut held, found.as_ref(), to, entry, memory);
         true
     }
 

@@ -55,6 +55,8 @@ pub(crate) struct Ahead<'w> {
     /// The next entry to ask for; buckets are one step further.
     next: Cell<usize>,
     homes: [Cell<Home>; HOMES],
+    /// The places in `homes` of keys whose entries get a second try in the next step, as bits.
+    again: Cell<u32>,
 }
 
 impl<'w> Ahead<'w> {
@@ -67,6 +69,7 @@ impl<'w> Ahead<'w> {
             shard_bits: 0,
             next: Cell::new(0),
             homes: [const { Cell::new(Home::NONE) }; HOMES],
+            again: Cell::new(0),
         }
     }
 
@@ -78,6 +81,7 @@ impl<'w> Ahead<'w> {
         self.tables = keyspace.databases.tables(usize::from(database)).as_ptr();
         self.shard_bits = keyspace.shard_bits;
         self.next.set(0);
+        self.again.set(0);
         self.ask_for_buckets(0);
         self.step();
         self.step();
@@ -101,6 +105,7 @@ impl<'w> Ahead<'w> {
         if place > self.next.get() {
             // A command has skipped some.
             self.next.set(place);
+            self.again.set(0);
             self.ask_for_buckets(place);
         }
         while place + LEAD >= self.next.get() {
@@ -114,22 +119,28 @@ impl<'w> Ahead<'w> {
         let next = self.next.get();
         self.ask_for_buckets(next + STEP);
         let len = self.hashes.len();
-        for place in next.min(len)..(next + STEP).min(len) {
-            self.ask_for_entry(place);
+        let mut left = self.again.replace(0);
+        while left != 0 {
+            self.ask_for_entry(left.trailing_zeros() as usize);
+            left &= left - 1;
         }
-        for place in next.saturating_sub(STEP).min(len)..next.min(len) {
-            if self.homes[place % HOMES].get().is_some() {
-                self.ask_for_entry(place);
+        let mut again = 0;
+        for place in next.min(len)..(next + STEP).min(len) {
+            let next_home = self.ask_for_entry(place);
+            if next_home.is_some() {
+                self.homes[place % HOMES].set(next_home);
+                again |= 1 << (place % HOMES);
             }
         }
+        self.again.set(again);
         self.next.set(next + STEP);
     }
 
     #[inline(always)]
-    fn ask_for_entry(&self, place: usize) {
-        let home = &self.homes[place % HOMES];
+    fn ask_for_entry(&self, place: usize) -> Home {
+        let home = self.homes[place % HOMES].get();
         // SAFETY: the bucket was asked for in this group, as `set` and `step` do before they come to its entry.
-        home.set(unsafe { home.get().prefetch_entry() });
+        unsafe { home.prefetch_entry() }
     }
 
     #[inline(always)]

@@ -100,7 +100,7 @@ impl Shape {
 
 impl Entry {
     /// Makes an entry. `policy` is the initial state of the policy bits.
-    #[inline]
+    #[inline(always)]
     pub fn allocate(
         key: &[u8],
         value: NewValue<'_>,
@@ -109,15 +109,9 @@ impl Entry {
         magazines: &mut Magazines,
     ) -> Self {
         match value {
-            NewValue::Bytes(bytes) if bytes.len() < LARGE_BYTES_MIN => Self::build(
-                key,
-                FORM_INLINE,
-                bytes,
-                [0; 2],
-                deadline_ms,
-                policy,
-                magazines,
-            ),
+            NewValue::Bytes(bytes) if bytes.len() < LARGE_BYTES_MIN && key.len() <= NARROW_MAX => {
+                Self::build_small(key, bytes, deadline_ms, policy, magazines)
+            }
             _ => Self::allocate_other(key, value, deadline_ms, policy, magazines),
         }
     }
@@ -151,6 +145,43 @@ impl Entry {
         };
         let header = header | composed;
         Self::build(key, header, inline, words, deadline_ms, policy, magazines)
+    }
+
+    /// As [`Entry::build`], for what most entries are.
+    #[inline(always)]
+    fn build_small(
+        key: &[u8],
+        inline: &[u8],
+        deadline_ms: Option<u64>,
+        policy: u32,
+        magazines: &mut Magazines,
+    ) -> Self {
+        let has_deadline = deadline_ms.is_some();
+        let deadline_flag = if has_deadline { FLAG_DEADLINE } else { 0 };
+        let header = FORM_INLINE
+            | deadline_flag
+            | (u64::from(policy) & POLICY_MASK) << POLICY_SHIFT
+            | (key.len() as u64) << KEY_SHIFT
+            | (inline.len() as u64) << VALUE_SHIFT;
+        let words = 1 + usize::from(has_deadline);
+        let bytes = words * WORD + key.len() + inline.len();
+        // SAFETY: the alignment is a power of two, and both lengths are small. The layout is what `Shape` makes of the
+        // header, and every write stays inside of it: the words, the key behind them, and the value behind that.
+        unsafe {
+            let layout = Layout::from_size_align_unchecked(bytes, WORD);
+            let pointer = magazines.allocate(layout).cast::<AtomicU64>();
+            let start = pointer.as_ptr().cast::<u64>();
+            start.write(header);
+            if has_deadline {
+                start.add(1).write(DeadlineWord::new(deadline_ms).0);
+            }
+            let bytes = start.add(words).cast::<u8>();
+            copy_key(key, bytes);
+            bytes
+                .add(key.len())
+                .copy_from_nonoverlapping(inline.as_ptr(), inline.len());
+            Self(pointer)
+        }
     }
 
     /// Lays an entry out. `header` has the form and the composed flag, `form_words` what the form keeps in its words.

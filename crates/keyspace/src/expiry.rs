@@ -37,6 +37,7 @@ pub(crate) use wheel::Wheel;
 
 use crate::keyspace::{Keyspace, Worker};
 use crate::limits::DATABASES;
+use crate::table::Table;
 
 /// Where a worker's round has come to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,8 +69,8 @@ impl Keyspace {
     /// Asks the processor for a table, as the holder of its lock will need it.
     fn prefetch_deadlines(&self, database: usize, shard: usize) {
         let table = self.table(database as u8, shard);
-        table.prefetch();
-        table.prefetch_lock();
+        Table::prefetch(table);
+        Table::prefetch_lock(table);
     }
 
     /// Asks for what [`Keyspace::prefetch_deadlines`] has made known.

@@ -1,6 +1,7 @@
 //! The keyspace as a whole: databases, workers, statistics.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -150,14 +151,13 @@ impl Keyspace {
         self.hasher.hash(key)
     }
 
-    /// Asks the processor for the shard of a key, the first of what looking it up reads; for what its lock takes, too,
-    /// unless it `is_read` without. A hint.
+    /// The shards of a database, to ask for some of them.
     #[inline]
-    pub fn prefetch_shard(&self, database: u8, hash: u64, is_read: bool) {
-        let table = self.table(database, self.shard(hash));
-        table.prefetch();
-        if !is_read {
-            table.prefetch_lock();
+    pub fn shards(&self, database: u8) -> Shards<'_> {
+        Shards {
+            tables: self.databases.tables(usize::from(database)).as_ptr(),
+            bits: self.shard_bits,
+            keyspace: PhantomData,
         }
     }
 
@@ -356,6 +356,26 @@ impl Keyspace {
     #[inline]
     pub(crate) fn table(&self, database: u8, shard: usize) -> &Table {
         &self.databases.tables(usize::from(database))[shard]
+    }
+}
+
+/// Where the shards of one database lie, see [`Keyspace::shards`]. They are not looked at: they may be gone.
+pub struct Shards<'k> {
+    tables: *const Table,
+    bits: u32,
+    keyspace: PhantomData<&'k Keyspace>,
+}
+
+impl Shards<'_> {
+    /// Asks the processor for the shard of a key, the first of what looking it up reads; for what its lock takes, too,
+    /// unless it `is_read` without. A hint.
+    #[inline]
+    pub fn prefetch(&self, hash: u64, is_read: bool) {
+        let table = self.tables.wrapping_add(table::shard(hash, self.bits));
+        Table::prefetch(table);
+        if !is_read {
+            Table::prefetch_lock(table);
+        }
     }
 }
 

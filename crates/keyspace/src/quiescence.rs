@@ -225,7 +225,9 @@ impl Garbage {
         let mut large_values = Vec::new();
         self.seal_and_free(quiescence, |piece| {
             // SAFETY: nobody can read a piece any more when it is freed.
-            large_values.extend(unsafe { piece.free(magazines) });
+            if let Some(large) = unsafe { piece.free(magazines) } {
+                large_values.push(large);
+            }
         });
         large_values
     }

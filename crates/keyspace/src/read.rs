@@ -8,8 +8,9 @@
 //! collect of Afek et al., *Atomic snapshots of shared memory*, 1993). It is not half of a commit either, since each
 //! look-up begins with an even version. Values that change in place are left to the lock.
 
-use crate::access::{Group, Key};
+use crate::access::{Core, Group, Key};
 use crate::entry::EntryRef;
+use crate::table::{Table, shard};
 
 /// A key that can only be read under its lock now: it is being changed, has expired and is to be removed, or its value
 /// is one that is changed in place.
@@ -75,17 +76,63 @@ impl<'w> Group<'w> {
         Ok(entries)
     }
 
-    /// The entry of a key, for a command that reads nothing else: counts a hit or miss, and marks the access if it
-    /// `touches`.
+    /// The entry of a key: [`Reads::read`] for one.
     ///
     /// # Errors
     /// [`NeedsLock`]; nothing is counted then.
-    #[inline]
     pub fn read(&self, key: Key<'_>, touches: bool) -> Result<Option<EntryRef<'_>>, NeedsLock> {
-        let core = &self.core;
-        let table = self.table(key.database, key.hash);
-        // SAFETY: the worker is pinned for as long as the group lives, which the result borrows.
-        let found = unsafe { table.read(key.hash, key.bytes, core.keyspace.shard_bits) };
+        self.reads(key.database).read(key.hash, key.bytes, touches)
+    }
+
+    /// Reads of a database, between which this worker does nothing else.
+    #[inline]
+    pub fn reads(&self, database: u8) -> Reads<'_> {
+        let keyspace = self.core.keyspace;
+        Reads {
+            core: &self.core,
+            tables: keyspace.databases.tables(usize::from(database)),
+            shard_bits: keyspace.shard_bits,
+            database,
+        }
+    }
+}
+
+/// Reads of one key after the other: what is the same for all of them is looked up once.
+pub struct Reads<'g> {
+    core: &'g Core<'g>,
+    tables: &'g [Table],
+    shard_bits: u32,
+    database: u8,
+}
+
+impl<'g> Reads<'g> {
+    /// As [`Group::advance`].
+    #[inline(always)]
+    pub fn advance(&self, place: usize) {
+        self.core.ahead.advance(place);
+    }
+
+    /// The entry of a key, given its hash, for a command that reads nothing else: counts a hit or miss, and marks the
+    /// access if it `touches`.
+    ///
+    /// # Errors
+    /// [`NeedsLock`]; nothing is counted then.
+    #[inline(always)]
+    pub fn read(
+        &self,
+        hash: u64,
+        bytes: &[u8],
+        touches: bool,
+    ) -> Result<Option<EntryRef<'g>>, NeedsLock> {
+        let Self { core, database, .. } = *self;
+        let key = Key {
+            database,
+            bytes,
+            hash,
+        };
+        let table = &self.tables[shard(hash, self.shard_bits)];
+        // SAFETY: the worker is pinned for as long as the group lives, which `'g` borrows.
+        let found = unsafe { table.read(hash, bytes, self.shard_bits) };
         let Some(entry) = found.map_err(|_| NeedsLock)? else {
             core.miss(key);
             return Ok(None);

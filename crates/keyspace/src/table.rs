@@ -33,6 +33,7 @@ mod walk;
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::array::from_fn;
+use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicPtr, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
@@ -134,7 +135,7 @@ impl Table {
     ///
     /// # Safety
     /// The caller is pinned for `'p`.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn read<'p>(
         &'p self,
         hash: u64,
@@ -153,7 +154,7 @@ impl Table {
     ///
     /// # Safety
     /// The caller is pinned for `'p`.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn look<'p>(
         &'p self,
         hash: u64,
@@ -223,14 +224,14 @@ impl Table {
 
     /// Asks the processor for the line that readers need.
     #[inline]
-    pub fn prefetch(&self) {
-        prefetch_line(std::ptr::from_ref(self).cast());
+    pub fn prefetch(table: *const Self) {
+        prefetch_line(table.cast());
     }
 
     /// Asks the processor for the line that the lock's holder needs.
     #[inline]
-    pub fn prefetch_lock(&self) {
-        prefetch_line(std::ptr::from_ref(&self.holder).cast());
+    pub fn prefetch_lock(table: *const Self) {
+        prefetch_line(table.wrapping_byte_add(offset_of!(Self, holder)).cast());
     }
 
     /// Asks for the home bucket of `hash`. For pinned workers; needs no lock.
@@ -540,8 +541,8 @@ impl<'t> Held<'t> {
     }
 
     /// Puts `entry` into the place of the one that was found, which is retired.
-    #[inline]
-    pub fn replace(&mut self, found: Found<'t>, entry: Entry, memory: &mut Memory) {
+    #[inline(always)]
+    pub fn replace(&mut self, found: &Found<'t>, entry: Entry, memory: &mut Memory) {
         // SAFETY: the new entry is ours until it is in the slot.
         let new = unsafe { entry.as_ref() };
         if !new.is_as_large_as(&found.entry) {

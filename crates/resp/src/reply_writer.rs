@@ -143,6 +143,12 @@ impl<'a> ReplyWriter<'a> {
     /// A bulk string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        self.bulk_in_place(bytes);
+    }
+
+    /// A bulk string, written where this is called: for a loop that writes little else.
+    #[inline(always)]
+    pub fn bulk_in_place(&mut self, bytes: &[u8]) {
         self.header(b'$', bytes.len());
         self.out.own().extend_from_slice(bytes);
         self.out.own().extend_from_slice(b"\r\n");

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use commands::batch::{Batch, Item, Source, Stop};
-use commands::dispatch::{Dispatcher, Flow, record_accesses};
+use commands::dispatch::{Dispatcher, Flow, Requests, Unsent, record_accesses};
 use keyspace::Keyspace;
 use net::Backend;
 use resp::Limits;
@@ -115,7 +115,6 @@ impl<B: Backend> Worker<B> {
         };
         let unsent_bytes_max = self.settings.settings().server.output_buffer_pause_bytes;
         for run in batch.runs() {
-            let run_items = batch.items(run);
             let Some(connection) = connections[run.connection as usize].as_deref_mut() else {
                 continue;
             };
@@ -128,39 +127,43 @@ impl<B: Backend> Worker<B> {
             } = connection;
             let bytes = input.current(backend);
             dispatcher.buffer = input.large_buffer();
-            let mut stopped = None;
-            let mut done = 0;
-            let execute_run = AssertUnwindSafe(|| {
-                for item in run_items {
-                    if output.len() + *sending > unsent_bytes_max {
-                        stopped = Some((Hold::Backpressure, item.start()));
-                        break;
-                    }
-                    let request = batch.request(item, bytes);
-                    match dispatcher.execute(&mut group, session, request, now_ms, output) {
-                        Flow::Done => {
-                            done += 1;
-                            continue;
-                        }
-                        Flow::Busy => stopped = Some((Hold::Busy, item.start())),
-                        Flow::Paused => stopped = Some((Hold::Paused, item.start())),
-                        Flow::Close => connection.closes = true,
-                    }
-                    break;
+            let mut requests = Requests {
+                batch,
+                items: batch.items(run),
+                input: bytes,
+                unsent: Unsent {
+                    bytes: *sending,
+                    bytes_max: unsent_bytes_max,
+                },
+                done: 0,
+            };
+            let execute_run =
+                AssertUnwindSafe(|| dispatcher.execute(&mut group, session, &mut requests, output));
+            let hold = match catch_unwind(execute_run) {
+                Ok(Flow::Done) => Hold::None,
+                Ok(Flow::Busy) => Hold::Busy,
+                Ok(Flow::Paused) => Hold::Paused,
+                Ok(Flow::Full) => Hold::Backpressure,
+                Ok(Flow::Close) => {
+                    connection.closes = true;
+                    Hold::None
                 }
-            });
-            if catch_unwind(execute_run).is_err() {
-                error!(
-                    command = run_items.get(done).map_or("?", Item::command_name),
-                    client = session.client.id,
-                    "a command has panicked; its connection is closed"
-                );
-                output.clear();
-                connection.closes = true;
-            }
-            if let Some((hold, start)) = stopped {
+                Err(_) => {
+                    error!(
+                        command = requests.next().map_or("?", Item::command_name),
+                        client = session.client.id,
+                        "a command has panicked; its connection is closed"
+                    );
+                    output.clear();
+                    connection.closes = true;
+                    Hold::None
+                }
+            };
+            if hold != Hold::None
+                && let Some(item) = batch.items(run).get(requests.done)
+            {
                 connection.hold = hold;
-                connection.input.rewind(start);
+                connection.input.rewind(item.start());
             }
         }
     }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use commands::batch::{Batch, Source, Stop};
 use commands::clients::Origin;
-use commands::dispatch::{Dispatcher, Flow, record_accesses};
+use commands::dispatch::{Dispatcher, Flow, Requests, Unsent, record_accesses};
 use commands::session::Session;
 use commands::shared::Shared;
 use keyspace::{HugePages, Keyspace, Options, Plan, Worker};
@@ -237,10 +237,18 @@ impl Server {
             plan: &mut self.plan,
             buffer: None,
         };
-        let items = batch.runs().iter().flat_map(|run| batch.items(run));
-        for item in items {
-            let request = batch.request(item, input);
-            let flow = dispatcher.execute(&mut group, &mut self.session, request, NOW_MS, output);
+        for run in batch.runs() {
+            let mut requests = Requests {
+                batch,
+                items: batch.items(run),
+                input,
+                unsent: Unsent {
+                    bytes: 0,
+                    bytes_max: usize::MAX,
+                },
+                done: 0,
+            };
+            let flow = dispatcher.execute(&mut group, &mut self.session, &mut requests, output);
             assert_eq!(flow, Flow::Done);
         }
         (at, stop)

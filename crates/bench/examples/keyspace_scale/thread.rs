@@ -93,7 +93,7 @@ impl Thread {
         let keyspace = group.keyspace();
         for command in &self.commands {
             let hash = keyspace.hash(&command.key);
-            keyspace.prefetch_shard(0, hash, !command.is_write);
+            keyspace.shards(0).prefetch(hash, !command.is_write);
             self.hashes.push(hash);
         }
         group.look_ahead(0, &self.hashes);

@@ -13,17 +13,7 @@ use crate::limits::SHARED_BYTES_MIN;
 
 /// Replies with the value of an entry, or null.
 #[inline]
-pub fn get(
-    entry: Option<EntryRef<'_>>,
-    _: Args<'_>,
-    _: u64,
-    reply: &mut ReplyWriter<'_>,
-) -> Result<(), CommandError> {
-    write_value(entry, reply)
-}
-
-#[inline(always)]
-fn write_value(
+pub fn write_value(
     entry: Option<EntryRef<'_>>,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<(), CommandError> {
@@ -33,6 +23,20 @@ fn write_value(
             write_large(entry, 0..bytes.len(), reply);
         }
         Some(ValueRef::Bytes(bytes)) => reply.bulk(bytes),
+        Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
+    }
+    Ok(())
+}
+
+/// Replies with the value of an entry that was read without a lock, or null: such a value is short.
+#[inline(always)]
+pub fn write_short_value(
+    entry: Option<EntryRef<'_>>,
+    reply: &mut ReplyWriter<'_>,
+) -> Result<(), CommandError> {
+    match entry.as_ref().map(string_value).transpose()? {
+        None => reply.null(),
+        Some(ValueRef::Bytes(bytes)) => reply.bulk_in_place(bytes),
         Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
     }
     Ok(())

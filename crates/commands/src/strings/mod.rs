@@ -12,6 +12,8 @@ mod ranges;
 mod set;
 mod subsequence;
 
+pub use get::{write_short_value, write_value};
+
 use crate::command::{Command, Find, Group, KeySpec, ManyReader, Reader, flag, key_flag};
 
 const STRING: Command = Command {
@@ -40,7 +42,7 @@ pub const COMMANDS: &[Command] = &[
         since: "1.0.0",
         summary: "Returns the string value of a key",
         syntax: "key",
-        reader: Reader::of_value(get::get),
+        reader: Reader::VALUE,
         ..STRING
     },
     Command {
@@ -58,6 +60,7 @@ pub const COMMANDS: &[Command] = &[
         syntax: "key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] \
                  [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
         run: set::set,
+        stores: 3,
         ..STRING
     },
     Command {

@@ -96,7 +96,7 @@ pub(crate) struct Expiring<'t> {
 
 impl<'t> Held<'t> {
     /// After an entry has come into the table, in place of the old one, if any.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deadline_came(
         &mut self,
         hash: u64,

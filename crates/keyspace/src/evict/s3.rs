@@ -15,6 +15,9 @@ use crate::table::Look;
 
 /// What is looked at for one eviction before others get their turn: entries of the queue or segments of the table.
 const STEPS_MAX: usize = 256;
+/// Who was not used for so many ticks is in no queue any more, whatever the entry says: the hand may have missed it after
+/// a change of policy, when entries moved to other buckets.
+const QUEUED_TICKS_MAX: u32 = super::TICKS_PER_TURNOVER as u32;
 /// Entries that the hand passes under one lock.
 const PASSED_AT_ONCE_MAX: usize = 256;
 /// Entries that leave a queue between two groups while there is room.
@@ -215,7 +218,7 @@ impl Search<'_> {
         if hand.position < first || end != 0 && hand.position >= end {
             *hand = Hand {
                 position: first,
-                slot: 0,
+                ..Hand::default()
             };
         }
         (next, *hand, guard.region.has_queue(), end)
@@ -257,19 +260,22 @@ impl Search<'_> {
             let shard = self.keyspace.shard(hand.position);
             *hand = Hand {
                 position: locked.next_shard(shard),
-                slot: 0,
+                ..Hand::default()
             };
             return None;
         }
         let (keyspace, is_volatile, passed) = (self.keyspace, self.is_volatile, &mut self.passed);
+        let touch = locked.touch_bits();
         let mut looked = 0;
         locked.evict_at_hand(self.database, hand, |entry| {
             looked += 1;
             if looked > PASSED_AT_ONCE_MAX {
                 return Look::Stop;
             }
-            let place = Place::of(entry.policy());
-            let is_main = !(place.is_queued && has_queue);
+            let bits = entry.policy();
+            let place = Place::of(bits);
+            let is_queued = place.is_queued && touch.idle_ticks(bits) <= QUEUED_TICKS_MAX;
+            let is_main = !(is_queued && has_queue);
             if !is_main || !may_go(keyspace, is_volatile, entry) {
                 return Look::Pass;
             }

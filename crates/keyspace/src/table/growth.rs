@@ -14,7 +14,7 @@ use crate::prefetch::prefetch_line;
 /// A segment grows when more than this many of 16 slots are taken.
 const FULL_SIXTEENTHS: usize = 14;
 /// A segment shrinks when fewer than this many of 16 slots are taken.
-const SPARSE_SIXTEENTHS: usize = 5;
+const SPARSE_SIXTEENTHS: usize = 10;
 
 impl<'t> Held<'t> {
     /// Grows or splits the segment of `hash` until there is room for one more.
@@ -41,7 +41,10 @@ impl<'t> Held<'t> {
         let count = buckets.buckets.len();
         let len = self.counting_segment(hash, buckets.depth).len.load(Relaxed) as usize;
         if count > 1 && len * 16 < count * SLOTS * SPARSE_SIXTEENTHS {
-            self.resize(hash, buckets_for(len), memory);
+            let fewer = buckets_for(len);
+            if fewer < count {
+                self.resize(hash, fewer, memory);
+            }
         }
     }
 

@@ -74,24 +74,14 @@ impl<'t> Held<'t> {
             return next_prefix(position, bits);
         }
         let home = buckets.home(tag(position, bits));
-        let mut bucket = home;
-        loop {
-            for slot in
-                slots_in_use(buckets, bucket).filter(|slot| buckets.home(tag_of(*slot)) == home)
-            {
-                emit(self.entry(slot));
-            }
-            let was_full = buckets.buckets[bucket].is_full();
-            bucket = buckets.next(bucket);
-            if !was_full || bucket == home {
-                break;
-            }
+        for (_, _, word) in slots_of_home(buckets, home) {
+            emit(self.entry(word));
         }
         position_of(position, bits, home + 1, count)
     }
 
-    /// Shows `look` the entries of the segment from the hand on, until one is to be taken, which is returned, or `look`
-    /// stops. After the last one the hand is at the next segment; at 0 after the last of all shards.
+    /// Shows `look` the entries of the segment from the hand on, home by home, until one is to be taken, which is returned,
+    /// or `look` stops. After the last one the hand is at the next segment; at 0 after the last of all shards.
     pub fn advance_hand(
         &self,
         hand: &mut Hand,
@@ -101,30 +91,34 @@ impl<'t> Held<'t> {
         let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
         let bits = self.shard_bits() + buckets.depth;
         let count = buckets.buckets.len();
+        if hand.buckets != count {
+            (hand.passed, hand.buckets) = (0, count);
+        }
         let first = buckets.home(tag(position, bits));
-        for bucket in first..count {
-            for slot in slots_in_use(buckets, bucket).skip(hand.slot) {
-                prefetch_line(std::ptr::without_provenance((slot & ADDRESS_MASK) as usize));
+        for home in first..count {
+            for word in slots_in_use(buckets, home) {
+                prefetch_line(std::ptr::without_provenance((word & ADDRESS_MASK) as usize));
             }
-            while let Some(word) = slots_in_use(buckets, bucket).nth(hand.slot) {
+            for (bucket, slot, word) in slots_of_home(buckets, home).skip(hand.passed) {
                 let entry = self.entry(word);
                 match look(entry) {
-                    Look::Pass => hand.slot += 1,
+                    Look::Pass => hand.passed += 1,
                     Look::Stop => return None,
                     Look::Take => {
                         return Some(Found {
                             hash: self.keyspace.hasher.hash(entry.key()),
                             buckets,
                             bucket,
-                            slot: hand.slot,
+                            slot,
                             entry,
                         });
                     }
                 }
             }
             *hand = Hand {
-                position: position_of(position, bits, bucket + 1, count),
-                slot: 0,
+                position: position_of(position, bits, home + 1, count),
+                passed: 0,
+                buckets: count,
             };
         }
         if count == 0 {
@@ -336,6 +330,23 @@ pub(super) fn address(word: u64) -> NonNull<u8> {
 fn object(address: u64) -> NonNull<u8> {
     let address = NonZero::new(address as usize).expect("asked for before");
     NonNull::without_provenance(address)
+}
+
+/// The slots in use whose entries have this home, each with its bucket and its place there.
+fn slots_of_home(
+    buckets: Buckets<'_>,
+    home: usize,
+) -> impl Iterator<Item = (usize, usize, u64)> {
+    let behind = move |bucket: &usize| {
+        let next = buckets.next(*bucket);
+        (buckets.buckets[*bucket].is_full() && next != home).then_some(next)
+    };
+    std::iter::successors(Some(home), behind)
+        .flat_map(move |bucket| {
+            let slots = slots_in_use(buckets, bucket).enumerate();
+            slots.map(move |(slot, word)| (bucket, slot, word))
+        })
+        .filter(move |(_, _, word)| buckets.home(tag_of(*word)) == home)
 }
 
 fn slots_in_use(buckets: Buckets<'_>, bucket: usize) -> impl Iterator<Item = u64> {

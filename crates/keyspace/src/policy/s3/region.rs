@@ -13,11 +13,15 @@ const GHOST_SMALL_RATIO: usize = 8;
 /// ... or for so many times of them.
 const GHOST_LARGE_RATIO: usize = 2;
 
-/// A place in the hash table: the position of a bucket, and a slot in it.
+/// A place in the hash table: the position of a home, and an entry of it. Entries stay in the order of their homes, so no
+/// entry that stays is missed when the table changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hand {
     pub position: u64,
-    pub slot: usize,
+    /// Entries of this home that it has passed, ...
+    pub passed: usize,
+    /// ... as long as the segment has so many buckets: with others it has other homes.
+    pub buckets: usize,
 }
 
 /// Where the next entry to go is looked for.

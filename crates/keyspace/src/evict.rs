@@ -303,7 +303,7 @@ impl Evictor {
     ) {
         let mut offered = 0;
         while offered < samples && !databases.is_empty() {
-            self.look_ahead(locked, databases, choice.is_volatile);
+            self.look_ahead(locked, databases, choice);
             let Some(place) = self.places.pop_front() else {
                 return;
             };
@@ -316,14 +316,20 @@ impl Evictor {
 
     /// Asks for what the next places have, and for the buckets of those after them: by the time that it is their turn,
     /// mostly between other groups, all has come.
-    fn look_ahead(&mut self, locked: &Locked<'_>, databases: &[(u8, u64)], is_volatile: bool) {
+    fn look_ahead(&mut self, locked: &Locked<'_>, databases: &[(u8, u64)], choice: &Choice<'_>) {
+        // Where all entries go, the next buckets are to keep theirs.
+        let run = if choice.order == Order::Random {
+            1
+        } else {
+            RUN
+        };
         while self.places.len() < PLACES {
             let last = self.places.back().filter(|_| self.left_of_run > 0);
             let place = match last {
                 Some(last) => locked.next_place(*last),
-                None => self.place(locked, databases, is_volatile),
+                None => self.place(locked, databases, choice.is_volatile),
             };
-            self.left_of_run = self.left_of_run.checked_sub(1).unwrap_or(RUN - 1);
+            self.left_of_run = self.left_of_run.checked_sub(1).unwrap_or(run - 1);
             locked.ask_for_bucket(place);
             self.places.push_back(place);
             if let Some(place) = self.places.get(ENTRIES_AHEAD) {
@@ -444,7 +450,7 @@ impl Choice<'_> {
     }
 
     /// The higher, the sooner it goes; None when it may not go.
-    #[inline]
+    #[inline(always)]
     fn score(&self, entry: EntryRef<'_>) -> Option<u64> {
         let deadline_ms = entry.deadline_ms();
         if self.is_volatile && deadline_ms.is_none() {

@@ -3,7 +3,7 @@
 //! Whoever touches a huge page first waits until 2 MB of it are cleared. In a virtual machine whose memory the host has
 //! not given yet that took 5 to 40 ms, longer than a worker may keep its clients waiting. So workers get chunks that
 //! this thread has touched, and one of small pages when none is ready. It is nice to them: on a core of their own they
-//! leave it about a tenth, and it rests after each chunk as often as long as that took.
+//! leave it about a tenth, and it rests after each chunk for some times as long as that took.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ use super::pool::Chunks;
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 /// The thread rests so many times as long as it has worked.
-const REST_RATIO: u32 = 9;
+const REST_RATIO: u32 = 2;
 
 /// The way to the thread, which starts with the first request.
 #[derive(Default)]

@@ -333,10 +333,7 @@ fn object(address: u64) -> NonNull<u8> {
 }
 
 /// The slots in use whose entries have this home, each with its bucket and its place there.
-fn slots_of_home(
-    buckets: Buckets<'_>,
-    home: usize,
-) -> impl Iterator<Item = (usize, usize, u64)> {
+fn slots_of_home(buckets: Buckets<'_>, home: usize) -> impl Iterator<Item = (usize, usize, u64)> {
     let behind = move |bucket: &usize| {
         let next = buckets.next(*bucket);
         (buckets.buckets[*bucket].is_full() && next != home).then_some(next)

@@ -16,6 +16,7 @@ use crate::limits::DATABASES;
 use crate::policy::Order;
 use crate::policy::bits::Touch;
 use crate::policy::sampled::{Candidate, Pool, SCORE_MAX};
+use crate::prefix::Prefixes;
 use crate::random::Random;
 
 /// Keys that are evicted in one go: what they are chosen from is asked for together, so that one does not wait for memory
@@ -422,12 +423,13 @@ struct Choice<'k> {
 enum Among<'k> {
     /// Those of the whole keyspace, now in milliseconds.
     All(&'k Keyspace, u64),
-    /// Those of one prefix.
-    Prefix,
+    /// Those of one prefix, with its number.
+    Prefix(&'k Prefixes, usize),
 }
 
 impl Choice<'_> {
-    /// The policy bits as this policy reads them; None when the entry's prefix keeps it.
+    /// The policy bits as this policy reads them; None when the entry's prefix keeps it, or is another one: where an
+    /// entry was spotted, there may be anybody's by now.
     #[inline]
     fn bits(&self, entry: EntryRef<'_>) -> Option<u32> {
         match self.among {
@@ -435,7 +437,9 @@ impl Choice<'_> {
                 None => Some(entry.policy()),
                 Some(prefixes) => prefixes.bits_for_all(keyspace, entry, &self.touch, now_ms),
             },
-            Among::Prefix => Some(entry.policy()),
+            Among::Prefix(prefixes, id) => {
+                (prefixes.find(entry.key()) == Some(id)).then(|| entry.policy())
+            }
         }
     }
 

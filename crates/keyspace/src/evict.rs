@@ -268,7 +268,7 @@ impl Evictor {
             is_volatile: eviction.policy.is_volatile(),
             among: Among::All(locked.keyspace(), locked.now_ms()),
         };
-        // A key with a deadline may be far from any place.
+        // A key with a deadline may be far from any place. No more go than were looked for: they would be the worst ones.
         let keys = if choice.is_volatile { 1 } else { wanted.keys };
         let samples = match order {
             Order::Random => keys,
@@ -278,11 +278,11 @@ impl Evictor {
         };
         self.offer_some(locked, databases, &choice, samples);
         self.pool.sort();
-        for candidate in self.pool.first(wanted.keys) {
+        for candidate in self.pool.first(keys) {
             candidate.spotted.ask_for_key();
         }
         let mut evicted = 0;
-        while evicted < wanted.keys
+        while evicted < keys
             && locked.added_bytes() > wanted.added_bytes
             && evict_first(&mut self.pool, locked, &choice).is_some()
         {
@@ -515,6 +515,36 @@ mod tests {
         let key = worker.keyspace().key(0, &bytes);
         let group = worker.group(NOW_MS);
         group.read(key, true).is_ok_and(|entry| entry.is_some())
+    }
+
+    #[test]
+    fn many_at_once_go_in_the_same_order() {
+        for policy in [
+            EvictionPolicy::AllKeys(Order::Ttl),
+            EvictionPolicy::Volatile(Order::Ttl),
+        ] {
+            let (keyspace, mut worker) = keyspace(policy, 1000 * 72);
+            // As it is with many keys.
+            keyspace.set_eviction(Eviction {
+                policy,
+                samples: 1,
+                ..Eviction::default()
+            });
+            keyspace.set_limit(Some(Limit {
+                bytes: 1100 * 72,
+                low_bytes: 1000 * 72,
+            }));
+            for number in 0..10_000 {
+                let room = set(&mut worker, number, Deadline::At(NOW_MS + number));
+                assert_eq!(room, Room::Enough);
+                if number % 64 == 0 {
+                    worker.make_room(NOW_MS, usize::MAX);
+                }
+            }
+            let new = (9000..10_000).filter(|number| get(&mut worker, *number));
+            let new = new.count();
+            assert!(new > 700, "{policy:?}: {new}");
+        }
     }
 
     fn churn(policy: EvictionPolicy, hot: impl Fn(u64) -> bool) -> (u64, u64) {

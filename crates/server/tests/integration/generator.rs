@@ -246,7 +246,7 @@ impl<'a> Generator<'a> {
     }
 
     /// Few commands again and again, as caches get them, and between them some that change what the next ones meet.
-    fn run(&mut self) -> Vec<Words> {
+    pub fn run(&mut self) -> Vec<Words> {
         let mut commands = Vec::new();
         for _ in 0..2 + self.random.below(10) {
             let template = *self.random.pick(IN_RUNS);

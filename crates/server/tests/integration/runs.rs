@@ -23,9 +23,11 @@ fn pipeline(script: &str) -> Vec<u8> {
     bytes.flatten().collect()
 }
 
-/// Sends a pipeline in one write; all replies, until the one to `PING end` or the end of the connection.
+/// Sends a pipeline in one write, with the client's number for `ID`; all replies, until the one to `PING end` or the end
+/// of the connection.
 fn replies(client: &mut Client, script: &str) -> Vec<String> {
-    let mut bytes = pipeline(script);
+    let id = client.command_words("CLIENT ID").to_string();
+    let mut bytes = pipeline(&script.replace(" ID ", &format!(" ID {id} ")));
     bytes.extend(encode(&["PING", "end"]));
     client.send(&bytes).expect("sent");
     let mut replies = Vec::new();
@@ -302,7 +304,7 @@ fn connections_end_in_the_middle() {
          GET d
          SET d 2
          GET d
-         CLIENT KILL TYPE normal SKIPME no
+         CLIENT KILL ID SKIPME no
          SET d 3
          GET d",
     ]);

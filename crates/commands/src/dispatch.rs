@@ -534,13 +534,15 @@ fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
     execution.end(result, &mut context.reply);
 }
 
-/// Counts the keys of a sampled command, before it is executed. One that is tried again because its keys were locked may
-/// be counted again, and after a SELECT in the same group it counts for the database before.
+/// Counts the keys of a sampled command, before it is executed and without knowing whether it will be. One that is tried
+/// again because its keys were locked may be counted again, and after a SELECT in the same group it counts for the
+/// database before.
 #[cold]
 #[inline(never)]
 pub fn record_accesses(group: &Group<'_>, session: &Session, request: &Request<'_>) {
     if let Some(registered) = request.registered
         && session.authenticated
+        && registered.takes(request.args.len())
     {
         for_each_key(
             registered,
@@ -553,7 +555,8 @@ pub fn record_accesses(group: &Group<'_>, session: &Session, request: &Request<'
     }
 }
 
-/// Calls the function with the database and bytes of each key that the command locks.
+/// Calls the function with the database and bytes of each key that the command locks, which takes so many
+/// arguments.
 fn for_each_key(
     registered: &Registered,
     args: Args<'_>,

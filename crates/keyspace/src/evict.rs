@@ -16,6 +16,7 @@ use crate::limits::DATABASES;
 use crate::policy::Order;
 use crate::policy::bits::Touch;
 use crate::policy::sampled::{Candidate, Pool, SCORE_MAX};
+use crate::prefix::Prefixes;
 use crate::random::Random;
 
 /// Keys that are evicted in one go: what they are chosen from is asked for together, so that one does not wait for memory
@@ -267,7 +268,7 @@ impl Evictor {
             is_volatile: eviction.policy.is_volatile(),
             among: Among::All(locked.keyspace(), locked.now_ms()),
         };
-        // A key with a deadline may be far from any place.
+        // A key with a deadline may be far from any place. No more go than were looked for: they would be the worst ones.
         let keys = if choice.is_volatile { 1 } else { wanted.keys };
         let samples = match order {
             Order::Random => keys,
@@ -277,11 +278,11 @@ impl Evictor {
         };
         self.offer_some(locked, databases, &choice, samples);
         self.pool.sort();
-        for candidate in self.pool.first(wanted.keys) {
+        for candidate in self.pool.first(keys) {
             candidate.spotted.ask_for_key();
         }
         let mut evicted = 0;
-        while evicted < wanted.keys
+        while evicted < keys
             && locked.added_bytes() > wanted.added_bytes
             && evict_first(&mut self.pool, locked, &choice).is_some()
         {
@@ -428,12 +429,13 @@ struct Choice<'k> {
 enum Among<'k> {
     /// Those of the whole keyspace, now in milliseconds.
     All(&'k Keyspace, u64),
-    /// Those of one prefix.
-    Prefix,
+    /// Those of one prefix, with its number.
+    Prefix(&'k Prefixes, usize),
 }
 
 impl Choice<'_> {
-    /// The policy bits as this policy reads them; None when the entry's prefix keeps it.
+    /// The policy bits as this policy reads them; None when the entry's prefix keeps it, or is another one: where an
+    /// entry was spotted, there may be anybody's by now.
     #[inline]
     fn bits(&self, entry: EntryRef<'_>) -> Option<u32> {
         match self.among {
@@ -441,7 +443,9 @@ impl Choice<'_> {
                 None => Some(entry.policy()),
                 Some(prefixes) => prefixes.bits_for_all(keyspace, entry, &self.touch, now_ms),
             },
-            Among::Prefix => Some(entry.policy()),
+            Among::Prefix(prefixes, id) => {
+                (prefixes.find(entry.key()) == Some(id)).then(|| entry.policy())
+            }
         }
     }
 
@@ -517,6 +521,36 @@ mod tests {
         let key = worker.keyspace().key(0, &bytes);
         let group = worker.group(NOW_MS);
         group.read(key, true).is_ok_and(|entry| entry.is_some())
+    }
+
+    #[test]
+    fn many_at_once_go_in_the_same_order() {
+        for policy in [
+            EvictionPolicy::AllKeys(Order::Ttl),
+            EvictionPolicy::Volatile(Order::Ttl),
+        ] {
+            let (keyspace, mut worker) = keyspace(policy, 1000 * 72);
+            // As it is with many keys.
+            keyspace.set_eviction(Eviction {
+                policy,
+                samples: 1,
+                ..Eviction::default()
+            });
+            keyspace.set_limit(Some(Limit {
+                bytes: 1100 * 72,
+                low_bytes: 1000 * 72,
+            }));
+            for number in 0..10_000 {
+                let room = set(&mut worker, number, Deadline::At(NOW_MS + number));
+                assert_eq!(room, Room::Enough);
+                if number % 64 == 0 {
+                    worker.make_room(NOW_MS, usize::MAX);
+                }
+            }
+            let new = (9000..10_000).filter(|number| get(&mut worker, *number));
+            let new = new.count();
+            assert!(new > 700, "{policy:?}: {new}");
+        }
     }
 
     fn churn(policy: EvictionPolicy, hot: impl Fn(u64) -> bool) -> (u64, u64) {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use commands::batch::{Batch, Item, Source, Stop};
 use commands::dispatch::{Dispatcher, Flow, Requests, Unsent, record_accesses};
-use keyspace::Keyspace;
+use keyspace::{Group, Keyspace};
 use net::Backend;
 use resp::Limits;
 use tracing::error;
@@ -118,53 +118,16 @@ impl<B: Backend> Worker<B> {
             let Some(connection) = connections[run.connection as usize].as_deref_mut() else {
                 continue;
             };
-            let Connection {
-                input,
-                session,
-                output,
-                sending,
-                ..
-            } = connection;
-            let bytes = input.current(backend);
-            dispatcher.buffer = input.large_buffer();
-            let mut requests = Requests {
+            dispatcher.buffer = connection.input.large_buffer();
+            execute_run(
+                &mut dispatcher,
+                &mut group,
                 batch,
-                items: batch.items(run),
-                input: bytes,
-                unsent: Unsent {
-                    bytes: *sending,
-                    bytes_max: unsent_bytes_max,
-                },
-                done: 0,
-            };
-            let execute_run =
-                AssertUnwindSafe(|| dispatcher.execute(&mut group, session, &mut requests, output));
-            let hold = match catch_unwind(execute_run) {
-                Ok(Flow::Done) => Hold::None,
-                Ok(Flow::Busy) => Hold::Busy,
-                Ok(Flow::Paused) => Hold::Paused,
-                Ok(Flow::Full) => Hold::Backpressure,
-                Ok(Flow::Close) => {
-                    connection.closes = true;
-                    Hold::None
-                }
-                Err(_) => {
-                    error!(
-                        command = requests.next().map_or("?", Item::command_name),
-                        client = session.client.id,
-                        "a command has panicked; its connection is closed"
-                    );
-                    output.clear();
-                    connection.closes = true;
-                    Hold::None
-                }
-            };
-            if hold != Hold::None
-                && let Some(item) = batch.items(run).get(requests.done)
-            {
-                connection.hold = hold;
-                connection.input.rewind(item.start());
-            }
+                batch.items(run),
+                connection,
+                backend,
+                unsent_bytes_max,
+            );
         }
     }
 
@@ -284,4 +247,60 @@ fn collect<B: Backend>(
     connection.input.at = at;
     connection.turn -= requests.min(connection.turn);
     stop
+}
+
+/// Executes a connection's requests of the group, as far as that goes now.
+fn execute_run<B: Backend>(
+    dispatcher: &mut Dispatcher<'_>,
+    group: &mut Group<'_>,
+    batch: &Batch,
+    items: &[Item],
+    connection: &mut Connection,
+    backend: &B,
+    unsent_bytes_max: usize,
+) {
+    let Connection {
+        input,
+        session,
+        output,
+        sending,
+        ..
+    } = connection;
+    let mut requests = Requests {
+        batch,
+        items,
+        input: input.current(backend),
+        unsent: Unsent {
+            bytes: *sending,
+            bytes_max: unsent_bytes_max,
+        },
+        done: 0,
+    };
+    let execute = AssertUnwindSafe(|| dispatcher.execute(group, session, &mut requests, output));
+    let hold = match catch_unwind(execute) {
+        Ok(Flow::Done) => Hold::None,
+        Ok(Flow::Busy) => Hold::Busy,
+        Ok(Flow::Paused) => Hold::Paused,
+        Ok(Flow::Full) => Hold::Backpressure,
+        Ok(Flow::Close) => {
+            connection.closes = true;
+            Hold::None
+        }
+        Err(_) => {
+            error!(
+                command = requests.next().map_or("?", Item::command_name),
+                client = session.client.id,
+                "a command has panicked; its connection is closed"
+            );
+            output.clear();
+            connection.closes = true;
+            Hold::None
+        }
+    };
+    if hold != Hold::None
+        && let Some(item) = items.get(requests.done)
+    {
+        connection.hold = hold;
+        input.rewind(item.start());
+    }
 }

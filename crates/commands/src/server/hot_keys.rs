@@ -60,6 +60,7 @@ fn reset(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError>
 mod tests {
     use resp::Reply;
 
+    use crate::registry::registry;
     use crate::testing::{TestServer, check, check_resp3, show};
 
     #[test]
@@ -182,5 +183,25 @@ mod tests {
         repeat(&mut server, "GET k", 2000);
         let reply = server.run("HOTKEYS GET");
         assert!(reply.starts_with("[{key k db :0 qps :"), "{reply}");
+    }
+
+    #[test]
+    fn commands_without_all_arguments_name_no_keys() {
+        let mut server = TestServer::new();
+        for registered in registry().all() {
+            let name = registered.full_name.replace('|', " ");
+            for line in [name.clone(), format!("{name} k")] {
+                if registered.takes(line.split(' ').count()) {
+                    continue;
+                }
+                let request = format!("{line}\r\n");
+                for _ in 0..8 {
+                    // One in 128 is sampled.
+                    let replies = server.send("a", request.repeat(64).as_bytes());
+                    assert_eq!(replies.len(), 64, "{line}");
+                }
+            }
+        }
+        assert_eq!(server.run("HOTKEYS GET"), "[]");
     }
 }

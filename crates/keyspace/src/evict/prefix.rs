@@ -200,7 +200,7 @@ impl Evictor {
             touch: target.prefixes.touch(Some(target.id), touch),
             order: target.order,
             is_volatile: target.policy.is_volatile(),
-            among: Among::Prefix,
+            among: Among::Prefix(target.prefixes, target.id),
         };
         let wanted = match choice.order {
             Order::Random => 1,

@@ -405,6 +405,38 @@ fn a_prefix_at_its_limit_evicts_its_own_keys() {
 }
 
 #[test]
+fn a_limit_spares_what_has_come_where_keys_of_its_prefix_were() {
+    let policy = EvictionPolicy::AllKeys(Order::Ttl);
+    let (keyspace, mut worker) = keyspace(vec![limited("s:", 40 * 128, policy)]);
+    let rounds = 20;
+    for round in 0..rounds {
+        // Those that have been compared and stay wait for the next time, when they come first.
+        for number in 0..100 {
+            let deadline = Deadline::At(NOW_MS + 1000 * (round + 1) + number);
+            assert!(set(&mut worker, &format!("s:{number:04}"), deadline));
+        }
+        for number in 0..100 {
+            on(
+                &mut worker,
+                NOW_MS,
+                &format!("s:{number:04}"),
+                |locked, key| {
+                    locked.remove(key);
+                },
+            );
+        }
+        // Their memory is used again, in the same buckets, for what would go before them.
+        for number in 0..100 {
+            let key = format!("u:{round:02}{number:02}");
+            assert!(set(&mut worker, &key, Deadline::At(NOW_MS + 500)));
+        }
+    }
+    let of_prefix = keyspace.prefix_stats()[0].evicted;
+    assert_eq!(keyspace.stats(NOW_MS).evicted, of_prefix);
+    assert_eq!(keyspace.keys(0), rounds * 100);
+}
+
+#[test]
 fn without_eviction_writes_to_the_prefix_are_refused() {
     let of_all = EvictionPolicy::AllKeys(Order::Lru);
     let kept = limited("s:", 100 * 128, EvictionPolicy::NoEviction);

@@ -108,6 +108,47 @@ const ON_EXPIRED: &[&str] = &[
     "KEYS *",
 ];
 
+/// What [`Generator::run`] repeats, and what comes in between; `K`, `V` and `D` are a key, a value and a database.
+const IN_RUNS: &[&str] = &[
+    "GET K",
+    "GET K",
+    "get K",
+    "SET K V",
+    "SET K V",
+    "Set K V",
+    "STRLEN K",
+    "TTL K",
+    "TYPE K",
+    "INCR K",
+    "APPEND K V",
+];
+const BETWEEN_RUNS: &[&str] = &[
+    "SELECT D",
+    "MULTI",
+    "EXEC",
+    "DISCARD",
+    "WATCH K",
+    "UNWATCH",
+    "SWAPDB D D",
+    "FLUSHDB",
+    "DEL K K",
+    "MGET K K",
+    "MSET K V K V",
+    "RENAME K K",
+    "SET K V EXAT 4102444800",
+    "SET K V KEEPTTL",
+    "SET K V GET",
+    "EXPIREAT K 1",
+    "EXPIREAT K 4102444800",
+    "PERSIST K",
+    "GET",
+    "GET K K",
+    "SET K",
+    "NOSUCH K",
+    "PING",
+    "CLIENT NO-EVICT ON",
+];
+
 /// Words that replace or join others in broken commands. No small positive numbers and no words
 /// that set deadlines, because those could make a key expire at an uncertain moment.
 const JUNK: &[&[u8]] = &[
@@ -188,7 +229,10 @@ impl<'a> Generator<'a> {
             0 => 2 + self.random.below(20),
             _ => 1,
         };
-        let commands = (0..count).map(|_| self.command()).collect();
+        let commands = match self.random.once_in(40) {
+            true => self.run(),
+            false => (0..count).map(|_| self.command()).collect(),
+        };
         let form = match self.random.below(20) {
             0 | 1 => Form::Inline,
             2..5 => Form::Split(self.random.below(256) as u8),
@@ -199,6 +243,31 @@ impl<'a> Generator<'a> {
             commands,
             form,
         }
+    }
+
+    /// Few commands again and again, as caches get them, and between them some that change what the next ones meet.
+    pub fn run(&mut self) -> Vec<Words> {
+        let mut commands = Vec::new();
+        for _ in 0..2 + self.random.below(10) {
+            let template = *self.random.pick(IN_RUNS);
+            for _ in 0..self.random.below(12) {
+                commands.push(self.words_of(template));
+            }
+            let template = *self.random.pick(BETWEEN_RUNS);
+            commands.push(self.words_of(template));
+        }
+        commands
+    }
+
+    fn words_of(&mut self, template: &str) -> Words {
+        let (random, prefix) = (&mut self.random, self.prefix.as_bytes());
+        let words = template.split(' ').map(|word| match word {
+            "K" => [prefix, &key(random)].concat(),
+            "V" => value(random),
+            "D" => random.between(0, 2).to_string().into_bytes(),
+            other => other.as_bytes().to_vec(),
+        });
+        words.collect()
     }
 
     /// The next command by itself.

@@ -11,6 +11,7 @@
 //! - `prefixes`: prefixes with limits and lifetimes of their own.
 //! - `large`: large values, on their way and in memory.
 //! - `hot_and_big_keys`: HOTKEYS and BIGKEYS.
+//! - `runs`: pipelines of commands that are executed in runs.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
 //! Environment:
@@ -41,6 +42,7 @@ mod memory;
 mod parallel;
 mod prefixes;
 mod random;
+mod runs;
 mod server;
 mod stress;
 mod waiting;

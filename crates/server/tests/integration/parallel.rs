@@ -70,6 +70,10 @@ fn run(target: Target) {
     });
 }
 
+fn is_left_out(words: &Words) -> bool {
+    LEFT_OUT.iter().any(|name| words[0] == name.as_bytes())
+}
+
 fn grammar() -> Grammar {
     let text = include_str!("grammar.txt");
     let lines = text.lines().filter(|line| {
@@ -88,7 +92,9 @@ fn play(mut generator: Generator, mut connection: Connection, seed: u64) {
     };
     for _ in 0..pipelines {
         let count = 1 + random.below(PIPELINE_MAX);
-        let commands: Vec<Words> = (0..count).map(|_| generator.command()).collect();
+        let mut commands: Vec<Words> = (0..count).map(|_| generator.command()).collect();
+        let run = generator.run();
+        commands.extend(run.into_iter().filter(|words| !is_left_out(words)));
         let form = match random.below(3) {
             0 => Form::Split(random.below(256) as u8),
             _ => Form::Arrays,

@@ -112,8 +112,9 @@ fn measure(
             ..Live::default()
         };
         for trace in TRACES {
-            simulator.replay(trace, &mut results.live)?;
+            let replayed = simulator.replay(trace, &mut results.live);
             super::results::save(results, file)?;
+            replayed?;
         }
     }
     Ok(())

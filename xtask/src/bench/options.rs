@@ -25,7 +25,7 @@ cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and
   --flood              at the end of --churn, writes as fast as the server takes it
   --eviction           CPU time of SET at a memory limit and without one, instead (redistill)
   --hits               misses of the eviction policies in the simulator and live against redis-server, instead; writes
-                       docs/eviction.md (about half an hour)
+                       docs/eviction.md (about 20 minutes)
   --traces DIR         where the traces of --hits are (../shared/traces)
   --no-live            without the live servers of --hits
   --render             only writes the documents again

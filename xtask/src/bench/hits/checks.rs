@@ -26,15 +26,11 @@ pub fn all(results: &HitResults) -> Vec<Target> {
     let groups: [(&str, &[&str]); 2] = [("traces", &TRACES), ("generators", &GENERATORS)];
     let mut targets = Vec::new();
     for (name, traces) in groups {
-        targets.push(Target {
-            text: format!("{LRU}: largest difference from exact LRU, {name}"),
-            limit: LRU_DIFFERENCE_PERCENT_MAX,
-            measured: largest(traces, |trace, size| {
-                let change = change(results, trace, size, [LRU, "lru"])?;
-                Some(change.abs())
-            }),
-            unit: Unit::Percent,
-        });
+        let worst = worst(results, traces, [LRU, "lru"], f64::abs);
+        targets.push(worst.target(
+            format!("{LRU}: largest difference from exact LRU, {name}"),
+            LRU_DIFFERENCE_PERCENT_MAX,
+        ));
     }
     for (trace, size, limit) in S3FIFO_RATIOS_MAX {
         targets.push(Target {
@@ -45,14 +41,11 @@ pub fn all(results: &HitResults) -> Vec<Target> {
         });
     }
     for (name, traces) in groups {
-        targets.push(Target {
-            text: format!("{S3FIFO}: most misses above Redis's LRU, {name}"),
-            limit: S3FIFO_WORSE_PERCENT_MAX,
-            measured: largest(traces, |trace, size| {
-                change(results, trace, size, [S3FIFO, BASE])
-            }),
-            unit: Unit::Percent,
-        });
+        let worst = worst(results, traces, [S3FIFO, BASE], |percent| percent);
+        targets.push(worst.target(
+            format!("{S3FIFO}: most misses above Redis's LRU, {name}"),
+            S3FIFO_WORSE_PERCENT_MAX,
+        ));
     }
     for (trace, limit) in LIVE_PERCENT_MAX {
         targets.push(Target {
@@ -65,19 +58,42 @@ pub fn all(results: &HitResults) -> Vec<Target> {
     targets
 }
 
-fn change(results: &HitResults, trace: &str, size: &str, [policy, base]: [&str; 2]) -> Option<f64> {
-    let ratio = results.ratio(trace, policy, size)?;
-    Some(change_percent(ratio, results.ratio(trace, base, size)?))
+/// The cell with the largest change; `None` when not every cell was measured.
+struct Worst<'a>(Option<(f64, &'a str, &'a str)>);
+
+impl Worst<'_> {
+    fn target(&self, text: String, limit: f64) -> Target {
+        let cell = self.0.map(|(_, trace, size)| format!(" ({trace}, {size})"));
+        Target {
+            text: text + &cell.unwrap_or_default(),
+            limit,
+            measured: self.0.map(|(percent, ..)| percent),
+            unit: Unit::Percent,
+        }
+    }
 }
 
-/// The largest of all traces and sizes; `None` when one of them was not measured.
-fn largest(traces: &[&str], percent: impl Fn(&str, &str) -> Option<f64>) -> Option<f64> {
-    let cells = traces
-        .iter()
-        .flat_map(|trace| SIZES.map(|size| percent(trace, size)));
-    cells
-        .reduce(|most, next| Some(f64::max(most?, next?)))
-        .flatten()
+/// Looks for it among all sizes of the traces; `weight` says what counts of a change in percent.
+fn worst<'a>(
+    results: &HitResults,
+    traces: &[&'a str],
+    [policy, base]: [&str; 2],
+    weight: fn(f64) -> f64,
+) -> Worst<'a> {
+    let mut worst: Option<(f64, &str, &str)> = None;
+    for &trace in traces {
+        for size in SIZES {
+            let ratios = [policy, base].map(|name| results.ratio(trace, name, size));
+            let [Some(ratio), Some(base)] = ratios else {
+                return Worst(None);
+            };
+            let percent = weight(change_percent(ratio, base));
+            if worst.is_none_or(|(most, ..)| percent > most) {
+                worst = Some((percent, trace, size));
+            }
+        }
+    }
+    Worst(worst)
 }
 
 #[cfg(test)]
@@ -136,6 +152,12 @@ mod tests {
         let text = "Redis's LRU, generators";
         check(&at(0.52), text, Some(4.0), Some(true));
         check(&at(0.53), text, Some(6.0), Some(false));
+        check(
+            &at(0.53),
+            "generators (shift, 25 %)",
+            Some(6.0),
+            Some(false),
+        );
         check(&at(0.53), "Redis's LRU, traces", Some(0.0), Some(true));
     }
 

@@ -14,9 +14,10 @@ use super::{GENERATORS, LIVE_BASE, LIVE_POLICIES, POLICIES, SIZES, TRACES};
 
 /// Where the traces are, from the root of the project, if no option says so.
 const TRACES_BESIDE: &str = "../shared/traces";
-/// With `--quick`: how many requests of each trace are used.
+/// With `--quick`: how many requests of each trace are used, and how much of the keys live servers hold, since limits
+/// of a few MB compare nothing.
 const FIRST_QUICK: &str = "50000";
-const FIRST_QUICK_LIVE: &str = "20000";
+const LIVE_SIZE_QUICK: &str = "50%";
 /// The field of INFO memory that tells what an empty server of ours uses of its limit, which bounds resident memory.
 const USED_FIELD: &str = "used_memory_rss";
 
@@ -79,7 +80,7 @@ impl<'a> Simulator<'a> {
     /// # Errors
     /// When the simulator fails.
     pub fn simulate(&self, source: &Source) -> Result<Vec<Ratio>, String> {
-        let mut command = self.command(FIRST_QUICK);
+        let mut command = self.command();
         command.args(&source.0).args(simulate_arguments());
         let mut ratios = Vec::new();
         read_lines(command, |ratio| ratios.push(ratio))?;
@@ -89,9 +90,12 @@ impl<'a> Simulator<'a> {
     /// Replays a trace against live servers, and adds what they did.
     ///
     /// # Errors
-    /// When the simulator or a server fails.
+    /// When the simulator or a server fails; what was measured until then is added all the same.
     pub fn replay(&self, trace: &str, live: &mut Live) -> Result<(), String> {
-        let mut command = self.command(FIRST_QUICK_LIVE);
+        let mut command = self.command();
+        if self.options.quick {
+            command.args(["--live-size", LIVE_SIZE_QUICK]);
+        }
         let redis = self.binaries.redis.display().to_string();
         let own = self.binaries.redistill.display().to_string();
         command
@@ -116,11 +120,11 @@ impl<'a> Simulator<'a> {
         self.traces.join(format!("{trace}.u32"))
     }
 
-    fn command(&self, first_quick: &str) -> Command {
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--json");
         if self.options.quick {
-            command.args(["--first", first_quick]);
+            command.args(["--first", FIRST_QUICK]);
         }
         command
     }

@@ -11,8 +11,10 @@ mod churn;
 mod client;
 mod document;
 mod eviction;
+mod hits;
 mod knobs;
 mod machine;
+mod marks;
 mod matrix;
 mod memory;
 mod options;
@@ -42,12 +44,15 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     };
     let root = root()?;
     let target = target(&root);
-    if let Some(wanted) = &options.knobs {
+    if options.knobs.is_some() || options.hits {
         if options.build && !options.render_only {
             build(&root)?;
         }
         let binaries = Binaries::new(&options, &target.join("release"));
-        return knobs::run(wanted, &options, &root, &target, &binaries);
+        return match &options.knobs {
+            Some(wanted) => knobs::run(wanted, &options, &root, &target, &binaries),
+            None => hits::run(&options, &root, &target, &binaries),
+        };
     }
     let results_file = target.join("bench").join(options.results_name());
     let mut results = Results::load(&results_file)?;

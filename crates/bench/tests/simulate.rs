@@ -143,6 +143,35 @@ fn every_policy_hits_what_fits() {
     }
 }
 
+#[test]
+fn json_has_an_object_for_each_policy_and_size() {
+    let output = Command::new(env!("CARGO_BIN_EXE_redistill-simulate"))
+        .args(["--json", "--generate", "loop:keys=100,requests=1000"])
+        .args(["--policies", "lru,allkeys-lru", "--sizes", "10%,100%"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let records: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let all: Vec<String> = records
+        .iter()
+        .map(|record| {
+            let [policy, size, entries] = ["policy", "size", "entries"].map(|name| &record[name]);
+            format!("{policy} {size} {entries} {}", record["miss_ratio"])
+        })
+        .collect();
+    let expected = [
+        r#""lru" "10 %" 10 1.0"#,
+        r#""lru" "100 %" 100 0.1"#,
+        r#""allkeys-lru" "10 %" 10 1.0"#,
+        r#""allkeys-lru" "100 %" 100 0.1"#,
+    ];
+    assert_eq!(all, expected);
+}
+
 /// The command itself, with redis-server on both sides.
 #[test]
 fn live_comparison_of_redis_policies() {

@@ -7,6 +7,7 @@ use super::machine::Machine;
 use super::memory::{IDLE_CONNECTIONS, VALUE_BYTES};
 use super::results::{AGAIN, Figures, Results};
 use super::servers::Server;
+use super::targets::Target;
 use super::{churn, eviction, statistics, tail, targets};
 
 /// The document; `chart` is the picture's file.
@@ -40,7 +41,12 @@ fn introduction(picture: &str) -> String {
 }
 
 fn targets_section(results: &Results) -> String {
-    let rows = targets::all(results).into_iter().map(|target| {
+    format!("## Targets\n\n{}\n", targets_table(&targets::all(results)))
+}
+
+/// What was asked for, and what was measured.
+pub fn targets_table(targets: &[Target]) -> String {
+    let rows = targets.iter().map(|target| {
         let verdict = match target.is_met() {
             Some(true) => "yes",
             Some(false) => "**no**",
@@ -56,8 +62,7 @@ fn targets_section(results: &Results) -> String {
             verdict.to_owned(),
         ]
     });
-    let table = table(&["target", "at most", "measured", "met"], rows);
-    format!("## Targets\n\n{table}\n")
+    table(&["target", "at most", "measured", "met"], rows)
 }
 
 /// The cells of the results, in the matrix's order and then others.
@@ -359,7 +364,8 @@ fn rounds_text(results: &Results) -> String {
     }
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A table of a document.
+pub fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
     for row in rows {
         text += &format!("| {} |\n", row.join(" | "));

@@ -59,6 +59,14 @@ impl Machine {
             redistill: answer(&binaries.redistill.display().to_string(), &["--version"]),
         }
     }
+
+    /// Where and when, for a line under a table.
+    pub fn in_one_line(&self) -> String {
+        format!(
+            "{}, {} cores, Linux {}, {}, commit {}.",
+            self.processor, self.cores, self.kernel, self.date, self.commit
+        )
+    }
 }
 
 /// Memory that can be used without swapping, in bytes.

@@ -24,6 +24,10 @@ cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and
   --minutes M          length of --churn for each server (20)
   --flood              at the end of --churn, writes as fast as the server takes it
   --eviction           CPU time of SET at a memory limit and without one, instead (redistill)
+  --hits               misses of the eviction policies in the simulator and live against redis-server, instead; writes
+                       docs/eviction.md (about 20 minutes)
+  --traces DIR         where the traces of --hits are (../shared/traces)
+  --no-live            without the live servers of --hits
   --render             only writes the documents again
   --no-build           uses the binaries as they are
   --redistill PATH     another redistill binary
@@ -48,6 +52,12 @@ pub struct Options {
     pub flood: bool,
     /// Measure what eviction costs instead of the matrix.
     pub eviction: bool,
+    /// Measure how often the eviction policies miss instead of the matrix.
+    pub hits: bool,
+    /// Where the traces for it are, if not beside the project.
+    pub traces: Option<PathBuf>,
+    /// Compare live servers, too.
+    pub live: bool,
     /// Measure these settings of the tuning guide instead of the matrix; all if none is named.
     pub knobs: Option<Vec<String>>,
     /// Measure nothing.
@@ -89,6 +99,9 @@ impl Options {
             minutes: 20.0,
             flood: has("--flood"),
             eviction,
+            hits: has("--hits"),
+            traces: None,
+            live: !has("--no-live"),
             knobs: None,
             render_only: has("--render"),
             build: !has("--no-build"),
@@ -125,7 +138,8 @@ impl Options {
             match flag.as_str() {
                 "--help" => return Ok(None),
                 "--quick" | "--memory" | "--tail" | "--churn" | "--flood" | "--eviction"
-                | "--render" | "--no-build" => {}
+                | "--hits" | "--no-live" | "--render" | "--no-build" => {}
+                "--traces" => options.traces = Some(value(flag, rest.next())?.into()),
                 "--minutes" => options.minutes = number(flag, rest.next())?,
                 "--knobs" => options.knobs = Some(knobs(&mut rest)?),
                 "--cells" => options.cells = list(flag, rest.next())?,
@@ -241,6 +255,14 @@ mod tests {
     }
 
     #[test]
+    fn hits_are_measured_live_unless_that_is_not_wanted() {
+        let options = parse("--hits --traces a/b").unwrap().unwrap();
+        assert!(options.hits && options.live);
+        assert_eq!(options.traces, Some("a/b".into()));
+        assert!(!parse("--hits --no-live").unwrap().unwrap().live);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for line in [
             "--what",
@@ -251,6 +273,7 @@ mod tests {
             "--cells get",
             "--servers memcached",
             "--knobs shards",
+            "--hits --traces",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cell;
@@ -117,12 +118,7 @@ impl Results {
     /// # Errors
     /// When it cannot be read or understood.
     pub fn load(path: &Path) -> Result<Self, String> {
-        match fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|error| format!("cannot read {}: {error}", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Results::default()),
-            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
-        }
+        load(path)
     }
 
     /// Writes the file.
@@ -130,8 +126,7 @@ impl Results {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), String> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        super::write(path, &text)
+        save(self, path)
     }
 
     /// Puts new samples in the place of older ones of the same cells and servers.
@@ -206,6 +201,28 @@ impl Results {
             .filter(|sample| sample.cell == cell && sample.server == server)
             .collect()
     }
+}
+
+/// Reads results; nothing is known when there is no such file.
+///
+/// # Errors
+/// When it cannot be read or understood.
+pub fn load<T: DeserializeOwned + Default>(path: &Path) -> Result<T, String> {
+    match fs::read_to_string(path) {
+        Ok(text) => serde_json::from_str(&text)
+            .map_err(|error| format!("cannot read {}: {error}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(T::default()),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+/// Writes results.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn save(results: &impl Serialize, path: &Path) -> Result<(), String> {
+    let text = serde_json::to_string_pretty(results).map_err(|error| error.to_string())?;
+    super::write(path, &text)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Runs policies over traces and prints the miss ratios as a table.
+//! Runs policies over traces and prints the miss ratios as a table, or as records.
 
 use std::io::{self, Write};
 
 use super::Cache;
 use super::policies::{Policy, Setup};
+use super::records::{Format, SimulatedRecord, write_line};
 use super::size::Size;
 use super::trace::Trace;
 
@@ -24,10 +25,12 @@ pub struct Comparison {
     pub regions_max: usize,
     /// The policy that others are compared with, if it is among them.
     pub base: Option<String>,
+    /// How the ratios are printed.
+    pub format: Format,
 }
 
 impl Comparison {
-    /// Prints a table for one trace: a row for each policy, the miss ratio for each size, and the reduction of
+    /// Prints a table or records for one trace; of the table, a row for each policy, the miss ratio for each size, and the reduction of
     /// misses against the base policy in percent.
     ///
     /// # Errors
@@ -38,6 +41,27 @@ impl Comparison {
         policies: &[Policy],
         output: &mut dyn Write,
     ) -> io::Result<()> {
+        if self.format == Format::Table {
+            self.print_head(trace, output)?;
+        }
+        let base = policies
+            .iter()
+            .find(|policy| Some(policy.name) == self.base.as_deref());
+        let base: Option<Vec<f64>> = base.map(|policy| self.ratios(trace, policy));
+        for policy in policies {
+            let ratios = match &base {
+                Some(base) if self.base.as_deref() == Some(policy.name) => base.clone(),
+                Some(_) | None => self.ratios(trace, policy),
+            };
+            match self.format {
+                Format::Table => print_row(policy, &ratios, base.as_deref(), output)?,
+                Format::Json => self.print_records(trace, policy, &ratios, output)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn print_head(&self, trace: &Trace, output: &mut dyn Write) -> io::Result<()> {
         let count = trace.requests.len();
         writeln!(
             output,
@@ -53,30 +77,33 @@ impl Comparison {
             output,
             "\n|----------------|{}",
             "----------------:|".repeat(self.sizes.len())
-        )?;
-        let base = policies
-            .iter()
-            .find(|policy| Some(policy.name) == self.base.as_deref());
-        let base: Option<Vec<f64>> = base.map(|policy| self.ratios(trace, policy));
-        for policy in policies {
-            write!(output, "| {:<14} |", policy.name)?;
-            let ratios = match &base {
-                Some(base) if self.base.as_deref() == Some(policy.name) => base.clone(),
-                Some(_) | None => self.ratios(trace, policy),
+        )
+    }
+
+    fn print_records(
+        &self,
+        trace: &Trace,
+        policy: &Policy,
+        ratios: &[f64],
+        output: &mut dyn Write,
+    ) -> io::Result<()> {
+        for (size, &miss_ratio) in self.sizes.iter().zip(ratios) {
+            let record = SimulatedRecord {
+                trace: &trace.name,
+                requests: trace.requests.len(),
+                keys: trace.keys,
+                policy: policy.name,
+                size: size.to_string(),
+                entries: size.entries(trace.keys),
+                miss_ratio,
             };
-            for (column, ratio) in ratios.iter().enumerate() {
-                let change = base.as_ref().map_or(String::new(), |base| {
-                    format!("{:+.1} %", (ratio / base[column] - 1.0) * 100.0)
-                });
-                write!(output, " {ratio:.4} {change:>8} |")?;
-            }
-            writeln!(output)?;
-            output.flush()?;
+            write_line(&record, output)?;
         }
         Ok(())
     }
 
-    fn ratios(&self, trace: &Trace, policy: &Policy) -> Vec<f64> {
+    /// The miss ratio for each size.
+    pub fn ratios(&self, trace: &Trace, policy: &Policy) -> Vec<f64> {
         let ratio = |size: &Size| {
             let setup = Setup {
                 entries: size.entries(trace.keys),
@@ -88,4 +115,21 @@ impl Comparison {
         };
         self.sizes.iter().map(ratio).collect()
     }
+}
+
+fn print_row(
+    policy: &Policy,
+    ratios: &[f64],
+    base: Option<&[f64]>,
+    output: &mut dyn Write,
+) -> io::Result<()> {
+    write!(output, "| {:<14} |", policy.name)?;
+    for (column, ratio) in ratios.iter().enumerate() {
+        let change = base.map_or(String::new(), |base| {
+            format!("{:+.1} %", (ratio / base[column] - 1.0) * 100.0)
+        });
+        write!(output, " {ratio:.4} {change:>8} |")?;
+    }
+    writeln!(output)?;
+    output.flush()
 }

@@ -4,7 +4,7 @@
 //! miss. `trace`, `access_log` and `generate` make the requests, `policies` lists what can be compared, `compare` runs
 //! and prints. The reference policies are written plainly and share no code with the server's, which are measured
 //! against them. `live` replays over a socket against real servers; `curve` tests what the server predicts of other
-//! sizes.
+//! sizes; `records` is what is printed for programs.
 
 pub mod access_log;
 pub mod belady;
@@ -16,6 +16,7 @@ pub mod generate;
 pub mod live;
 pub mod options;
 pub mod policies;
+pub mod records;
 pub mod redis_lfu;
 pub mod redis_lru;
 pub mod reference_s3;

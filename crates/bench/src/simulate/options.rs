@@ -9,6 +9,7 @@ use super::curve::{CurveComparison, CurvePolicy};
 use super::generate::{GENERATORS_HELP, Generator};
 use super::live::{LiveComparison, ServerCommand};
 use super::policies::{POLICIES, Policy, help, named};
+use super::records::Format;
 use super::size::Size;
 use super::trace::Trace;
 
@@ -54,6 +55,10 @@ pub struct Options {
     /// Use only the first requests of each trace.
     #[arg(long, value_name = "REQUESTS")]
     pub first: Option<usize>,
+
+    /// Print an object of JSON a line for each result instead of tables.
+    #[arg(long, conflicts_with = "curve")]
+    pub json: bool,
 
     /// Start redis-server and redistill with equal memory, and replay over a socket.
     #[arg(long)]
@@ -125,6 +130,15 @@ impl Options {
             seed: self.seed,
             regions_max: self.regions.max(1),
             base: Some(self.base.clone()),
+            format: self.format(),
+        }
+    }
+
+    fn format(&self) -> Format {
+        if self.json {
+            Format::Json
+        } else {
+            Format::Table
         }
     }
 
@@ -153,6 +167,7 @@ impl Options {
             keys_per_id: self.keys_per_id as usize,
             value_bytes: self.value_bytes,
             rate: self.rate,
+            format: self.format(),
         })
     }
 

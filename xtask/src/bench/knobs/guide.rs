@@ -1,6 +1,6 @@
-//! The tables of the guide, and their places in it: between `<!-- measured: NAME -->` and `<!-- end of measured -->`.
+//! The tables of the guide, and their places in it.
 
-use super::super::machine::Machine;
+use super::super::marks;
 use super::super::results::{AGAIN, Figures};
 use super::super::statistics::Spread;
 use super::FORMULA;
@@ -9,7 +9,6 @@ use super::results::{Comparison, FormulaCheck, KnobResults};
 
 /// The document, from the root of the project.
 pub const DOCUMENT: &str = "docs/performance-tuning.md";
-const END: &str = "<!-- end of measured -->";
 
 /// The document with the tables of what was measured; what was not stays as it is.
 ///
@@ -29,11 +28,7 @@ pub fn fill_in(document: &str, results: &KnobResults) -> Result<String, String> 
 }
 
 fn replace(document: &str, name: &str, block: &str) -> Result<String, String> {
-    let missing = || format!("{DOCUMENT} has no place for '{name}'");
-    let begin = format!("<!-- measured: {name} -->\n");
-    let (before, rest) = document.split_once(&begin).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-    Ok(format!("{before}{begin}\n{block}\n{END}{after}"))
+    marks::replace(DOCUMENT, document, name, block)
 }
 
 /// Everything between the marks of one comparison.
@@ -54,19 +49,12 @@ fn block(experiment: &Experiment, comparison: &Comparison) -> String {
         "{}\n{table}{memory}\nMedians of {rounds} interleaved rounds of {seconds} s, {}. {}\n",
         command(experiment.name),
         experiment.group,
-        where_and_when(&comparison.machine)
+        comparison.machine.in_one_line()
     )
 }
 
 fn command(name: &str) -> String {
     format!("    cargo xtask bench --knobs {name}\n")
-}
-
-fn where_and_when(machine: &Machine) -> String {
-    format!(
-        "{}, {} cores, Linux {}, {}, commit {}.",
-        machine.processor, machine.cores, machine.kernel, machine.date, machine.commit
-    )
 }
 
 /// Load by load the setups, against the first one.
@@ -191,7 +179,7 @@ fn formula_block(check: &FormulaCheck) -> String {
     format!(
         "{}\n{text}\nResident memory above that of the empty server. {}\n",
         command(FORMULA),
-        where_and_when(&check.machine)
+        check.machine.in_one_line()
     )
 }
 

@@ -1,13 +1,12 @@
 //! What was measured, and the file that keeps it between runs.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::machine::Machine;
-use super::super::results::{AGAIN, Figures, Sample};
+use super::super::results::{AGAIN, Figures, Sample, load, save};
 use super::super::statistics::{Spread, spread};
 
 /// Everything that is known.
@@ -75,12 +74,7 @@ impl KnobResults {
     /// # Errors
     /// When it cannot be read or understood.
     pub fn load(path: &Path) -> Result<Self, String> {
-        match fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|error| format!("cannot read {}: {error}", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
-        }
+        load(path)
     }
 
     /// Writes the file.
@@ -88,8 +82,7 @@ impl KnobResults {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), String> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        super::super::write(path, &text)
+        save(self, path)
     }
 }
 

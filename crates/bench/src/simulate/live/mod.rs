@@ -12,14 +12,17 @@ use std::io::{self, Write};
 use self::replay::{Misses, Replay};
 use self::server::Server;
 pub use self::server::ServerCommand;
-use super::compare::miss_ratio;
-use super::policies::{Setup, named};
+use super::compare::Comparison;
+use super::policies::{Policy, named};
+use super::records::{Format, LiveRecord, write_line};
 use super::size::Size;
 use super::trace::Trace;
 
 /// How often the limit is corrected, and how near the keys held have to come to those wanted.
 const CORRECTIONS_MAX: usize = 4;
 const HELD_TOLERANCE: f64 = 0.005;
+/// What is simulated beside: the base's rules, and the server's own policy.
+const SIMULATED: [&str; 2] = ["redis-lru", "allkeys-s3fifo"];
 
 /// How the live comparison is done.
 #[derive(Clone, Debug)]
@@ -36,11 +39,14 @@ pub struct LiveComparison {
     pub value_bytes: usize,
     /// The most key ids per second.
     pub rate: Option<f64>,
+    /// How the results are printed.
+    pub format: Format,
 }
 
 /// What one server did.
 struct Outcome {
     limit_bytes: u64,
+    data_bytes: u64,
     keys_held: u64,
     seconds: f64,
     misses: Misses,
@@ -56,24 +62,26 @@ impl LiveComparison {
         let ids = self.size.entries(trace.keys);
         let data_bytes = self.data_bytes(ids)?;
         let print = |error: io::Error| format!("cannot write the table: {error}");
-        self.print_head(trace, ids, data_bytes, output)
-            .map_err(print)?;
+        if self.format == Format::Table {
+            self.print_head(trace, ids, data_bytes, output)
+                .map_err(print)?;
+        }
         let base = self.outcome(&self.base, trace, data_bytes)?;
-        self.print_row(&self.base, &base, None, output)
+        self.print(&self.base, trace, &base, None, output)
             .map_err(print)?;
         let mut verdict = Verdict::AllAnswered;
         for other in &self.others {
             match self.outcome(other, trace, data_bytes) {
-                Ok(outcome) => self.print_row(other, &outcome, Some(&base), output),
+                Ok(outcome) => self.print(other, trace, &outcome, Some(&base), output),
                 Err(reason) => {
                     verdict = Verdict::SomeFailed;
-                    writeln!(output, "| {:<12} | failed: {reason} |", other.name)
+                    self.print_failure(other, &reason, output)
                 }
             }
             .map_err(print)?;
         }
         let held = (base.keys_held as usize / self.keys_per_id).max(1);
-        print_simulated(trace, held, output).map_err(print)?;
+        self.print_simulated(trace, held, output).map_err(print)?;
         Ok(verdict)
     }
 
@@ -118,6 +126,7 @@ impl LiveComparison {
         let misses = replay.run(&trace.requests, self.rate)?;
         Ok(Outcome {
             limit_bytes,
+            data_bytes,
             keys_held: server.keys()?,
             seconds: begin.elapsed().as_secs_f64(),
             misses,
@@ -157,35 +166,68 @@ impl LiveComparison {
         )
     }
 
-    fn print_row(
+    fn print(
         &self,
         command: &ServerCommand,
+        trace: &Trace,
         outcome: &Outcome,
         base: Option<&Outcome>,
         output: &mut dyn Write,
     ) -> io::Result<()> {
-        let change = base.map_or(String::new(), |base| {
-            let change = outcome.misses.ratio() / base.misses.ratio() - 1.0;
-            format!("{:+.1} %", change * 100.0)
-        });
-        writeln!(
-            output,
-            "| {:<12} | {:>8.1} | {:>20} | {} | {:>10.4} | {change:>20} | {:>7.1} |",
-            command.name,
-            megabytes(outcome.limit_bytes),
-            outcome.keys_held,
-            outcome.misses.count,
-            outcome.misses.ratio(),
-            outcome.seconds,
-        )?;
-        if let Some(error) = &outcome.misses.first_error {
-            writeln!(
-                output,
-                "  {} of its replies were errors, the first one: {error}",
-                outcome.misses.errors
-            )?;
+        match self.format {
+            Format::Table => print_row(command, outcome, base, output),
+            Format::Json => {
+                let record = LiveRecord {
+                    trace: &trace.name,
+                    server: &command.name,
+                    limit_bytes: outcome.limit_bytes,
+                    data_bytes: outcome.data_bytes,
+                    keys_held: outcome.keys_held,
+                    requests: outcome.misses.requests,
+                    misses: outcome.misses.count,
+                    errors: outcome.misses.errors,
+                    seconds: outcome.seconds,
+                };
+                write_line(&record, output)
+            }
         }
-        output.flush()
+    }
+
+    fn print_failure(
+        &self,
+        command: &ServerCommand,
+        reason: &str,
+        output: &mut dyn Write,
+    ) -> io::Result<()> {
+        match self.format {
+            Format::Table => writeln!(output, "| {:<12} | failed: {reason} |", command.name),
+            Format::Json => {
+                eprintln!("{} failed: {reason}", command.name);
+                Ok(())
+            }
+        }
+    }
+
+    /// A real Redis counts idle time in seconds. What its rules give with a perfect clock tells how much that is worth.
+    fn print_simulated(&self, trace: &Trace, ids: usize, output: &mut dyn Write) -> io::Result<()> {
+        let policies: Vec<Policy> = SIMULATED.iter().flat_map(|name| named(name)).collect();
+        let simulated = Comparison {
+            sizes: vec![Size::Entries(ids)],
+            seed: 1,
+            regions_max: 64,
+            base: None,
+            format: self.format,
+        };
+        if self.format == Format::Json {
+            return simulated.run(trace, &policies, output);
+        }
+        write!(output, "Simulated with {ids} entries:")?;
+        for policy in &policies {
+            for ratio in simulated.ratios(trace, policy) {
+                write!(output, " {} {ratio:.4}", policy.name)?;
+            }
+        }
+        writeln!(output)
     }
 }
 
@@ -198,21 +240,34 @@ pub enum Verdict {
     SomeFailed,
 }
 
-/// A real Redis counts idle time in seconds. What its rules give with a perfect clock tells how much that is worth.
-fn print_simulated(trace: &Trace, ids: usize, output: &mut dyn Write) -> io::Result<()> {
-    write!(output, "Simulated with {ids} entries:")?;
-    for name in ["redis-lru", "reference-s3"] {
-        let Ok(policy) = named(name) else { continue };
-        let setup = Setup {
-            entries: ids,
-            requests: &trace.requests,
-            seed: 1,
-            regions_max: 64,
-        };
-        let ratio = miss_ratio((policy.cache)(&setup).as_mut(), &trace.requests);
-        write!(output, " {name} {ratio:.4}")?;
+fn print_row(
+    command: &ServerCommand,
+    outcome: &Outcome,
+    base: Option<&Outcome>,
+    output: &mut dyn Write,
+) -> io::Result<()> {
+    let change = base.map_or(String::new(), |base| {
+        let change = outcome.misses.ratio() / base.misses.ratio() - 1.0;
+        format!("{:+.1} %", change * 100.0)
+    });
+    writeln!(
+        output,
+        "| {:<12} | {:>8.1} | {:>20} | {} | {:>10.4} | {change:>20} | {:>7.1} |",
+        command.name,
+        megabytes(outcome.limit_bytes),
+        outcome.keys_held,
+        outcome.misses.count,
+        outcome.misses.ratio(),
+        outcome.seconds,
+    )?;
+    if let Some(error) = &outcome.misses.first_error {
+        writeln!(
+            output,
+            "  {} of its replies were errors, the first one: {error}",
+            outcome.misses.errors
+        )?;
     }
-    writeln!(output)
+    output.flush()
 }
 
 fn megabytes(bytes: u64) -> f64 {

@@ -173,11 +173,15 @@ impl Keyspace {
 
     /// Statistics, summed at `now_ms`. Costs a few hundred nanoseconds per worker.
     pub fn stats(&self, now_ms: u64) -> KeyspaceStats {
-        let observers = self.samples.observers();
-        KeyspaceStats {
-            misses_saved_by_s3: observers.shadows.as_ref().map(Shadows::saved_misses),
-            ..sum(&self.counters, now_ms)
+        let mut stats = sum(&self.counters, now_ms);
+        for database in &mut stats.databases {
+            if database.keys > 0 {
+                database.table_bytes += self.databases.array_bytes();
+            }
         }
+        let observers = self.samples.observers();
+        stats.misses_saved_by_s3 = observers.shadows.as_ref().map(Shadows::saved_misses);
+        stats
     }
 
     /// The numbers of all prefixes, in the order of their rules.

@@ -72,6 +72,7 @@ use class::{CLASSES, SHAPES, class_of};
 pub(crate) use class::{LINES, global_bytes, object_bytes};
 use class_pages::ClassPages;
 use memory::CHUNK_BYTES;
+pub(crate) use memory::{map_zeros, unmap_zeros};
 use page::Page;
 pub(crate) use page_set::PageSet;
 use pool::{PAGE_BYTES, PageMemory, Pool};

@@ -31,9 +31,10 @@ pub(crate) mod lock;
 pub(crate) mod version;
 mod walk;
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, handle_alloc_error};
 use std::array::from_fn;
 use std::mem::offset_of;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicPtr, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
@@ -55,7 +56,7 @@ use crate::memory::Memory;
 use crate::prefetch::prefetch_line;
 use crate::prefix::index::Record;
 use crate::shared::{SharedBytes, StringMut};
-use crate::slab::{Magazines, Slabs};
+use crate::slab::{Magazines, Slabs, map_zeros, unmap_zeros};
 use crate::stats::Counters;
 
 const TAG_BITS: u32 = 16;
@@ -632,13 +633,12 @@ unsafe impl Send for Tables {}
 impl Tables {
     fn new(count: usize, slabs: Arc<Slabs>) -> Self {
         let layout = Self::layout(count);
-        // SAFETY: the layout is not empty, and an all-zero table is an empty one.
-        let start = unsafe { alloc_zeroed(layout) }.cast::<Table>();
-        if start.is_null() {
+        // An all-zero table is an empty one. Not from the allocator, which would touch memory that it has used before.
+        let Some(start) = map_zeros(layout.size()) else {
             handle_alloc_error(layout);
-        }
+        };
         Self {
-            start,
+            start: start.as_ptr().cast(),
             count,
             slabs,
         }
@@ -681,8 +681,10 @@ impl Tables {
             unsafe { table.free(&mut magazines, freed) };
             magazines.give_pages_back(usize::MAX);
         }
-        // SAFETY: allocated with this layout, freed once.
-        unsafe { dealloc(self.start.cast(), Self::layout(self.count)) };
+        if let Some(start) = NonNull::new(self.start.cast()) {
+            // SAFETY: it is a mapping of this size, unmapped once.
+            unsafe { unmap_zeros(start, Self::layout(self.count).size()) };
+        }
     }
 }
 
@@ -715,6 +717,11 @@ impl Databases {
             slabs,
             wheels: WheelCount::default(),
         }
+    }
+
+    /// What the tables of one database take themselves, without their buckets, once there are keys in all.
+    pub fn array_bytes(&self) -> u64 {
+        Tables::layout(self.shards).size() as u64
     }
 
     /// Takes an array back that [`Tables::into_raw`] gave away.

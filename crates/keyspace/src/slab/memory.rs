@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! Memory from the system: chunks of 2 MB, aligned to 2 MB.
+//! Memory from the system: chunks of 2 MB, aligned to 2 MB, and zeros.
 //!
 //! Where there is no `mmap` (Miri, systems that are not Unix) the global allocator gives them.
 //!
@@ -62,6 +62,20 @@ pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
     unsafe { system::release(start, bytes) };
 }
 
+/// Zeros that take no memory of the machine until they are touched, aligned to a page of the system; none if it has none.
+pub(crate) fn map_zeros(bytes: usize) -> Option<NonNull<u8>> {
+    system::map(bytes)
+}
+
+/// Gives them back.
+///
+/// # Safety
+/// `start` came from [`map_zeros`] with as many bytes, and nobody uses it any more.
+pub(crate) unsafe fn unmap_zeros(start: NonNull<u8>, bytes: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { system::unmap(start, bytes) };
+}
+
 #[cfg(all(unix, not(miri)))]
 mod system {
     //! `mmap` and its relatives.
@@ -93,7 +107,7 @@ mod system {
         }
     }
 
-    fn map(bytes: usize) -> Option<NonNull<u8>> {
+    pub fn map(bytes: usize) -> Option<NonNull<u8>> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the system chooses the place, so nothing that is mapped changes.
         let start = unsafe { mmap_anonymous(null_mut(), bytes, access, MapFlags::PRIVATE) };
@@ -125,25 +139,35 @@ mod system {
 
 #[cfg(not(all(unix, not(miri))))]
 mod system {
-    //! Chunks from the global allocator.
+    //! Chunks and zeros from the global allocator.
 
-    use std::alloc::{Layout, alloc, dealloc};
+    use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
     use std::ptr::NonNull;
 
-    use super::CHUNK_BYTES;
+    use super::{CHUNK_BYTES, SYSTEM_PAGE_BYTES_MIN};
 
-    fn layout() -> Layout {
-        Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES).expect("a chunk is a power of two")
+    fn layout(bytes: usize) -> Layout {
+        let align = if bytes == CHUNK_BYTES {
+            CHUNK_BYTES
+        } else {
+            SYSTEM_PAGE_BYTES_MIN
+        };
+        Layout::from_size_align(bytes, align).expect("alignments are powers of two")
     }
 
     pub fn map_aligned() -> Option<NonNull<u8>> {
         // SAFETY: the layout has a size.
-        NonNull::new(unsafe { alloc(layout()) })
+        NonNull::new(unsafe { alloc(layout(CHUNK_BYTES)) })
     }
 
-    pub unsafe fn unmap(start: NonNull<u8>, _bytes: usize) {
-        // SAFETY: only whole chunks are given back here.
-        unsafe { dealloc(start.as_ptr(), layout()) };
+    pub fn map(bytes: usize) -> Option<NonNull<u8>> {
+        // SAFETY: nobody maps nothing.
+        NonNull::new(unsafe { alloc_zeroed(layout(bytes)) })
+    }
+
+    pub unsafe fn unmap(start: NonNull<u8>, bytes: usize) {
+        // SAFETY: only what was mapped whole is given back here.
+        unsafe { dealloc(start.as_ptr(), layout(bytes)) };
     }
 
     pub unsafe fn ask_for_huge_pages(_chunk: NonNull<u8>) {}

@@ -165,7 +165,7 @@ pub fn live_arguments(redis: &str, own: &str) -> Vec<String> {
         arguments.push("--server-command".to_owned());
         arguments.push(format!(
             "{policy}={own} --server.port {{port}} --memory.max_memory {{bytes}} --memory.eviction_policy {policy} \
-             --memory.max_memory_clients 1mb"
+             --memory.max_memory_clients 128kb"
         ));
     }
     arguments

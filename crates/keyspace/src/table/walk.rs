@@ -91,18 +91,25 @@ impl<'t> Held<'t> {
         let buckets = self.buckets(self.table.segment(position, self.shard_bits()));
         let bits = self.shard_bits() + buckets.depth;
         let count = buckets.buckets.len();
-        if hand.buckets != count {
-            (hand.passed, hand.buckets) = (0, count);
-        }
         let first = buckets.home(tag(position, bits));
         for home in first..count {
             for word in slots_in_use(buckets, home) {
                 prefetch_line(std::ptr::without_provenance((word & ADDRESS_MASK) as usize));
             }
-            for (bucket, slot, word) in slots_of_home(buckets, home).skip(hand.passed) {
+            let place = |word| Hand {
+                position: position_of_tag(position, bits, tag_of(word)),
+                address: word & ADDRESS_MASK,
+            };
+            loop {
+                let behind =
+                    slots_of_home(buckets, home).filter(|(_, _, word)| place(*word) > *hand);
+                let Some((bucket, slot, word)) = behind.min_by_key(|(_, _, word)| place(*word))
+                else {
+                    break;
+                };
                 let entry = self.entry(word);
                 match look(entry) {
-                    Look::Pass => hand.passed += 1,
+                    Look::Pass => *hand = place(word),
                     Look::Stop => return None,
                     Look::Take => {
                         return Some(Found {
@@ -117,8 +124,7 @@ impl<'t> Held<'t> {
             }
             *hand = Hand {
                 position: position_of(position, bits, home + 1, count),
-                passed: 0,
-                buckets: count,
+                address: 0,
             };
         }
         if count == 0 {
@@ -231,9 +237,8 @@ impl Table {
             if word == 0 {
                 break;
             }
-            let tag = u64::from(tag_of(word));
             let spotted = Spotted {
-                position: prefix(position, bits) | tag << (64 - bits - TAG_BITS),
+                position: position_of_tag(position, bits, tag_of(word)),
                 address: word & ADDRESS_MASK,
             };
             // SAFETY: a slot in use holds an entry's address, and the pin keeps it alive.
@@ -360,7 +365,12 @@ fn position_of(position: u64, bits: u32, bucket: usize, count: usize) -> u64 {
         return next_prefix(position, bits);
     }
     let first_tag = ((bucket as u64) << TAG_BITS).div_ceil(count as u64);
-    prefix(position, bits) | first_tag << (64 - bits - TAG_BITS)
+    position_of_tag(position, bits, first_tag as u16)
+}
+
+/// The first position of this tag in the segment of `position`.
+fn position_of_tag(position: u64, bits: u32, tag: u16) -> u64 {
+    prefix(position, bits) | u64::from(tag) << (64 - bits - TAG_BITS)
 }
 
 /// `position` with all but its first `bits` cleared.

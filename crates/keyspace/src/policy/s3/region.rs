@@ -13,15 +13,14 @@ const GHOST_SMALL_RATIO: usize = 8;
 /// ... or for so many times of them.
 const GHOST_LARGE_RATIO: usize = 2;
 
-/// A place in the hash table: the position of a home, and an entry of it. Entries stay in the order of their homes, so no
-/// entry that stays is missed when the table changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A place in the order of the hash table: what comes before it has been passed. Entries are in the order of their
+/// positions, of equal ones in that of their addresses, whatever buckets they lie in; so a table that changes hides none,
+/// and shows none twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Hand {
     pub position: u64,
-    /// Entries of this home that it has passed, ...
-    pub passed: usize,
-    /// ... as long as the segment has so many buckets: with others it has other homes.
-    pub buckets: usize,
+    /// Of the entry of this position that was passed last; 0 before all of them.
+    pub address: u64,
 }
 
 /// Where the next entry to go is looked for.

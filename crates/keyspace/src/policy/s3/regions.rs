@@ -124,7 +124,7 @@ impl Regions {
         }
         for (number, region) in regions.iter_mut().enumerate().take(1 << wanted) {
             region.hand.position = start(number, wanted);
-            region.hand.passed = 0;
+            region.hand.address = 0;
         }
         self.long.store(0, Relaxed);
         self.bits.store(wanted, Relaxed);

@@ -15,7 +15,7 @@ use crate::keyspace::{Keyspace, Worker};
 use crate::limits::DATABASES;
 use crate::policy::Order;
 use crate::policy::bits::Touch;
-use crate::policy::sampled::{Candidate, Pool, SCORE_MAX};
+use crate::policy::sampled::{Candidate, NEW_MAX, Pool, SCORE_MAX};
 use crate::prefix::Prefixes;
 use crate::random::Random;
 
@@ -273,7 +273,7 @@ impl Evictor {
         let samples = match order {
             Order::Random => keys,
             Order::Lru | Order::Lfu | Order::Ttl | Order::S3Fifo => {
-                keys * eviction.samples as usize
+                (keys * eviction.samples as usize).min(NEW_MAX)
             }
         };
         self.offer_some(locked, databases, &choice, samples);
@@ -550,6 +550,26 @@ mod tests {
             let new = (9000..10_000).filter(|number| get(&mut worker, *number));
             let new = new.count();
             assert!(new > 700, "{policy:?}: {new}");
+        }
+    }
+
+    #[test]
+    fn however_many_samples_are_asked_for_it_ends() {
+        for policy in [
+            EvictionPolicy::AllKeys(Order::Lru),
+            EvictionPolicy::Volatile(Order::Lru),
+        ] {
+            let (keyspace, mut worker) = keyspace(policy, 100 * 72);
+            keyspace.set_eviction(Eviction {
+                policy,
+                samples: u32::MAX,
+                ..Eviction::default()
+            });
+            for number in 0..200 {
+                set(&mut worker, number, Deadline::At(NOW_MS + number));
+                worker.make_room(NOW_MS, usize::MAX);
+            }
+            assert!(keyspace.used_bytes() <= 101 * 72);
         }
     }
 

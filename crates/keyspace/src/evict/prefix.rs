@@ -8,7 +8,7 @@ use super::{Among, Choice, Evictor, MadeRoom, SHARE_OF_EXCESS, evict_first};
 use crate::access::Locked;
 use crate::keyspace::{Keyspace, Worker};
 use crate::limits::PREFIXES_MAX;
-use crate::policy::sampled::{Candidate, Pool};
+use crate::policy::sampled::{Candidate, NEW_MAX, Pool};
 use crate::policy::{EvictionPolicy, Order};
 use crate::prefix::Prefixes;
 use crate::prefix::cap::Cap;
@@ -205,7 +205,7 @@ impl Evictor {
         let wanted = match choice.order {
             Order::Random => 1,
             Order::Lru | Order::Lfu | Order::Ttl | Order::S3Fifo => {
-                locked.keyspace().eviction().samples as usize
+                (locked.keyspace().eviction().samples as usize).min(NEW_MAX)
             }
         };
         self.offer_some_of(locked, target, &choice, wanted);

@@ -7,8 +7,9 @@ use crate::table::Spotted;
 /// How many entries wait: some batches of those that go.
 const POOL_MAX: usize = 32;
 
-/// The most candidates that come in between two calls of [`Pool::sort`]; more are passed over.
-const NEW_MAX: usize = 1 << 12;
+/// The most candidates that come in between two calls of [`Pool::sort`]; more are passed over, so it is no use to look for
+/// them.
+pub(crate) const NEW_MAX: usize = 1 << 12;
 /// Bits of a [`Rank`] that say which candidate it is of.
 const PLACE_BITS: u32 = 16;
 const _: () = assert!(NEW_MAX + POOL_MAX < 1 << PLACE_BITS);

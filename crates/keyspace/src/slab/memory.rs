@@ -43,6 +43,9 @@ impl Mapping {
             // SAFETY: the byte is in the chunk, which is ours alone.
             unsafe { self.0.add(offset).write_volatile(0) };
         }
+        // The system would make a huge page again of what is left of one, with all that was given back of it.
+        // SAFETY: the chunk is ours.
+        unsafe { system::ask_for_no_more_huge_pages(self.0) };
     }
 }
 
@@ -127,6 +130,14 @@ mod system {
         let _ = chunk;
     }
 
+    pub unsafe fn ask_for_no_more_huge_pages(chunk: NonNull<u8>) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: this advice changes no content.
+        let _ = unsafe { madvise(chunk.as_ptr().cast(), CHUNK_BYTES, Advice::LinuxNoHugepage) };
+        #[cfg(not(target_os = "linux"))]
+        let _ = chunk;
+    }
+
     pub unsafe fn release(start: NonNull<u8>, bytes: usize) {
         #[cfg(target_os = "linux")]
         let advice = Advice::LinuxDontNeed;
@@ -171,6 +182,8 @@ mod system {
     }
 
     pub unsafe fn ask_for_huge_pages(_chunk: NonNull<u8>) {}
+
+    pub unsafe fn ask_for_no_more_huge_pages(_chunk: NonNull<u8>) {}
 
     pub unsafe fn release(_start: NonNull<u8>, _bytes: usize) {}
 }

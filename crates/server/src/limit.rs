@@ -195,13 +195,12 @@ fn set_limit(process: &Process, limits: &MemoryLimits, purge_from: fn(u64) -> u6
         clients: process.client_bytes(),
         clients_max: limits.clients_bytes_max,
     };
-    let usable = usable(max_memory);
     if memory.taken() > purge_from(max_memory) && memory::held_bytes() > max_memory / HELD_RATIO {
         memory::purge();
         memory.resident = memory::resident_bytes();
     }
     keyspace.set_limit(Some(budget(max_memory, memory)));
-    if memory.taken() > usable {
+    if memory.taken() > begins(max_memory) {
         Pressure::High
     } else {
         Pressure::Low

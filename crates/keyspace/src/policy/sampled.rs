@@ -26,8 +26,27 @@ pub(crate) struct Candidate {
     pub score: u64,
 }
 
-/// A score, and below it the place of its candidate.
-type Rank = u64;
+/// A score, and below it the place of its candidate, mixed: of equal ones, neighbours go no more often than others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank(u64);
+
+impl Rank {
+    const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
+    /// Odd, so that multiplying by it loses nothing, and the number that undoes it, both modulo 2^16.
+    const MIXER: u64 = 0x9e37;
+    const UNMIXER: u64 = 0x7787;
+
+    fn new(score: u64, place: usize) -> Self {
+        let mixed = (place as u64).wrapping_mul(Self::MIXER) & Self::PLACE_MASK;
+        Self(score << PLACE_BITS | mixed)
+    }
+
+    fn place(self) -> usize {
+        (self.0.wrapping_mul(Self::UNMIXER) & Self::PLACE_MASK) as usize
+    }
+}
+
+const _: () = assert!(Rank::MIXER.wrapping_mul(Rank::UNMIXER) & Rank::PLACE_MASK == 1);
 
 /// The candidates of one worker.
 #[derive(Debug, Default)]
@@ -46,8 +65,7 @@ impl Pool {
         let place = self.candidates.len();
         if place < NEW_MAX + POOL_MAX {
             self.candidates.push(candidate);
-            self.ranks
-                .push(candidate.score << PLACE_BITS | place as Rank);
+            self.ranks.push(Rank::new(candidate.score, place));
         }
     }
 
@@ -63,8 +81,8 @@ impl Pool {
         ranks.sort_unstable();
         self.spare.clear();
         for rank in ranks.iter_mut() {
-            let candidate = self.candidates[*rank as usize & ((1 << PLACE_BITS) - 1)];
-            *rank = candidate.score << PLACE_BITS | self.spare.len() as Rank;
+            let candidate = self.candidates[rank.place()];
+            *rank = Rank::new(candidate.score, self.spare.len());
             self.spare.push(candidate);
         }
         std::mem::swap(&mut self.candidates, &mut self.spare);
@@ -112,5 +130,26 @@ mod tests {
             .map(|candidate| candidate.score)
             .collect();
         assert_eq!(scores, (40 - POOL_MAX as u64..40).rev().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn of_equal_scores_those_that_came_late_go_no_more_often() {
+        let mut pool = Pool::default();
+        for number in 0..80 {
+            let spotted = Spotted {
+                position: 0,
+                address: 16 * number,
+            };
+            pool.offer(Candidate {
+                spotted,
+                database: 0,
+                score: 7,
+            });
+        }
+        pool.sort();
+        let late = std::iter::from_fn(|| pool.take())
+            .filter(|candidate| candidate.spotted.address >= 16 * 40)
+            .count();
+        assert!((POOL_MAX / 4..POOL_MAX * 3 / 4).contains(&late), "{late}");
     }
 }

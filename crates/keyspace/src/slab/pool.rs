@@ -22,7 +22,7 @@ use super::provider::Provider;
 /// The size and the alignment of a page.
 pub(super) const PAGE_BYTES: usize = 64 << 10;
 /// Free pages that keep their memory, at most one in so many; more are given back to the system.
-const FREE_RESIDENT_RATIO: usize = 32;
+const FREE_RESIDENT_RATIO: usize = 64;
 pub(super) const FREE_RESIDENT_PAGES_MIN: usize = 8;
 const FREE_RESIDENT_PAGES_MAX: usize = 64;
 /// With so many chunks, huge pages are worth a spare one.

@@ -14,7 +14,7 @@ use crate::prefetch::prefetch_line;
 /// A segment grows when more than this many of 16 slots are taken.
 const FULL_SIXTEENTHS: usize = 14;
 /// A segment shrinks when fewer than this many of 16 slots are taken.
-const SPARSE_SIXTEENTHS: usize = 8;
+const SPARSE_SIXTEENTHS: usize = 9;
 
 impl<'t> Held<'t> {
     /// Grows or splits the segment of `hash` until there is room for one more.

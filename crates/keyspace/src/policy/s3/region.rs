@@ -8,6 +8,10 @@ use crate::random::mixed;
 
 /// Keys that come and go before the entries are counted again: some leave without a word.
 const CHANGES_MAX: u32 = 256;
+/// A full queue gets room for one part in so many of its entries more, and gives back more than twice that and ...
+const QUEUE_GROWTH_RATIO: usize = 8;
+/// ... so many.
+const QUEUE_SPARE_MAX: usize = 64;
 /// The ghost is made anew when it has room for less than one part in so many of the entries less, ...
 const GHOST_SMALL_RATIO: usize = 8;
 /// ... or for so many times of them.
@@ -57,6 +61,10 @@ impl Region {
             return;
         }
         self.entries = count() as usize;
+        let len = self.queue.len();
+        if self.queue.capacity() > len + 2 * (len / QUEUE_GROWTH_RATIO) + QUEUE_SPARE_MAX {
+            self.queue.shrink_to(len + len / QUEUE_GROWTH_RATIO);
+        }
         // No entry had a place yet.
         self.is_known |= !self.is_counted && self.entries == 0;
         (self.is_counted, self.changes) = (true, 0);
@@ -77,11 +85,19 @@ impl Region {
         let is_known = self.ghost.take(mixed(hash));
         let place = self.mode(mode).place(is_known);
         if place.0 {
-            self.queue.push_back(hash);
+            self.queue_up(hash);
         }
         self.entries += 1;
         self.changes += 1;
         place
+    }
+
+    fn queue_up(&mut self, hash: u64) {
+        if self.queue.len() == self.queue.capacity() {
+            let more = self.queue.len() / QUEUE_GROWTH_RATIO + 1;
+            self.queue.reserve_exact(more);
+        }
+        self.queue.push_back(hash);
     }
 
     /// Whether the queue is longer than it should be.

@@ -15,8 +15,7 @@ use crate::table::Look;
 
 /// What is looked at for one eviction before others get their turn: entries of the queue or segments of the table.
 const STEPS_MAX: usize = 256;
-/// Who was not used for so many ticks is in no queue any more, whatever the entry says: the hand may have missed it after
-/// a change of policy, when entries moved to other buckets.
+/// Who was not used for so many ticks is in no queue any more, whatever its bits say: they may be another policy's.
 const QUEUED_TICKS_MAX: u32 = super::TICKS_PER_TURNOVER as u32;
 /// Entries that the hand passes under one lock.
 const PASSED_AT_ONCE_MAX: usize = 256;

@@ -52,9 +52,8 @@ const _: () = assert!(Rank::MIXER.wrapping_mul(Rank::UNMIXER) & Rank::PLACE_MASK
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     candidates: Vec<Candidate>,
-    /// In their order after [`Pool::sort`].
+    /// Room for [`Pool::sort`]: the ranks, and what stays.
     ranks: Vec<Rank>,
-    /// Room for what stays.
     spare: Vec<Candidate>,
 }
 
@@ -62,16 +61,17 @@ impl Pool {
     /// Takes a candidate in.
     #[inline]
     pub fn offer(&mut self, candidate: Candidate) {
-        let place = self.candidates.len();
-        if place < NEW_MAX + POOL_MAX {
+        if self.candidates.len() < NEW_MAX + POOL_MAX {
             self.candidates.push(candidate);
-            self.ranks.push(Rank::new(candidate.score, place));
         }
     }
 
     /// Puts the best in their order, and forgets the others.
     pub fn sort(&mut self) {
+        let candidates = self.candidates.iter().enumerate();
         let ranks = &mut self.ranks;
+        ranks.clear();
+        ranks.extend(candidates.map(|(place, candidate)| Rank::new(candidate.score, place)));
         if let Some(worse) = ranks.len().checked_sub(POOL_MAX)
             && worse > 0
         {
@@ -80,11 +80,8 @@ impl Pool {
         }
         ranks.sort_unstable();
         self.spare.clear();
-        for rank in ranks.iter_mut() {
-            let candidate = self.candidates[rank.place()];
-            *rank = Rank::new(candidate.score, self.spare.len());
-            self.spare.push(candidate);
-        }
+        let best = ranks.iter().map(|rank| self.candidates[rank.place()]);
+        self.spare.extend(best);
         std::mem::swap(&mut self.candidates, &mut self.spare);
     }
 
@@ -95,14 +92,12 @@ impl Pool {
 
     /// Takes out the one that goes first, as of [`Pool::sort`].
     pub fn take(&mut self) -> Option<Candidate> {
-        self.ranks.pop();
         self.candidates.pop()
     }
 
     /// Forgets all: their scores mean nothing under another policy.
     pub fn clear(&mut self) {
         self.candidates.clear();
-        self.ranks.clear();
     }
 }
 

@@ -112,13 +112,7 @@ impl<'t> Held<'t> {
                     Look::Pass => *hand = place(word),
                     Look::Stop => return None,
                     Look::Take => {
-                        return Some(Found {
-                            hash: self.keyspace.hasher.hash(entry.key()),
-                            buckets,
-                            bucket,
-                            slot,
-                            entry,
-                        });
+                        return Some(self.found(buckets, bucket, slot, entry));
                     }
                 }
             }
@@ -181,14 +175,7 @@ impl<'t> Held<'t> {
             let slots = buckets.buckets.get(bucket)?;
             for (slot, word) in slots.0.iter().map(|slot| slot.load(Relaxed)).enumerate() {
                 if word & ADDRESS_MASK == address {
-                    let entry = self.entry(word);
-                    return Some(Found {
-                        hash: self.keyspace.hasher.hash(entry.key()),
-                        buckets,
-                        bucket,
-                        slot,
-                        entry,
-                    });
+                    return Some(self.found(buckets, bucket, slot, self.entry(word)));
                 }
             }
             bucket = buckets.next(bucket);
@@ -207,6 +194,23 @@ impl<'t> Held<'t> {
         let bucket = buckets.home(tag(random, self.shard_bits() + buckets.depth));
         let slot = buckets.buckets[bucket].0[random as usize % SLOTS].load(Relaxed);
         (slot != 0).then(|| self.entry(slot))
+    }
+
+    #[inline]
+    fn found(
+        &self,
+        buckets: Buckets<'t>,
+        bucket: usize,
+        slot: usize,
+        entry: EntryRef<'t>,
+    ) -> Found<'t> {
+        Found {
+            hash: self.keyspace.hasher.hash(entry.key()),
+            buckets,
+            bucket,
+            slot,
+            entry,
+        }
     }
 
     fn entry(&self, slot: u64) -> EntryRef<'t> {

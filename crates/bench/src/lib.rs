@@ -10,6 +10,7 @@ pub mod cpu;
 pub mod encode;
 pub mod keys;
 pub mod options;
+pub mod pauses;
 pub mod replies;
 pub mod report;
 pub mod run;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bench::connection::Connection;
 use bench::keys::KeyOrder;
 use bench::options::Options;
+use bench::pauses;
 use bench::report::{CSV_HEADER, Setting, Summary, grouped, latency_us_counts};
 use bench::run::{Measured, Progress, connect, run};
 use bench::worker::{Between, Plan};
@@ -31,6 +32,11 @@ fn main() -> ExitCode {
 /// Runs everything that the options ask for; false when a reply was not as expected.
 fn benchmark(options: &Options) -> Result<bool, String> {
     options.validate()?;
+    if let (true, Some(duration)) = (options.pauses, options.time_limit()) {
+        pauses::watch(duration, &mut io::stdout().lock())
+            .map_err(|error| format!("cannot write: {error}"))?;
+        return Ok(true);
+    }
     let workloads = options.workloads()?;
     let address = options.address();
     let mut connections = connect(&address, &options.login(), options.clients)
@@ -72,6 +78,9 @@ fn measure(
             Between::Poll
         },
         stall: Duration::from_secs(options.stall),
+        slow: options
+            .slow
+            .map(|milliseconds| Duration::from_secs_f64(milliseconds / 1000.0)),
         seed: options.seed,
     };
     run_plan(options, &plan, connections)
@@ -96,6 +105,7 @@ fn prefill(options: &Options, connections: &mut [Connection]) -> Result<Summary,
         rate: None,
         between: Between::Poll,
         stall: Duration::from_secs(options.stall),
+        slow: None,
         seed: options.seed,
     };
     run_plan(options, &plan, connections)
@@ -135,6 +145,7 @@ fn run_plan(
     if options.histogram {
         summary.latency_us_counts = latency_us_counts(&measured.latency_ns);
     }
+    summary.slow_us = measured.slow_us;
     Ok(summary)
 }
 

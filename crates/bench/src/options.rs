@@ -137,6 +137,16 @@ pub struct Options {
     #[arg(long, requires = "json")]
     pub histogram: bool,
 
+    /// With --json, adds when the requests that took longer than so many milliseconds were due, and how long they took.
+    #[arg(long, requires = "json", value_name = "MILLISECONDS")]
+    pub slow: Option<f64>,
+
+    /// Instead of a test, tells when the machine has not let this process run, for as long as --duration says: on each
+    /// line the beginning and the end in microseconds of the monotonic clock. Means something at the highest real-time
+    /// priority and on one core, such as `chrt -f 99 taskset -c 0`.
+    #[arg(long, requires = "duration", conflicts_with_all = ["json", "csv"])]
+    pub pauses: bool,
+
     /// Shows no progress line.
     #[arg(short = 'q', long)]
     pub quiet: bool,

@@ -33,6 +33,9 @@ pub struct Summary {
     /// Microseconds, and how many requests took that long, if that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub latency_us_counts: Vec<(u64, u64)>,
+    /// When slow requests were due, in microseconds of the monotonic clock, and how many they took, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slow_us: Vec<(u64, u64)>,
     /// Values found.
     pub hits: u64,
     /// Values not found.
@@ -129,6 +132,7 @@ impl Summary {
                 max: histogram.max() as f64 / 1e6,
             },
             latency_us_counts: Vec::new(),
+            slow_us: Vec::new(),
             hits: tally.hits,
             misses: tally.misses,
             errors: tally.errors,
@@ -279,6 +283,7 @@ mod tests {
         let measured = Measured {
             elapsed: Duration::from_millis(500),
             latency_ns,
+            slow_us: Vec::new(),
             tally: Tally {
                 replies: 100,
                 hits: 30,

@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 
 use crate::connection::{Address, Connection, Login};
 use crate::cpu::{CpuSpent, ProcessCpu};
+use crate::pauses::monotonic_us;
 use crate::replies::Tally;
 use crate::worker::{Gauge, Outcome, Plan, Shared, Worker, latency_histogram, share_of};
 
@@ -24,6 +25,8 @@ pub struct Measured {
     pub elapsed: Duration,
     /// Latency of each request in nanoseconds.
     pub latency_ns: Histogram<u64>,
+    /// Requests that took longer than [`Plan::slow`]: when they were due and how long they took, in microseconds.
+    pub slow_us: Vec<(u64, u64)>,
     /// Replies.
     pub tally: Tally,
     /// CPU time of the own threads.
@@ -158,6 +161,7 @@ fn add_up(outcomes: &[Outcome], server_cpu: Option<CpuSpent>) -> Measured {
     let mut measured = Measured {
         elapsed: elapsed.unwrap_or_default(),
         latency_ns: latency_histogram(),
+        slow_us: Vec::new(),
         tally: Tally::default(),
         client_cpu_ns: 0,
         server_cpu,
@@ -167,6 +171,10 @@ fn add_up(outcomes: &[Outcome], server_cpu: Option<CpuSpent>) -> Measured {
             .latency_ns
             .add(&outcome.latency_ns)
             .expect("all histograms have the same bounds");
+        let slow = outcome.slow.iter();
+        measured
+            .slow_us
+            .extend(slow.map(|(due, took)| (monotonic_us(*due), took.as_micros() as u64)));
         measured.tally.add(&outcome.tally);
         measured.client_cpu_ns += outcome.cpu_ns;
     }

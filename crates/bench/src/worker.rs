@@ -52,6 +52,8 @@ pub struct Plan {
     pub between: Between,
     /// How long replies may fail to come before the run fails.
     pub stall: Duration,
+    /// From what on requests are listed one by one.
+    pub slow: Option<Duration>,
     /// Makes the random choices reproducible.
     pub seed: u64,
 }
@@ -87,6 +89,8 @@ pub struct Gauge {
 pub struct Outcome {
     /// Latency of each request in nanoseconds.
     pub latency_ns: Histogram<u64>,
+    /// When requests that took longer than [`Plan::slow`] were due, and how long they took.
+    pub slow: Vec<(Instant, Duration)>,
     /// Replies.
     pub tally: Tally,
     /// CPU time of the thread.
@@ -124,6 +128,8 @@ pub struct Worker<'a> {
     in_flight: u64,
     schedule: Option<Schedule>,
     stall: Duration,
+    slow_from: Duration,
+    slow: Vec<(Instant, Duration)>,
     latency_ns: Histogram<u64>,
     tally: Tally,
 }
@@ -190,6 +196,8 @@ impl<'a> Worker<'a> {
             in_flight: 0,
             schedule,
             stall: plan.stall,
+            slow_from: plan.slow.unwrap_or(Duration::MAX),
+            slow: Vec::new(),
             latency_ns: latency_histogram(),
             tally: Tally::default(),
         })
@@ -218,6 +226,7 @@ impl<'a> Worker<'a> {
         }
         Ok(Outcome {
             latency_ns: self.latency_ns,
+            slow: self.slow,
             tally: self.tally,
             cpu_ns: cpu::thread_ns() - cpu_before,
             started,
@@ -360,9 +369,13 @@ impl<'a> Worker<'a> {
             self.in_flight -= taken.replies as u64;
             if taken.replies > 0 {
                 let now = Instant::now();
-                let latency_ns = now.saturating_duration_since(connection.since).as_nanos() as u64;
+                let latency = now.saturating_duration_since(connection.since);
+                let latency_ns = latency.as_nanos() as u64;
                 self.latency_ns
                     .saturating_record_n(latency_ns.max(1), taken.replies as u64);
+                if latency > self.slow_from {
+                    self.slow.push((connection.since, latency));
+                }
                 if connection.awaited == 0 {
                     self.complete(index, now)?;
                 }

@@ -114,11 +114,14 @@ impl Keyspace {
         let wanted = (stats.page_bytes / ratio)
             .max(WASTE_BYTES_MIN)
             .max(state.waste_wanted);
-        let databases = (0..DATABASES as u8).filter(|database| self.keys(*database) > 0);
-        let tables = databases.last().map_or(0, |last| usize::from(last) + 1) * self.num_shards();
-        if waste < wanted || tables == 0 {
+        if waste < wanted {
             return;
         }
+        let mut databases = (0..DATABASES as u8).rev();
+        let last = databases.find(|database| self.keys(*database) > 0);
+        let Some(tables) = last.map(|last| (usize::from(last) + 1) * self.num_shards()) else {
+            return;
+        };
         let pages = self.slabs().begin_emptying();
         state.pages_before = pages.len();
         state.waste_wanted = waste;

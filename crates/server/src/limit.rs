@@ -55,6 +55,15 @@ struct Memory {
 }
 
 impl Memory {
+    fn now(process: &Process, limits: &MemoryLimits) -> Self {
+        Self {
+            resident: memory::resident_bytes(),
+            used: process.keyspace().used_bytes(),
+            clients: process.client_bytes(),
+            clients_max: limits.clients_bytes_max,
+        }
+    }
+
     /// What is resident, and what clients may still take.
     fn taken(&self) -> u64 {
         self.resident + self.clients_max.saturating_sub(self.clients)
@@ -117,6 +126,7 @@ pub fn keep(process: Arc<Process>) -> std::io::Result<()> {
         apply(&watched, &settings.memory_limits());
         Ok(())
     });
+    let kept = Arc::clone(&process);
     let work = move || {
         while process.shutdown_stage() == ShutdownStage::Running {
             let limits = process.config.settings().memory_limits();
@@ -125,7 +135,8 @@ pub fn keep(process: Arc<Process>) -> std::io::Result<()> {
             thread::park_timeout(if has_limit { PERIOD } else { IDLE_PERIOD });
         }
     };
-    thread::Builder::new().name("limit".into()).spawn(work)?;
+    let keeper = thread::Builder::new().name("limit".into()).spawn(work)?;
+    kept.set_limit_keeper(keeper.thread().clone());
     Ok(())
 }
 
@@ -142,7 +153,8 @@ fn apply(process: &Process, limits: &MemoryLimits) {
 
 /// Takes a look at the memory, sets what entries may take, and gives back what is not needed.
 fn look(process: &Process, limits: &MemoryLimits) {
-    let pressure = set_limit(process, limits, begins);
+    give_back(process, limits);
+    let pressure = set_limit(process, limits);
     compact(process, pressure);
     let keyspace = process.keyspace();
     if keyspace.is_short_of_memory() || keyspace.compaction_stats().is_running {
@@ -158,9 +170,17 @@ pub fn look_while_writing(process: &Process) {
     if limits.max_memory_bytes == 0 {
         return;
     }
-    // The thread has the allocator give back what it holds, unless it does not keep up.
-    if set_limit(process, &limits, full) == Pressure::High {
-        compact(process, Pressure::High);
+    if set_limit(process, &limits) == Pressure::High {
+        process.wake_limit_keeper();
+    }
+}
+
+/// Has the allocator give back what it holds, when keys would have to go otherwise. That takes milliseconds.
+fn give_back(process: &Process, limits: &MemoryLimits) {
+    let max_memory = limits.max_memory_bytes;
+    let is_needed = max_memory > 0 && Memory::now(process, limits).taken() > begins(max_memory);
+    if is_needed && memory::held_bytes() > max_memory / HELD_RATIO {
+        memory::purge();
     }
 }
 
@@ -180,25 +200,15 @@ enum Pressure {
     High,
 }
 
-/// Sets what entries may take by what is resident now. Takes some microseconds when there is a limit, unless the
-/// allocator is to give back what it holds, from `purge_from` taken bytes on: that takes milliseconds.
-fn set_limit(process: &Process, limits: &MemoryLimits, purge_from: fn(u64) -> u64) -> Pressure {
+/// Sets what entries may take by what is resident now. Takes some microseconds when there is a limit.
+fn set_limit(process: &Process, limits: &MemoryLimits) -> Pressure {
     let keyspace = process.keyspace();
     let max_memory = limits.max_memory_bytes;
     if max_memory == 0 {
         keyspace.set_limit(None);
         return Pressure::Low;
     }
-    let mut memory = Memory {
-        resident: memory::resident_bytes(),
-        used: keyspace.used_bytes(),
-        clients: process.client_bytes(),
-        clients_max: limits.clients_bytes_max,
-    };
-    if memory.taken() > purge_from(max_memory) && memory::held_bytes() > max_memory / HELD_RATIO {
-        memory::purge();
-        memory.resident = memory::resident_bytes();
-    }
+    let memory = Memory::now(process, limits);
     keyspace.set_limit(Some(budget(max_memory, memory)));
     if memory.taken() > begins(max_memory) {
         Pressure::High

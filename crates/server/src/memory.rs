@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use commands::shared::{AllocatorBytes, Facts};
 use keyspace::{HugePages, SlabStats};
-use tikv_jemalloc_ctl::{background_thread, epoch, stats, version};
+use tikv_jemalloc_ctl::{background_thread, epoch, raw, stats, version};
 use tracing::warn;
 
 #[global_allocator]
@@ -15,6 +15,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The `<all arenas>` index of jemalloc's `arena.<i>.purge`.
 const PURGE_ALL: &CStr = c"arena.4096.purge";
+const NEXT_ARENAS_DECAY: &[u8] = b"arenas.dirty_decay_ms\0";
+const FIRST_ARENA_DECAY: &[u8] = b"arena.0.dirty_decay_ms\0";
+/// How long the allocator keeps unused memory, in milliseconds. Its own 10 seconds are many bytes when large values make
+/// way for small ones: what is held counts for the memory limit.
+const DECAY_MS: isize = 1000;
 const FLUSH_THREAD_CACHE: &CStr = c"thread.tcache.flush";
 
 /// Statistics of the allocators, in bytes.
@@ -65,15 +70,28 @@ pub fn allocators(slabs: SlabStats) -> Allocators {
     }
 }
 
-/// Has the allocator give unused memory back on threads of its own instead of in the way of those that allocate, unless
-/// `MALLOC_CONF` decides about that.
+/// Has the allocator give unused memory back soon, on threads of its own instead of in the way of those that allocate,
+/// unless `MALLOC_CONF` decides about that.
 pub fn purge_in_background() {
     let conf = std::env::var("MALLOC_CONF").unwrap_or_default();
+    if !conf.contains("dirty_decay_ms:") {
+        set_decay();
+    }
     if conf.contains("background_thread:") {
         return;
     }
     if let Err(error) = background_thread::write(true) {
         warn!(%error, "the allocator has no background threads");
+    }
+}
+
+/// Says how soon: of the arenas to come, and of the one that this thread has.
+fn set_decay() {
+    for name in [NEXT_ARENAS_DECAY, FIRST_ARENA_DECAY] {
+        // SAFETY: jemalloc reads an `ssize_t` with this name.
+        if let Err(error) = unsafe { raw::write(name, DECAY_MS) } {
+            warn!(%error, "the allocator keeps unused memory for longer");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst,
 };
+use std::thread::Thread;
 
 use commands::clients::{Client, Origin};
 use commands::glob;
@@ -55,6 +56,7 @@ pub struct Process {
     workers_ready: AtomicUsize,
     ready: OnceLock<memory::AtStart>,
     available_memory: AvailableMemory,
+    limit_keeper: OnceLock<Thread>,
     /// Held by the worker that closes clients to make room.
     pub(crate) evicting_clients: Mutex<()>,
 }
@@ -167,6 +169,7 @@ impl Process {
             workers_ready: AtomicUsize::new(0),
             ready: OnceLock::new(),
             available_memory: AvailableMemory::find(),
+            limit_keeper: OnceLock::new(),
             evicting_clients: Mutex::default(),
         }
     }
@@ -177,6 +180,18 @@ impl Process {
             memory::purge();
             self.ready
                 .get_or_init(|| memory::AtStart::new(&self.allocators()));
+        }
+    }
+
+    /// The thread that keeps the memory limit.
+    pub fn set_limit_keeper(&self, keeper: Thread) {
+        self.limit_keeper.get_or_init(|| keeper);
+    }
+
+    /// Has the memory looked at now.
+    pub fn wake_limit_keeper(&self) {
+        if let Some(keeper) = self.limit_keeper.get() {
+            keeper.unpark();
         }
     }
 

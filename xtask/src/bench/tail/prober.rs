@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::options::Options;
 use super::super::servers::{Binaries, Running};
+use super::pauses::{Pauses, Watchers};
 use super::wire::Wire;
 
 /// How many requests took how many microseconds.
@@ -17,6 +18,8 @@ pub const RATE: u32 = 10_000;
 /// Connections; each has one request under way at most.
 pub const CONNECTIONS: u32 = 16;
 const PRIORITY: u32 = 50;
+/// Requests that take longer are looked at one by one.
+const SLOW_US: u64 = 1000;
 
 /// Percentiles in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -147,9 +150,14 @@ impl Prober<'_> {
             .args(self.arguments())
             .args(["-t", "get", "--rate", &RATE.to_string(), "--rate-sleeps"])
             .args(["--duration", &seconds.to_string()])
+            .args(["--slow", &(SLOW_US as f64 / 1000.0).to_string()])
             .stdout(Stdio::piped());
+        let watchers = match self.urgency {
+            Urgency::Usual => None,
+            Urgency::RealTime => Some(Watchers::start(seconds, self.options, self.binaries)?),
+        };
         let child = command.spawn().map_err(|error| error.to_string())?;
-        Ok(Probing(child))
+        Ok(Probing { child, watchers })
     }
 
     /// Starts the measurement of the longest loop anew, where the server has one.
@@ -181,7 +189,10 @@ fn longest_loop_us(info: &str) -> Option<f64> {
 }
 
 /// A prober at work.
-pub struct Probing(Child);
+pub struct Probing {
+    child: Child,
+    watchers: Option<Watchers>,
+}
 
 impl Probing {
     /// Waits for its report.
@@ -189,15 +200,21 @@ impl Probing {
     /// # Errors
     /// When it has failed.
     pub fn end(self) -> Result<Probed, String> {
-        let output = self.0.wait_with_output();
+        let output = self.child.wait_with_output();
         let output = output.map_err(|error| error.to_string())?;
         if !output.status.success() {
             return Err(format!("the prober has failed: {}", output.status));
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let line = text.lines().last().unwrap_or_default();
-        serde_json::from_str(line)
-            .map_err(|error| format!("cannot read the prober's report: {error}"))
+        let mut probed: Probed = serde_json::from_str(line)
+            .map_err(|error| format!("cannot read the prober's report: {error}"))?;
+        if let Some(watchers) = self.watchers {
+            let pauses = watchers.end()?;
+            probed.pauses_us = pauses.total_us();
+            probed.undisturbed = probed.without(&pauses);
+        }
+        Ok(probed)
     }
 }
 
@@ -208,8 +225,30 @@ pub struct Probed {
     pub latency_ms: Latency,
     /// Microseconds, and how many requests took that long.
     pub latency_us_counts: Vec<(u64, u64)>,
+    /// When requests that took longer than [`SLOW_US`] were due, and how long they took.
+    #[serde(default)]
+    slow_us: Vec<(u64, u64)>,
     /// Keys that were not there.
     pub misses: u64,
+    /// As `latency_us_counts`, but without requests that met a pause of the machine; empty if nobody has watched.
+    #[serde(skip)]
+    pub undisturbed: Counts,
+    /// How long those were.
+    #[serde(skip)]
+    pub pauses_us: u64,
+}
+
+impl Probed {
+    fn without(&self, pauses: &Pauses) -> Counts {
+        let all = self.latency_us_counts.iter();
+        let mut counts: Counts = all.filter(|(us, _)| *us <= SLOW_US).copied().collect();
+        for (due_us, took_us) in &self.slow_us {
+            if !pauses.explain(*due_us, *took_us) {
+                *counts.entry(*took_us).or_default() += 1;
+            }
+        }
+        counts
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod bench;
 mod documents;
 mod gate;
 mod instructions;
+mod package;
 mod packages;
 mod redis;
 mod tree;
@@ -20,6 +21,7 @@ Usage: cargo xtask TASK
   instructions    counts the instructions of commands, and compares with what is recorded
   instructions --record        records them
   docs            writes the generated pages of docs/
+  package         builds the Debian package; needs cargo-deb
 
 Environment of `test`:
   REDISTILL_LONG=1             longer random runs, and two minutes of churn under a memory limit
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["bench", ..] => bench::run(&arguments[1..]),
         ["instructions"] => instructions::check(),
         ["instructions", "--record"] => instructions::record(),
+        ["package"] => package::build(),
         ["docs"] => documents::write(),
         _ => Err(HELP.to_owned()),
     };

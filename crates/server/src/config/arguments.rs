@@ -13,6 +13,8 @@ use super::table::{ROWS, constant, find};
 pub struct Arguments {
     /// The value of `--config`.
     pub config: Option<String>,
+    /// The value of `--import-redis-conf`.
+    pub import: Option<String>,
     /// Whether `--check-config` is there.
     pub check_config: bool,
     /// Whether `--help` is there.
@@ -61,6 +63,14 @@ pub static OWN_FLAGS: &[OwnFlag] = &[
         value: "",
         text: "Checks the configuration and prints every setting and where it came from.",
         store: |arguments, _| arguments.check_config = true,
+    },
+    OwnFlag {
+        name: "--import-redis-conf",
+        short: None,
+        value: "FILE",
+        text: "Prints a configuration file that means what this redis.conf means, and what of it could not be carried \
+               over.",
+        store: |arguments, value| arguments.import = Some(value),
     },
     OwnFlag {
         name: "--help",

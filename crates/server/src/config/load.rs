@@ -11,7 +11,7 @@ use super::portion::Portion;
 use super::source::Source;
 use super::store::Config;
 use super::table::Settings;
-use super::{environment, file, help, prefixes};
+use super::{environment, file, help, import, prefixes};
 use crate::available_memory::AvailableMemory;
 
 /// The file that is read when no flag names one.
@@ -63,6 +63,10 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
     }
     if arguments.version {
         return Ok(Start::Print(help::version()));
+    }
+    if let Some(name) = &arguments.import {
+        let text = import::import(&inputs.directory.join(name));
+        return text.map(Start::Print).map_err(|error| Errors(vec![error]));
     }
     let mut layers = Layers::new();
     let path = read_file(&mut layers, &arguments, &inputs.directory);

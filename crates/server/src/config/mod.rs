@@ -6,6 +6,7 @@
 //! - `memory_limits`: what the settings say about memory, in plain numbers.
 //! - `load`: the start: `layers` puts together what `file`, `environment` and `arguments` say;
 //!   `source` names where each value came from, `nearest` finds what a wrong name was meant to be.
+//! - `import`: a redis.conf as a file of ours.
 //! - `help`: `--help`, `--version`, `--check-config` and the page of the documents.
 //! - `store`: the settings of the running server, with CONFIG GET (`get`), SET (`set`) and REWRITE
 //!   (`rewrite`).
@@ -16,6 +17,7 @@ mod environment;
 mod file;
 mod get;
 mod help;
+mod import;
 mod layers;
 mod load;
 mod memory_limits;
@@ -34,6 +36,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use arguments::{OWN_FLAGS, OwnFlag};
 pub use declare::Row;
 pub use help::documentation;
 pub use layers::Errors;

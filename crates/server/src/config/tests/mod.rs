@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole, by what they go through: the table itself, the start, and
 //! the running server's CONFIG commands.
 
+mod importing;
 mod memory;
 mod prefixes;
 mod running;

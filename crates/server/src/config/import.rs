@@ -1,0 +1,192 @@
+//! `--import-redis-conf`: a redis.conf as a configuration file of this server, and what of it could not be carried over.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use toml_edit::Value as Toml;
+
+use super::declare::Row;
+use super::table::{CONSTANTS, ROWS};
+use super::value::{Kind, Value};
+
+/// How deep `include` may go.
+const INCLUDE_DEPTH_MAX: usize = 16;
+
+/// Settings whose default in Redis is another one: a redis.conf that does not name them means Redis's.
+const REDIS_DEFAULTS: [(&str, &str); 3] = [
+    ("bind", "* -::*"),
+    ("tcp-keepalive", "300"),
+    ("maxmemory-policy", "noeviction"),
+];
+
+/// Directives that mean nothing here, by how their names begin, and why.
+const WITHOUT_MEANING: &[(&[&str], &str)] = &[
+    (
+        &["save", "dbfilename", "dir", "rdb", "append", "aof-", "auto-aof-", "no-appendfsync-", "stop-writes-on-", "sanitize-dump-"],
+        "there is no persistence",
+    ),
+    (
+        &["replica", "slave", "master", "repl-", "min-replicas-", "min-slaves-", "cluster-", "failover"],
+        "there is one server, without replicas and cluster",
+    ),
+    (&["loadmodule", "enable-module-"], "there are no modules"),
+    (&["lua-", "busy-reply-", "script"], "there are no scripts"),
+    (
+        &["io-threads"],
+        "every worker reads, executes and writes: server.workers says how many there are",
+    ),
+    (
+        &["hz", "dynamic-hz", "active", "lazyfree-", "lazy-", "jemalloc-bg-thread", "maxmemory-eviction-tenacity", "rehash", "disable-thp", "oom-score-"],
+        "this is always done, in small steps, and has no setting",
+    ),
+    (
+        &["hash-", "list-", "set-", "zset-", "hll-", "stream-"],
+        "there are no values of that type",
+    ),
+    (
+        &["daemonize", "pidfile", "supervised", "syslog-", "always-show-logo", "crash-", "proc-title-", "set-proc-", "server-cpulist", "bio-cpulist", "locale-"],
+        "the service manager does this",
+    ),
+];
+
+/// What is read from a redis.conf.
+#[derive(Default)]
+struct Import {
+    /// By the place of the row: the value and where it stood.
+    settings: BTreeMap<usize, (Value, String)>,
+    /// What could not be carried over, one line each.
+    left: Vec<String>,
+}
+
+/// The text of a configuration file that means what the redis.conf at `path` means.
+///
+/// # Errors
+/// When the file, or one that it includes, cannot be read.
+pub fn import(path: &Path) -> Result<String, String> {
+    let mut import = Import::default();
+    import.read(path, 0)?;
+    import.add_defaults();
+    Ok(import.text(path))
+}
+
+impl Import {
+    fn read(&mut self, path: &Path, depth: usize) -> Result<(), String> {
+        let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let line = line.trim_ascii();
+            if line.is_empty() || line.starts_with(b"#") {
+                continue;
+            }
+            let place = format!("{}:{}", path.display(), index + 1);
+            let words = words(line);
+            let Some((name, arguments)) = words.as_deref().and_then(<[String]>::split_first) else {
+                self.leave(&place, &String::from_utf8_lossy(line), "the quotes are not balanced");
+                continue;
+            };
+            if name.eq_ignore_ascii_case("include") && depth < INCLUDE_DEPTH_MAX {
+                for included in arguments {
+                    self.read(Path::new(included), depth + 1)?;
+                }
+            } else {
+                self.take(&place, name, arguments);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one directive.
+    fn take(&mut self, place: &str, name: &str, arguments: &[String]) {
+        let value = arguments.join(" ");
+        let is_named = |row: &Row| !row.redis.is_empty() && row.redis.eq_ignore_ascii_case(name);
+        if let Some(index) = ROWS.iter().position(is_named) {
+            return self.set(index, place, &value);
+        }
+        let directive = format!("{name} {value}");
+        let constant = CONSTANTS.iter().find(|constant| constant.name.eq_ignore_ascii_case(name));
+        match constant {
+            Some(constant) if constant.value.eq_ignore_ascii_case(&value) => {}
+            _ => self.leave(place, &directive, reason(name)),
+        }
+    }
+
+    fn set(&mut self, index: usize, place: &str, text: &str) {
+        let row = &ROWS[index];
+        let checked = row.kind.parse(text).map_err(|fault| fault.to_string());
+        let checked = checked.and_then(|value| match row.refusal(&value) {
+            Some(reason) => Err(reason),
+            None => Ok(value),
+        });
+        match checked {
+            Ok(value) => {
+                let before = self.settings.get(&index).map(|(value, _)| value);
+                let before = before.cloned().unwrap_or_else(|| row.default_value());
+                self.settings.insert(index, (value.over(&before), place.to_owned()));
+            }
+            Err(reason) => {
+                let text = if matches!(row.kind, Kind::Secret) { "..." } else { text };
+                self.leave(place, &format!("{} {text}", row.redis), &reason);
+            }
+        }
+    }
+
+    fn leave(&mut self, place: &str, directive: &str, reason: &str) {
+        self.left.push(format!("{place}: {}: {reason}", directive.trim()));
+    }
+
+    fn add_defaults(&mut self) {
+        for (name, text) in REDIS_DEFAULTS {
+            let Some(index) = ROWS.iter().position(|row| row.redis == name) else {
+                continue;
+            };
+            if !self.settings.contains_key(&index) {
+                self.set(index, "Redis's default", text);
+            }
+        }
+    }
+
+    fn text(&self, path: &Path) -> String {
+        let mut text = format!("# From {}. `redistill --check-config` shows what it comes to.\n", path.display());
+        if self.left.is_empty() {
+            text.push_str("# Everything was carried over.\n");
+        } else {
+            text.push_str("# Not carried over:\n");
+            self.left.iter().for_each(|line| push(&mut text, &format!("#   {line}")));
+        }
+        let mut section = "";
+        for (index, (value, place)) in &self.settings {
+            let row = &ROWS[*index];
+            if *value == row.default_value() {
+                continue;
+            }
+            if row.section != section {
+                section = row.section;
+                push(&mut text, &format!("\n[{section}]"));
+            }
+            let value: Toml = value.toml();
+            push(&mut text, &format!("{} = {value} # {place}", row.name));
+        }
+        text
+    }
+}
+
+/// The words of a line by Redis's rules of quoting.
+fn words(line: &[u8]) -> Option<Vec<String>> {
+    let words = resp::split_arguments(line)?;
+    let words = words.as_args();
+    Some(words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+/// Why there is no such setting here.
+fn reason(name: &str) -> &'static str {
+    let name = name.to_ascii_lowercase();
+    let known = WITHOUT_MEANING
+        .iter()
+        .find(|(beginnings, _)| beginnings.iter().any(|beginning| name.starts_with(beginning)));
+    known.map_or("there is no such setting", |(_, reason)| reason)
+}
+
+fn push(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("a String takes every text");
+}

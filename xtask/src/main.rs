@@ -22,6 +22,7 @@ Usage: cargo xtask TASK
   instructions --record        records them
   docs            writes the generated pages of docs/
   package         builds the Debian package; needs cargo-deb
+  walk            installs the package on this machine, as root, and tries it as an operator does
 
 Environment of `test`:
   REDISTILL_LONG=1             longer random runs, and two minutes of churn under a memory limit
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         ["instructions"] => instructions::check(),
         ["instructions", "--record"] => instructions::record(),
         ["package"] => package::build(),
+        ["walk"] => package::walk(),
         ["docs"] => documents::write(),
         _ => Err(HELP.to_owned()),
     };

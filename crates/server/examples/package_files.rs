@@ -92,9 +92,9 @@ fn setting(row: &'static Row) -> Arg {
     }
     match row.kind {
         Kind::Bool => arg.value_parser(PossibleValuesParser::new(["yes", "no"])),
-        Kind::Words(words) => {
-            arg.value_parser(PossibleValuesParser::new(words.iter().map(|word| word.name)))
-        }
+        Kind::Words(words) => arg.value_parser(PossibleValuesParser::new(
+            words.iter().map(|word| word.name),
+        )),
         _ if row.name.ends_with("path") || row.name.ends_with("file") => {
             arg.value_hint(ValueHint::FilePath)
         }

@@ -11,8 +11,8 @@ use super::declare::Row;
 use super::table::{CONSTANTS, ROWS};
 use super::value::{Kind, Value};
 
-/// How deep `include` may go.
-const INCLUDE_DEPTH_MAX: usize = 16;
+/// The most files that are read, because files may include each other.
+const FILES_MAX: usize = 100;
 
 /// Settings whose default in Redis is another one: a redis.conf that does not name them means Redis's.
 const REDIS_DEFAULTS: [(&str, &str); 3] = [
@@ -24,11 +24,48 @@ const REDIS_DEFAULTS: [(&str, &str); 3] = [
 /// Directives that mean nothing here, by how their names begin, and why.
 const WITHOUT_MEANING: &[(&[&str], &str)] = &[
     (
-        &["save", "dbfilename", "dir", "rdb", "append", "aof-", "auto-aof-", "no-appendfsync-", "stop-writes-on-", "sanitize-dump-"],
+        &[
+            "daemonize",
+            "pidfile",
+            "supervised",
+            "syslog-",
+            "always-show-logo",
+            "crash-",
+            "proc-title-",
+            "set-proc-",
+            "server-cpulist",
+            "bio-cpulist",
+            "locale-",
+            "oom-score-",
+        ],
+        "the service manager does this",
+    ),
+    (
+        &[
+            "save",
+            "dbfilename",
+            "dir",
+            "rdb",
+            "append",
+            "aof-",
+            "auto-aof-",
+            "no-appendfsync-",
+            "stop-writes-on-",
+            "sanitize-dump-",
+        ],
         "there is no persistence",
     ),
     (
-        &["replica", "slave", "master", "repl-", "min-replicas-", "min-slaves-", "cluster-", "failover"],
+        &[
+            "replica",
+            "slave",
+            "master",
+            "repl-",
+            "min-replicas-",
+            "min-slaves-",
+            "cluster-",
+            "failover",
+        ],
         "there is one server, without replicas and cluster",
     ),
     (&["loadmodule", "enable-module-"], "there are no modules"),
@@ -38,16 +75,22 @@ const WITHOUT_MEANING: &[(&[&str], &str)] = &[
         "every worker reads, executes and writes: server.workers says how many there are",
     ),
     (
-        &["hz", "dynamic-hz", "active", "lazyfree-", "lazy-", "jemalloc-bg-thread", "maxmemory-eviction-tenacity", "rehash", "disable-thp", "oom-score-"],
+        &[
+            "hz",
+            "dynamic-hz",
+            "active",
+            "lazyfree-",
+            "lazy-",
+            "jemalloc-bg-thread",
+            "maxmemory-eviction-tenacity",
+            "rehash",
+            "disable-thp",
+        ],
         "this is always done, in small steps, and has no setting",
     ),
     (
         &["hash-", "list-", "set-", "zset-", "hll-", "stream-"],
         "there are no values of that type",
-    ),
-    (
-        &["daemonize", "pidfile", "supervised", "syslog-", "always-show-logo", "crash-", "proc-title-", "set-proc-", "server-cpulist", "bio-cpulist", "locale-"],
-        "the service manager does this",
     ),
 ];
 
@@ -58,6 +101,8 @@ struct Import {
     settings: BTreeMap<usize, (Value, String)>,
     /// What could not be carried over, one line each.
     left: Vec<String>,
+    /// How many files were read.
+    files: usize,
 }
 
 /// The text of a configuration file that means what the redis.conf at `path` means.
@@ -66,14 +111,22 @@ struct Import {
 /// When the file, or one that it includes, cannot be read.
 pub fn import(path: &Path) -> Result<String, String> {
     let mut import = Import::default();
-    import.read(path, 0)?;
+    import.read(path)?;
     import.add_defaults();
     Ok(import.text(path))
 }
 
 impl Import {
-    fn read(&mut self, path: &Path, depth: usize) -> Result<(), String> {
-        let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    fn read(&mut self, path: &Path) -> Result<(), String> {
+        self.files += 1;
+        if self.files > FILES_MAX {
+            return Err(format!(
+                "{}: more than {FILES_MAX} files are included",
+                path.display()
+            ));
+        }
+        let bytes =
+            fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
@@ -82,12 +135,16 @@ impl Import {
             let place = format!("{}:{}", path.display(), index + 1);
             let words = words(line);
             let Some((name, arguments)) = words.as_deref().and_then(<[String]>::split_first) else {
-                self.leave(&place, &String::from_utf8_lossy(line), "the quotes are not balanced");
+                self.leave(
+                    &place,
+                    &String::from_utf8_lossy(line),
+                    "the quotes are not balanced",
+                );
                 continue;
             };
-            if name.eq_ignore_ascii_case("include") && depth < INCLUDE_DEPTH_MAX {
+            if name.eq_ignore_ascii_case("include") {
                 for included in arguments {
-                    self.read(Path::new(included), depth + 1)?;
+                    self.read(Path::new(included))?;
                 }
             } else {
                 self.take(&place, name, arguments);
@@ -104,7 +161,9 @@ impl Import {
             return self.set(index, place, &value);
         }
         let directive = format!("{name} {value}");
-        let constant = CONSTANTS.iter().find(|constant| constant.name.eq_ignore_ascii_case(name));
+        let constant = CONSTANTS
+            .iter()
+            .find(|constant| constant.name.eq_ignore_ascii_case(name));
         match constant {
             Some(constant) if constant.value.eq_ignore_ascii_case(&value) => {}
             _ => self.leave(place, &directive, reason(name)),
@@ -122,17 +181,23 @@ impl Import {
             Ok(value) => {
                 let before = self.settings.get(&index).map(|(value, _)| value);
                 let before = before.cloned().unwrap_or_else(|| row.default_value());
-                self.settings.insert(index, (value.over(&before), place.to_owned()));
+                self.settings
+                    .insert(index, (value.over(&before), place.to_owned()));
             }
             Err(reason) => {
-                let text = if matches!(row.kind, Kind::Secret) { "..." } else { text };
+                let text = if matches!(row.kind, Kind::Secret) {
+                    "..."
+                } else {
+                    text
+                };
                 self.leave(place, &format!("{} {text}", row.redis), &reason);
             }
         }
     }
 
     fn leave(&mut self, place: &str, directive: &str, reason: &str) {
-        self.left.push(format!("{place}: {}: {reason}", directive.trim()));
+        self.left
+            .push(format!("{place}: {}: {reason}", directive.trim()));
     }
 
     fn add_defaults(&mut self) {
@@ -147,12 +212,17 @@ impl Import {
     }
 
     fn text(&self, path: &Path) -> String {
-        let mut text = format!("# From {}. `redistill --check-config` shows what it comes to.\n", path.display());
+        let mut text = format!(
+            "# From {}. `redistill --check-config` shows what it comes to.\n",
+            path.display()
+        );
         if self.left.is_empty() {
             text.push_str("# Everything was carried over.\n");
         } else {
             text.push_str("# Not carried over:\n");
-            self.left.iter().for_each(|line| push(&mut text, &format!("#   {line}")));
+            self.left
+                .iter()
+                .for_each(|line| push(&mut text, &format!("#   {line}")));
         }
         let mut section = "";
         for (index, (value, place)) in &self.settings {
@@ -175,15 +245,22 @@ impl Import {
 fn words(line: &[u8]) -> Option<Vec<String>> {
     let words = resp::split_arguments(line)?;
     let words = words.as_args();
-    Some(words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+    Some(
+        words
+            .iter()
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect(),
+    )
 }
 
 /// Why there is no such setting here.
 fn reason(name: &str) -> &'static str {
     let name = name.to_ascii_lowercase();
-    let known = WITHOUT_MEANING
-        .iter()
-        .find(|(beginnings, _)| beginnings.iter().any(|beginning| name.starts_with(beginning)));
+    let known = WITHOUT_MEANING.iter().find(|(beginnings, _)| {
+        beginnings
+            .iter()
+            .any(|beginning| name.starts_with(beginning))
+    });
     known.map_or("there is no such setting", |(_, reason)| reason)
 }
 

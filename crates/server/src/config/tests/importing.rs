@@ -45,15 +45,19 @@ password = 'a \"b\"' # redis.conf:6
 
 #[test]
 fn what_cannot_be_carried_over_is_named() {
-    let text = imported("save 3600 1\nreplicaof 10.0.0.1 6379\nfrobnicate yes\nport x\nrequirepass \"a\n");
-    let left: Vec<&str> = text.lines().filter(|line| line.starts_with("#   ")).collect();
+    let text =
+        imported("save 3600 1\nreplicaof 10.0.0.1 6379\nfrobnicate yes\nport x\nrequirepass \"a\n");
+    let left: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("#   "))
+        .collect();
     assert_eq!(
         left,
         [
             "#   redis.conf:1: save 3600 1: there is no persistence",
             "#   redis.conf:2: replicaof 10.0.0.1 6379: there is one server, without replicas and cluster",
             "#   redis.conf:3: frobnicate yes: there is no such setting",
-            "#   redis.conf:4: port x: must be an integer from 0 to 65535",
+            "#   redis.conf:4: port x: couldn't be parsed into an integer",
             "#   redis.conf:5: requirepass \"a: the quotes are not balanced",
         ]
     );
@@ -62,15 +66,25 @@ fn what_cannot_be_carried_over_is_named() {
 #[test]
 fn defaults_of_redis_that_differ_are_written() {
     let text = imported("port 6379\n");
-    assert!(text.contains("bind = [\"*\", \"-::*\"] # Redis's default"), "{text}");
-    assert!(text.contains("eviction_policy = \"noeviction\" # Redis's default"), "{text}");
-    assert!(text.contains("tcp_keepalive = 300 # Redis's default"), "{text}");
+    assert!(
+        text.contains("bind = [\"*\", \"-::*\"] # Redis's default"),
+        "{text}"
+    );
+    assert!(
+        text.contains("eviction_policy = \"noeviction\" # Redis's default"),
+        "{text}"
+    );
+    assert!(
+        text.contains("tcp_keepalive = 300 # Redis's default"),
+        "{text}"
+    );
 }
 
 #[test]
 fn what_is_written_can_be_read() {
     let directory = Directory::new();
-    let text = imported("maxmemory 75%\nmaxclients 100\nunixsocket /run/x.sock\nloglevel warning\n");
+    let text =
+        imported("maxmemory 75%\nmaxclients 100\nunixsocket /run/x.sock\nloglevel warning\n");
     fs::write(directory.0.join("redistill.toml"), &text).expect("the file is written");
     let Ok(Start::Serve { .. }) = start_in(&directory, &[], &[]) else {
         panic!("not readable:\n{text}");
@@ -84,4 +98,15 @@ fn files_are_included() {
     fs::write(&included, "port 7001\n").expect("the file is written");
     let text = imported(&format!("include {}\n", included.display()));
     assert!(text.contains("port = 7001"), "{text}");
+}
+
+#[test]
+fn a_file_that_includes_itself_is_refused() {
+    let directory = Directory::new();
+    let path = directory.0.join("redis.conf");
+    let path = path.to_str().expect("a path in UTF-8");
+    fs::write(path, format!("include {path} {path}\n")).expect("the file is written");
+    let result = start_in(&directory, &[], &["--import-redis-conf", path]);
+    let error = result.expect_err("no end").to_string();
+    assert!(error.contains("more than 100 files"), "{error}");
 }

@@ -3,6 +3,7 @@
 
 mod memory;
 mod prefixes;
+mod reload;
 mod running;
 mod starting;
 mod table;

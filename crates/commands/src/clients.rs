@@ -60,6 +60,8 @@ pub struct Client {
     pub received_bytes: AtomicU64,
     /// Bytes sent.
     pub sent_bytes: AtomicU64,
+    /// Its place among the connections of its worker.
+    pub slot: AtomicU32,
     /// It is to be closed by its worker.
     pub killed: AtomicBool,
     /// What it says about itself.
@@ -109,6 +111,8 @@ pub mod client_flag {
     pub const DIRTY: u32 = 1 << 3;
     /// It follows redirections.
     pub const REDIRECT: u32 = 1 << 4;
+    /// It watches all commands.
+    pub const MONITOR: u32 = 1 << 5;
 }
 
 /// Where a connection comes from.
@@ -171,6 +175,7 @@ impl Clients {
             commands: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
+            slot: AtomicU32::new(0),
             killed: AtomicBool::new(false),
             names: Mutex::default(),
         });

@@ -28,6 +28,8 @@ pub struct Context<'c, 'g> {
     pub(crate) hashed: Hashed<'c>,
     /// The buffer that the arguments lie in, if a large value among them may share it.
     pub(crate) buffer: Option<&'c Arc<Vec<u8>>>,
+    /// Whether somebody watches all commands.
+    pub(crate) is_watched: bool,
     /// The length of the reply buffer before this command.
     pub(crate) reply_start: usize,
 }

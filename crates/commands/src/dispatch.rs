@@ -1,19 +1,21 @@
 //! One command: its checks, its locks, its handler, its reply.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use keyspace::{Busy, Group, Key, Locked, Plan, Room};
 use resp::{Args, Output, OwnedArgs, ReplyWriter};
 
 use crate::batch::{Batch, Item};
+use crate::clients::Client;
 use crate::command::{Answer, Locks, flag};
 use crate::context::{Context, Hashed};
 use crate::error::{CommandError, until_zero};
 use crate::heads::Kind;
+use crate::insight::{Executed, Watched};
 use crate::limits::QUEUED_BYTES_MAX;
 use crate::registry::{Registered, registry};
 use crate::room;
+use crate::server::wall_clock_us;
 use crate::session::{Queued, Replies, Session, Transaction};
 use crate::shared::Shared;
 use crate::stats::{CommandStats, WorkerStats};
@@ -75,14 +77,14 @@ impl Unsent {
 
 /// Executes the commands of one worker.
 pub struct Dispatcher<'d> {
-    /// What all sessions share.
-    pub shared: &'d Shared,
+    pub(crate) shared: &'d Shared,
     /// The worker's number, the index of its statistics.
-    pub worker: usize,
-    /// Reused from command to command.
-    pub plan: &'d mut Plan,
+    worker: usize,
+    plan: &'d mut Plan,
     /// The buffer that the arguments lie in, if a large value among them may share it.
     pub buffer: Option<Arc<Vec<u8>>>,
+    /// Whether somebody watches all commands.
+    pub(crate) is_watched: bool,
 }
 
 /// A request as the batch has prepared it.
@@ -98,7 +100,19 @@ pub struct Request<'a> {
     pub first_hash: usize,
 }
 
-impl Dispatcher<'_> {
+impl<'d> Dispatcher<'d> {
+    /// For a group that is executed now, by this worker. `plan` is reused from group to group.
+    pub fn new(shared: &'d Shared, worker: usize, plan: &'d mut Plan) -> Self {
+        shared.stats[worker].start_clock();
+        Self {
+            shared,
+            worker,
+            plan,
+            buffer: None,
+            is_watched: shared.insight.monitors.is_any(),
+        }
+    }
+
     /// Executes requests in order and appends their replies to `out`, until all are done or the flow is another one;
     /// `requests` knows how far it has come, after a panic too.
     ///
@@ -150,6 +164,7 @@ impl Dispatcher<'_> {
         let can_read = registered.takes(args.len())
             && request.hashes.len() == args.len() - registered.key_places.first
             && session.is_plain()
+            && !self.is_watched
             && !self.shared.pause.is_active(now_ms);
         if !can_read {
             return false;
@@ -171,8 +186,60 @@ impl Dispatcher<'_> {
         let reply = &mut ReplyWriter::new(out, session.protocol);
         let execution = Execution::start(self.stats(), registered, reply);
         let result = (reader.answer)(&entries, reply);
-        execution.end(result, reply);
+        let insight = &self.shared.insight;
+        let ended = execution.end(result, reply, insight.counts_times());
+        if insight.notes(ended.spent_ns, args.request_bytes(), ended.reply_bytes) {
+            let client = &session.client;
+            insight.note(&ended.of(registered, args, client, now_ms));
+        }
         true
+    }
+
+    /// Counts a run of executions that has just ended, and notes it if that is to be. `first` is its first request.
+    #[inline]
+    pub(crate) fn count_run(
+        &self,
+        session: &mut Session,
+        registered: &'static Registered,
+        run: Run<'_>,
+        now_ms: u64,
+    ) {
+        let (stats, insight) = (self.stats(), &self.shared.insight);
+        let executions = run.executions as u64;
+        let command = stats.command(registered.id);
+        let spent_ns = stats.count(command, executions, insight.counts_times());
+        session.last_command = registered.id as u32 + 1;
+        session.commands += executions;
+        if insight.notes_run(spent_ns) {
+            self.note_run(session, registered, run, spent_ns, now_ms);
+        }
+    }
+
+    #[cold]
+    fn note_run(
+        &self,
+        session: &Session,
+        registered: &'static Registered,
+        run: Run<'_>,
+        spent_ns: u64,
+        now_ms: u64,
+    ) {
+        let insight = &self.shared.insight;
+        let args = run.first.args;
+        // What a command of a longer run sends and gets is never large.
+        let is_alone = run.executions == 1;
+        let reply_bytes = if is_alone { run.reply_bytes } else { 0 };
+        if insight.notes(spent_ns, args.request_bytes(), reply_bytes) {
+            insight.note(&Executed {
+                registered,
+                args,
+                client: &session.client,
+                spent_ns,
+                reply_bytes,
+                others: run.executions - 1,
+                now_ms,
+            });
+        }
     }
 
     fn execute_one(
@@ -264,6 +331,7 @@ impl Dispatcher<'_> {
             command: registered.full_name.as_str(),
             hashed,
             buffer: self.buffer.as_ref(),
+            is_watched: self.is_watched,
             reply_start,
         };
         run(&mut context, registered, request.args);
@@ -407,6 +475,12 @@ fn check(session: &Session, request: Request<'_>) -> Result<&'static Registered,
             "ERR Command not allowed inside a transaction",
         ));
     }
+    if session.feed.is_some() && registered.command.flags & (flag::READONLY | flag::WRITE) != 0 {
+        // To Redis, who watches is a kind of replica.
+        return Err(CommandError::line(
+            "ERR Replica can't interact with the keyspace",
+        ));
+    }
     Ok(registered)
 }
 
@@ -512,7 +586,7 @@ fn plan_transaction(session: &Session, keyspace: &keyspace::Keyspace, plan: &mut
 
 /// Runs a command whose keys are locked.
 #[inline(always)]
-fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
+fn run(context: &mut Context<'_, '_>, registered: &'static Registered, args: Args<'_>) {
     let stats = &context.shared.stats[context.worker];
     let execution = Execution::start(stats, registered, &context.reply);
     let result = match registered.reader {
@@ -531,7 +605,36 @@ fn run(context: &mut Context<'_, '_>, registered: &Registered, args: Args<'_>) {
             }
         }
     };
-    execution.end(result, &mut context.reply);
+    let insight = &context.shared.insight;
+    let ended = execution.end(result, &mut context.reply, insight.counts_times());
+    if insight.notes(ended.spent_ns, args.request_bytes(), ended.reply_bytes) {
+        let (client, now_ms) = (&context.session.client, context.now_ms());
+        insight.note(&ended.of(registered, args, client, now_ms));
+    }
+    if context.is_watched {
+        show(context, registered, args);
+    }
+}
+
+/// Shows a command to those who watch. Those for administrators are not shown.
+#[cold]
+fn show(context: &Context<'_, '_>, registered: &'static Registered, args: Args<'_>) {
+    let hidden = flag::ADMIN | flag::SKIP_MONITOR;
+    if registered.command.flags & hidden != 0 {
+        return;
+    }
+    let watched = Watched {
+        registered,
+        args,
+        client: &context.session.client,
+        database: context.session.database,
+        now_us: wall_clock_us(),
+    };
+    let shared = context.shared;
+    shared
+        .insight
+        .monitors
+        .show(&watched, |client| shared.process.wake_watcher(client));
 }
 
 /// Counts the keys of a sampled command, before it is executed and without knowing whether it will be. One that is tried
@@ -574,12 +677,49 @@ fn for_each_key(
     }
 }
 
+/// Executions of one command, one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'r> {
+    /// How many there were; not 0.
+    pub executions: usize,
+    /// The first one's request.
+    pub first: Request<'r>,
+    /// The bytes of all replies.
+    pub reply_bytes: usize,
+}
+
 /// One execution of a command, as it is counted.
 pub(crate) struct Execution<'e> {
     stats: &'e WorkerStats,
     command: &'e CommandStats,
-    started: Option<Instant>,
+    started_ns: u64,
     reply_start: usize,
+}
+
+/// What there is to know of an execution that has ended.
+struct Ended {
+    spent_ns: u64,
+    reply_bytes: usize,
+}
+
+impl Ended {
+    fn of<'e>(
+        &self,
+        registered: &'static Registered,
+        args: Args<'e>,
+        client: &'e Client,
+        now_ms: u64,
+    ) -> Executed<'e> {
+        Executed {
+            registered,
+            args,
+            client,
+            spent_ns: self.spent_ns,
+            reply_bytes: self.reply_bytes,
+            others: 0,
+            now_ms,
+        }
+    }
 }
 
 impl<'e> Execution<'e> {
@@ -588,26 +728,37 @@ impl<'e> Execution<'e> {
         Self {
             stats,
             command,
-            started: None,
+            started_ns: stats.clock_ns(),
             reply_start,
         }
     }
 
     #[inline(always)]
     fn start(stats: &'e WorkerStats, registered: &Registered, reply: &ReplyWriter<'_>) -> Self {
-        let command = stats.command(registered.id);
-        Self {
-            started: command.start(),
-            ..Self::new(stats, command, reply.len())
-        }
+        Self::new(stats, stats.command(registered.id), reply.len())
     }
 
     #[inline(always)]
-    fn end(self, result: Result<(), CommandError>, reply: &mut ReplyWriter<'_>) {
+    fn end(
+        self,
+        result: Result<(), CommandError>,
+        reply: &mut ReplyWriter<'_>,
+        counts_time: bool,
+    ) -> Ended {
         if let Err(error) = result {
             self.fail(&error, reply);
         }
-        self.command.end(self.started);
+        let Self {
+            stats,
+            command,
+            started_ns,
+            reply_start,
+        } = self;
+        Ended {
+            spent_ns: stats.count_since(started_ns, command, 1, counts_time),
+            // A command may end what was written before it (CLIENT REPLY).
+            reply_bytes: reply.len().saturating_sub(reply_start),
+        }
     }
 
     /// Answers with the error instead of what has been written.

@@ -12,6 +12,7 @@
 //! | `categories` | the categories of commands |
 //! | `documentation` | docs/commands.md |
 //! | `help` | HELP of containers |
+//! | `insight` | what is noted of commands while they run: their times, slow and large ones, who watches |
 //! | `jitter` | deadlines that are spread |
 //! | `glob` | patterns of keys and names |
 //! | `testing` | runs commands in process, for unit tests |
@@ -29,6 +30,7 @@ mod error;
 pub mod glob;
 mod heads;
 mod help;
+pub mod insight;
 mod jitter;
 mod keys;
 pub mod limits;

@@ -6,7 +6,7 @@ use resp::{Output, Protocol, ReplyWriter};
 
 use crate::batch::Item;
 use crate::command::Answer;
-use crate::dispatch::{Dispatcher, Execution, Requests};
+use crate::dispatch::{Dispatcher, Execution, Requests, Run};
 use crate::error::CommandError;
 use crate::heads::Kind;
 use crate::registry::Registered;
@@ -25,7 +25,7 @@ impl Dispatcher<'_> {
         out: &mut Output,
     ) {
         let now_ms = group.now_ms();
-        if !session.is_plain() || self.shared.pause.is_active(now_ms) {
+        if !session.is_plain() || self.is_watched || self.shared.pause.is_active(now_ms) {
             return;
         }
         let (batch, input) = (requests.batch, requests.input);
@@ -42,19 +42,25 @@ impl Dispatcher<'_> {
                 touches: reader.touches && session.touches,
                 protocol,
             };
-            let executed = command.count_run(|most| match reader.answer {
+            let (first, reply_start) = (requests.done, out.len());
+            let most = self.shared.insight.run_commands_max();
+            let executions = match reader.answer {
                 Answer::Value => same.execute(requests, most, out, |entry, _, reply| {
                     strings::write_short_value(entry, reply)
                 }),
                 Answer::With(answer) => same.execute(requests, most, out, |entry, item, reply| {
                     answer(entry, batch.args(item, input), now_ms, reply)
                 }),
-            });
-            if executed == 0 {
+            };
+            if executions == 0 {
                 return;
             }
-            session.last_command = registered.id as u32 + 1;
-            session.commands += executed as u64;
+            let run = Run {
+                executions,
+                first: batch.request(&requests.items[first], input),
+                reply_bytes: out.len() - reply_start,
+            };
+            self.count_run(session, registered, run, now_ms);
         }
     }
 }

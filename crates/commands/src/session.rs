@@ -7,6 +7,7 @@ use keyspace::{WatchedKey, Watcher};
 use resp::{OwnedArgs, Protocol};
 
 use crate::clients::{Client, client_flag};
+use crate::insight::Feed;
 use crate::registry::Registered;
 use crate::shared::Shared;
 
@@ -40,13 +41,18 @@ pub struct Session {
     pub transaction: Option<Box<Transaction>>,
     /// The watched keys.
     pub watching: Option<Box<Watching>>,
+    /// All commands of all connections (MONITOR).
+    pub feed: Option<Arc<Feed>>,
 }
 
 impl Session {
     /// Whether its commands are executed at once and answered.
     #[inline]
     pub fn is_plain(&self) -> bool {
-        self.authenticated && self.transaction.is_none() && self.replies == Replies::On
+        self.authenticated
+            && self.transaction.is_none()
+            && self.feed.is_none()
+            && self.replies == Replies::On
     }
 }
 
@@ -109,6 +115,7 @@ impl Session {
             commands: 0,
             transaction: None,
             watching: None,
+            feed: None,
         }
     }
 
@@ -146,6 +153,7 @@ impl Session {
             (self.closes, client_flag::CLOSING),
             (is_dirty, client_flag::DIRTY),
             (self.follows_redirects, client_flag::REDIRECT),
+            (self.feed.is_some(), client_flag::MONITOR),
         ];
         let set = flags
             .iter()
@@ -164,9 +172,17 @@ impl Session {
         }
     }
 
+    /// Ends MONITOR.
+    pub fn stop_watching_commands(&mut self, shared: &Shared) {
+        if let Some(feed) = self.feed.take() {
+            shared.insight.monitors.remove(&feed);
+        }
+    }
+
     /// Ends the session; every connection's session must end so.
     pub fn end(&mut self, shared: &Shared) {
         self.unwatch(shared);
+        self.stop_watching_commands(shared);
         self.transaction = None;
         shared.clients.remove(&self.client);
     }

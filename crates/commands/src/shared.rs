@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use keyspace::Keyspace;
 
 use crate::clients::{Client, Clients};
+use crate::insight::Insight;
 use crate::registry::registry;
 use crate::stats::WorkerStats;
 
@@ -19,6 +20,8 @@ pub struct Shared {
     pub pause: Pause,
     /// Each worker's statistics.
     pub stats: Box<[WorkerStats]>,
+    /// What is noted of commands while they run.
+    pub insight: Insight,
     /// The longest string that a command may build, in bytes (`proto-max-bulk-len`).
     pub string_bytes_max: AtomicU64,
     /// Whether expired keys are removed before somebody asks for them (DEBUG SET-ACTIVE-EXPIRE).
@@ -36,6 +39,7 @@ impl Shared {
             clients: Clients::default(),
             pause: Pause::default(),
             stats: (0..workers).map(|_| WorkerStats::new(commands)).collect(),
+            insight: Insight::default(),
             string_bytes_max: AtomicU64::new(resp::limits::BULK_BYTES_MAX),
             active_expire: AtomicBool::new(true),
             process,
@@ -82,6 +86,9 @@ pub trait Process: Send + Sync {
 
     /// Lets the worker of a client that has been marked as killed close it.
     fn close_killed(&self, client: &Client);
+
+    /// Lets the worker of a client that watches all commands (MONITOR) send it what has come.
+    fn wake_watcher(&self, _client: &Client) {}
 
     /// Wakes all workers, for example after a pause has ended.
     fn wake_all(&self);

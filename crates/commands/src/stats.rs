@@ -1,13 +1,14 @@
 //! Statistics of commands: one set per worker, on its own cache lines, summed when somebody asks.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// One in so many executions of a command is timed.
-const TIMED_EVERY: u64 = 128;
+use crate::insight::{Histogram, Times};
+
 /// The most error codes that are counted apart, as in Redis.
 const ERROR_CODES_MAX: usize = 128;
 
@@ -15,6 +16,10 @@ const ERROR_CODES_MAX: usize = 128;
 #[repr(align(128))]
 pub struct WorkerStats {
     commands: Box<[CommandStats]>,
+    /// What times are counted from.
+    made: Instant,
+    /// When the last execution ended, or the group began, in nanoseconds since `made`.
+    clock_ns: Counter,
     /// Replies that were errors.
     pub errors: Counter,
     /// Clients that were closed because all clients together took too much memory.
@@ -23,6 +28,10 @@ pub struct WorkerStats {
     pub overflown_clients: Counter,
     /// Times that the worker has woken up.
     pub wakes: Counter,
+    /// Nanoseconds that it was busy, all wakes together.
+    pub busy_ns: Counter,
+    /// 1 while the worker waits for something to do.
+    pub waits: Counter,
     /// The longest that it was busy after one of them, in microseconds.
     pub busy_us_max: Counter,
     /// Sweeps for expired keys that had to stop before they were done.
@@ -37,9 +46,10 @@ pub struct WorkerStats {
 pub struct CommandStats {
     /// Executions.
     pub calls: Counter,
-    /// Executions that were timed, and their nanoseconds.
-    timed: Counter,
-    timed_ns: Counter,
+    /// Nanoseconds of all of them.
+    total_ns: Counter,
+    /// How long they took; there is none before the first.
+    histogram: OnceLock<Histogram>,
     /// Refused before execution.
     pub rejected: Counter,
     /// Failed in execution.
@@ -83,12 +93,12 @@ impl Counter {
 }
 
 /// One command's numbers, all workers together.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CommandTotals {
     /// Executions.
     pub calls: u64,
-    /// Microseconds of all executions, estimated from one in 128.
-    pub microseconds: f64,
+    /// Nanoseconds of all executions.
+    pub total_ns: u64,
     /// Refused before execution.
     pub rejected: u64,
     /// Failed in execution.
@@ -100,10 +110,14 @@ impl WorkerStats {
     pub fn new(commands: usize) -> Self {
         Self {
             commands: (0..commands).map(|_| CommandStats::default()).collect(),
+            made: Instant::now(),
+            clock_ns: Counter::default(),
             errors: Counter::default(),
             evicted_clients: Counter::default(),
             overflown_clients: Counter::default(),
             wakes: Counter::default(),
+            busy_ns: Counter::default(),
+            waits: Counter::default(),
             busy_us_max: Counter::default(),
             sweeps_cut: Counter::default(),
             sweep_ns: Counter::default(),
@@ -115,6 +129,61 @@ impl WorkerStats {
     #[inline]
     pub fn command(&self, id: usize) -> &CommandStats {
         &self.commands[id]
+    }
+
+    /// Begins to measure: what is executed next takes its time from now on.
+    pub fn start_clock(&self) {
+        self.clock_ns.set(self.now_ns());
+    }
+
+    /// Counts executions of a command that have just ended, one after the other, and began when those before them had
+    /// ended; how long they took together, in nanoseconds.
+    #[inline]
+    pub(crate) fn count(&self, command: &CommandStats, executions: u64, tracks: bool) -> u64 {
+        self.count_since(self.clock_ns.get(), command, executions, tracks)
+    }
+
+    /// As `count`, for an execution that began at `started_ns`, with others in it.
+    #[inline]
+    pub(crate) fn count_since(
+        &self,
+        started_ns: u64,
+        command: &CommandStats,
+        executions: u64,
+        tracks: bool,
+    ) -> u64 {
+        let now_ns = self.now_ns();
+        let spent_ns = now_ns - started_ns;
+        self.clock_ns.set(now_ns);
+        command.calls.add(executions);
+        command.total_ns.add(spent_ns);
+        if tracks {
+            let each_ns = if executions == 1 {
+                spent_ns
+            } else {
+                spent_ns / executions
+            };
+            let histogram = command.histogram.get_or_init(Histogram::new);
+            histogram.add(each_ns, executions);
+        }
+        spent_ns
+    }
+
+    /// When the last execution ended.
+    #[inline]
+    pub(crate) fn clock_ns(&self) -> u64 {
+        self.clock_ns.get()
+    }
+
+    #[inline]
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Nanoseconds that commands took, all together.
+    pub fn commands_ns(&self) -> u64 {
+        let commands = self.commands.iter();
+        commands.map(|command| command.total_ns.get()).sum()
     }
 
     /// Commands executed.
@@ -150,7 +219,11 @@ impl WorkerStats {
         let bytes = codes
             .keys()
             .map(|code| size_of::<(String, u64)>() + code.capacity());
-        bytes.sum()
+        let histograms = self
+            .commands
+            .iter()
+            .filter(|command| command.histogram.get().is_some());
+        bytes.sum::<usize>() + histograms.count() * Histogram::BYTES
     }
 
     /// Starts anew.
@@ -158,76 +231,26 @@ impl WorkerStats {
         for command in &self.commands {
             let CommandStats {
                 calls,
-                timed,
-                timed_ns,
+                total_ns,
+                histogram,
                 rejected,
                 failed,
             } = command;
-            [calls, timed, timed_ns, rejected, failed]
+            [calls, total_ns, rejected, failed]
                 .into_iter()
                 .for_each(Counter::reset);
+            histogram.get().into_iter().for_each(Histogram::reset);
         }
         self.errors.reset();
         self.evicted_clients.reset();
         self.overflown_clients.reset();
         self.wakes.reset();
+        self.busy_ns.reset();
         self.busy_us_max.reset();
         self.sweeps_cut.reset();
         self.sweep_ns.reset();
         self.error_codes.lock().clear();
     }
-}
-
-impl CommandStats {
-    /// Counts an execution; the time at which it starts, when it is one of those that are timed.
-    #[inline]
-    pub fn start(&self) -> Option<Instant> {
-        let calls = self.calls.get();
-        self.calls.add(1);
-        if calls.is_multiple_of(TIMED_EVERY) {
-            return start_time();
-        }
-        None
-    }
-
-    /// Counts executions in a run. `execute` is called with the most that there may be, and answers how many there were;
-    /// one that is to be timed is one by itself. If it panics, they are not counted.
-    #[inline(always)]
-    pub(crate) fn count_run(&self, mut execute: impl FnMut(usize) -> usize) -> usize {
-        let calls = self.calls.get();
-        let before_timed = calls.wrapping_neg() % TIMED_EVERY;
-        let started = if before_timed == 0 {
-            start_time()
-        } else {
-            None
-        };
-        let executed = execute((before_timed as usize).max(1));
-        if executed > 0 {
-            self.calls.add(executed as u64);
-            self.end(started);
-        }
-        executed
-    }
-
-    /// Ends what `start` began.
-    #[inline]
-    pub fn end(&self, started: Option<Instant>) {
-        if let Some(started) = started {
-            self.add_time(started);
-        }
-    }
-
-    #[cold]
-    fn add_time(&self, started: Instant) {
-        self.timed.add(1);
-        self.timed_ns
-            .add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
-    }
-}
-
-#[cold]
-fn start_time() -> Option<Instant> {
-    Some(Instant::now())
 }
 
 /// Sums one command's counters over the workers.
@@ -238,15 +261,22 @@ pub fn command_totals(workers: &[WorkerStats], id: usize) -> CommandTotals {
             .map(|worker| counter(worker.command(id)).get())
             .sum()
     };
-    let calls = sum(|stats| &stats.calls);
-    let timed = sum(|stats| &stats.timed).max(1);
-    let nanoseconds = sum(|stats| &stats.timed_ns) as f64 / timed as f64 * calls as f64;
     CommandTotals {
-        calls,
-        microseconds: nanoseconds / 1000.0,
+        calls: sum(|stats| &stats.calls),
+        total_ns: sum(|stats| &stats.total_ns),
         rejected: sum(|stats| &stats.rejected),
         failed: sum(|stats| &stats.failed),
     }
+}
+
+/// How long one command's executions took, all workers together; `None` when none was counted.
+pub fn command_times(workers: &[WorkerStats], id: usize) -> Option<Times> {
+    let mut times = Times::default();
+    let histograms = workers.iter().map(|worker| &worker.command(id).histogram);
+    histograms
+        .filter_map(OnceLock::get)
+        .for_each(|histogram| times.add(histogram));
+    (times.count() > 0).then_some(times)
 }
 
 /// Sums the errors by code over the workers.

@@ -3,7 +3,7 @@
 use keyspace::{Group, Key, NewValue, Room};
 use resp::{Output, ReplyWriter};
 
-use crate::dispatch::{Dispatcher, Requests};
+use crate::dispatch::{Dispatcher, Requests, Run};
 use crate::heads::Kind;
 use crate::registry::Registered;
 use crate::session::Session;
@@ -18,20 +18,26 @@ impl Dispatcher<'_> {
         requests: &mut Requests<'_>,
         out: &mut Output,
     ) {
-        let is_paused = self.shared.pause.is_active(group.now_ms());
+        let now_ms = group.now_ms();
+        let is_held = self.is_watched || self.shared.pause.is_active(now_ms);
         // A value that is received in place may be shared, not copied.
-        if !session.is_plain() || is_paused || self.buffer.is_some() {
+        if !session.is_plain() || is_held || self.buffer.is_some() {
             return;
         }
+        let (batch, input) = (requests.batch, requests.input);
         while let Some(registered) = requests.next().and_then(|item| item.of_kind(Kind::Store)) {
-            let command = self.stats().command(registered.id);
-            let executed = command
-                .count_run(|most| store_same(group, session, requests, registered, most, out));
-            if executed == 0 {
+            let (first, reply_start) = (requests.done, out.len());
+            let most = self.shared.insight.run_commands_max();
+            let executions = store_same(group, session, requests, registered, most, out);
+            if executions == 0 {
                 return;
             }
-            session.last_command = registered.id as u32 + 1;
-            session.commands += executed as u64;
+            let run = Run {
+                executions,
+                first: batch.request(&requests.items[first], input),
+                reply_bytes: out.len() - reply_start,
+            };
+            self.count_run(session, registered, run, now_ms);
         }
     }
 }

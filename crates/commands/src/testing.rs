@@ -124,20 +124,27 @@ impl TestServer {
 
     /// The session of a connection, which is made when it is not there.
     pub fn session(&mut self, name: &str) -> &mut Session {
-        let (shared, now_ms, protocol) = (&self.shared, self.now_ms, self.protocol);
-        self.sessions.entry(name.to_owned()).or_insert_with(|| {
-            let origin = Origin {
-                address: format!("127.0.0.1:5000{}", shared.clients.count()),
-                local_address: "127.0.0.1:6379".to_owned(),
-                is_unix: false,
-                descriptor: 8,
-                state_bytes: 0,
-            };
-            let client = shared.clients.add(origin, 0, now_ms);
-            let mut session = Session::new(client, !shared.process.needs_password());
-            session.protocol = protocol;
-            session
-        })
+        if !self.sessions.contains_key(name) {
+            let session = self.new_session();
+            self.sessions.insert(name.to_owned(), session);
+        }
+        self.sessions.get_mut(name).expect("it was just made")
+    }
+
+    /// A connection's session that nobody has yet.
+    pub fn new_session(&self) -> Session {
+        let shared = &self.shared;
+        let origin = Origin {
+            address: format!("127.0.0.1:5000{}", shared.clients.count()),
+            local_address: "127.0.0.1:6379".to_owned(),
+            is_unix: false,
+            descriptor: 8,
+            state_bytes: 0,
+        };
+        let client = shared.clients.add(origin, 0, self.now_ms);
+        let mut session = Session::new(client, !shared.process.needs_password());
+        session.protocol = self.protocol;
+        session
     }
 
     /// Sends bytes, which end with the end of a request; all replies.
@@ -165,12 +172,7 @@ impl TestServer {
             record_accesses(&group, session, &batch.request(item, input));
         }
         let mut out = Output::default();
-        let mut dispatcher = Dispatcher {
-            shared: &self.shared,
-            worker: 0,
-            plan: &mut self.plan,
-            buffer: None,
-        };
+        let mut dispatcher = Dispatcher::new(&self.shared, 0, &mut self.plan);
         let mut requests = Requests {
             batch: &batch,
             items: batch.runs().first().map_or(&[], |run| batch.items(run)),

@@ -98,6 +98,16 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The bytes of the request from its first argument on, as it was sent or, where it was quoted, as it is kept.
+    #[inline]
+    #[must_use]
+    pub fn request_bytes(&self) -> usize {
+        match (self.spans.first(), self.spans.last()) {
+            (Some(first), Some(last)) => (last.start + last.len - first.start) as usize,
+            _ => 0,
+        }
+    }
+
     /// The bytes of all arguments together.
     #[must_use]
     pub fn bytes(&self) -> usize {

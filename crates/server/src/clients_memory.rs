@@ -69,15 +69,20 @@ impl<B: Backend> Worker<B> {
         self.counted.replace(before, counted);
     }
 
-    /// Closes a connection for which more waits than it may. Every client is a normal one as yet.
+    /// Closes a connection for which more waits than it may. Clients that watch all commands are held to what those of
+    /// pubsub may have: nothing they do could hold back what is sent to them.
     pub(crate) fn keep_output_limit(&mut self, slot: usize) {
-        let limit = self.settings.settings().server.output_buffer_limits.normal;
-        if limit == OutputLimit::default() {
-            return;
-        }
+        let limits = &self.settings.settings().server.output_buffer_limits;
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
         };
+        let limit = match connection.session.feed {
+            None => limits.normal,
+            Some(_) => limits.pubsub,
+        };
+        if limit == OutputLimit::default() {
+            return;
+        }
         let unsent_bytes = connection.unsent_bytes() as u64;
         let counted_bytes = unsent_bytes.saturating_sub(FIRST_REPLY_BYTES);
         let is_over_soft = limit.soft_bytes > 0 && counted_bytes >= limit.soft_bytes;

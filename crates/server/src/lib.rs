@@ -3,7 +3,9 @@
 //! - `config`, `logging`: settings and the log.
 //! - `serve`: the start and the end: listeners, workers, signals.
 //! - `worker`, `turn`, `connection`: a worker thread, its execution, its connections.
+//! - `watchers`: connections that watch all commands.
 //! - `clients_memory`: what connections take, and what becomes of those that take too much.
+//! - `service_manager`: what systemd is told.
 //! - `process`, `clock`, `memory`, `available_memory`: what the workers share: admission, mailboxes, time, counters.
 
 mod available_memory;
@@ -16,5 +18,7 @@ pub mod logging;
 mod memory;
 mod process;
 pub mod serve;
+mod service_manager;
 mod turn;
+mod watchers;
 mod worker;

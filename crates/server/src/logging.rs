@@ -1,4 +1,4 @@
-//! The log: one line for each event, to standard error, as text or JSON, with a level that can be
+//! The log: one line for each event, to standard error or a file, as text or JSON, with a level that can be
 //! changed while the server runs.
 //!
 //! Lines go to a thread of their own through a bounded queue, so that a reader of standard error who
@@ -6,15 +6,17 @@
 //! logged when it has room again.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
+use tracing::{Subscriber, warn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
@@ -27,6 +29,7 @@ const QUEUE_LINES_MAX: usize = 1024;
 /// What goes through the queue.
 enum Message {
     Line(Vec<u8>),
+    Reopen,
     End,
 }
 
@@ -43,6 +46,8 @@ type LevelHandle = reload::Handle<LevelFilter, Registry>;
 /// Why the log could not be started.
 #[derive(Debug)]
 pub enum LoggingError {
+    /// The file cannot be opened.
+    File(PathBuf, io::Error),
     /// No thread could be started.
     Thread(io::Error),
     /// This process has a log already.
@@ -52,11 +57,12 @@ pub enum LoggingError {
 /// Starts the log of this process. It can be started once.
 pub fn start(settings: &LoggingSettings) -> Result<Logging, LoggingError> {
     let (queue, lines) = sync_channel(QUEUE_LINES_MAX);
+    let mut out = Out::open(settings.file.clone())?;
     let dropped_lines = Arc::new(AtomicU64::new(0));
     let dropped = Arc::clone(&dropped_lines);
     let writer = thread::Builder::new()
         .name("log".to_owned())
-        .spawn(move || write_lines(&lines, &dropped, &mut io::stderr()))
+        .spawn(move || write_lines(&lines, &dropped, &mut out))
         .map_err(LoggingError::Thread)?;
     let (subscriber, level) = subscriber(
         settings,
@@ -73,7 +79,28 @@ pub fn start(settings: &LoggingSettings) -> Result<Logging, LoggingError> {
     })
 }
 
+/// Has the log's file opened anew, for other threads.
+#[derive(Clone)]
+pub struct Reopener {
+    queue: SyncSender<Message>,
+}
+
+impl Reopener {
+    /// What is logged from now on goes to the file that has the log's name then.
+    pub fn reopen(&self) {
+        // A log that has ended needs no file.
+        let _ = self.queue.send(Message::Reopen);
+    }
+}
+
 impl Logging {
+    /// What opens the log's file anew.
+    pub fn reopener(&self) -> Reopener {
+        Reopener {
+            queue: self.queue.clone(),
+        }
+    }
+
     /// Takes over the level whenever the configuration changes.
     pub fn follow(&self, config: &Config) {
         let handle = self.level.clone();
@@ -97,6 +124,9 @@ impl Drop for Logging {
 impl fmt::Display for LoggingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            LoggingError::File(path, error) => {
+                write!(f, "cannot open the log {}: {error}", path.display())
+            }
             LoggingError::Thread(error) => write!(f, "cannot start the thread of the log: {error}"),
             LoggingError::Started(error) => write!(f, "cannot start the log: {error}"),
         }
@@ -138,17 +168,59 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// Writes lines as they come, until the end is announced.
-fn write_lines(queue: &Receiver<Message>, dropped_lines: &AtomicU64, out: &mut impl Write) {
-    while let Ok(Message::Line(line)) = queue.recv() {
-        // Where the log itself cannot be written, nobody can be told.
-        let _ = out.write_all(&line);
-        let dropped = dropped_lines.swap(0, Ordering::Relaxed);
-        if dropped > 0 {
-            tracing::warn!(lines = dropped, "the log was too slow: lines were dropped");
+/// Where lines go.
+enum Out {
+    StandardError,
+    File { path: PathBuf, file: File },
+}
+
+impl Out {
+    fn open(path: Option<PathBuf>) -> Result<Self, LoggingError> {
+        let Some(path) = path else {
+            return Ok(Self::StandardError);
+        };
+        match append(&path) {
+            Ok(file) => Ok(Self::File { path, file }),
+            Err(error) => Err(LoggingError::File(path, error)),
         }
     }
-    let _ = out.flush();
+
+    /// Opens the file anew. One that cannot be opened leaves the old one in use.
+    fn reopen(&mut self) {
+        if let Self::File { path, file } = self {
+            match append(path) {
+                Ok(new) => *file = new,
+                Err(error) => warn!(%error, "the log cannot be opened anew"),
+            }
+        }
+    }
+
+    fn write(&mut self, line: &[u8]) {
+        // Where the log itself cannot be written, nobody can be told.
+        let _ = match self {
+            Self::StandardError => io::stderr().write_all(line),
+            Self::File { file, .. } => file.write_all(line),
+        };
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).open(path)
+}
+
+/// Writes lines as they come, until the end is announced.
+fn write_lines(queue: &Receiver<Message>, dropped_lines: &AtomicU64, out: &mut Out) {
+    while let Ok(message) = queue.recv() {
+        match message {
+            Message::Line(line) => out.write(&line),
+            Message::Reopen => out.reopen(),
+            Message::End => return,
+        }
+        let dropped = dropped_lines.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            warn!(lines = dropped, "the log was too slow: lines were dropped");
+        }
+    }
 }
 
 /// Puts lines into the queue. The formatter gives each line in one piece.
@@ -204,12 +276,13 @@ mod tests {
         let settings = LoggingSettings {
             level: LogLevel::Info,
             format,
+            file: None,
         };
         let (subscriber, level) = subscriber(&settings, writer);
         tracing::subscriber::with_default(subscriber, || events(&level));
         let texts = lines.try_iter().map(|message| match message {
             Message::Line(line) => String::from_utf8(line).expect("UTF-8"),
-            Message::End => panic!("nothing ends the log"),
+            Message::Reopen | Message::End => panic!("nothing ends the log"),
         });
         (texts.collect(), dropped_lines.load(Ordering::Relaxed))
     }

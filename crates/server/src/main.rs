@@ -31,7 +31,7 @@ fn run(config: Config, notes: &[String]) -> ExitCode {
     };
     log.follow(&config);
     notes.iter().for_each(|note| info!("{note}"));
-    let result = serve::serve(&Arc::new(config));
+    let result = serve::serve(&Arc::new(config), log.reopener());
     if let Err(error) = &result {
         error!(%error, "redistill has ended");
     }

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, EvictionPolicy};
 use crate::connection::Connection;
 use crate::memory;
+use crate::service_manager::ServiceManager;
 use keyspace::Keyspace;
 
 /// The shortest time between two lines about the same trouble, in milliseconds.
@@ -57,6 +58,8 @@ pub struct Process {
     ready: OnceLock<memory::AtStart>,
     available_memory: AvailableMemory,
     limit_keeper: OnceLock<Thread>,
+    /// The service manager.
+    pub service: ServiceManager,
     /// Held by the worker that closes clients to make room.
     pub(crate) evicting_clients: Mutex<()>,
 }
@@ -170,6 +173,7 @@ impl Process {
             ready: OnceLock::new(),
             available_memory: AvailableMemory::find(),
             limit_keeper: OnceLock::new(),
+            service: ServiceManager::from_environment(|name| std::env::var_os(name)),
             evicting_clients: Mutex::default(),
         }
     }
@@ -333,6 +337,13 @@ impl Process {
         mailbox.wake();
     }
 
+    /// Has the worker of a client that watches all commands send what has come.
+    pub fn wake_watcher(&self, client: &Client) {
+        let mailbox = self.mailbox(client.worker);
+        mailbox.shows_commands.store(true, SeqCst);
+        mailbox.wake();
+    }
+
     /// How far the process is in ending.
     pub fn shutdown_stage(&self) -> ShutdownStage {
         match self.stage.load(Relaxed) {
@@ -355,6 +366,7 @@ impl Process {
             .is_ok()
         {
             info!(reason, "shutting down");
+            self.service.stopping(reason);
             self.wake_workers();
         }
     }
@@ -385,6 +397,7 @@ fn refuse(socket: &Socket) {
 pub struct Mailbox {
     sockets: Mutex<Vec<Socket>>,
     looks_for_killed: AtomicBool,
+    shows_commands: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
@@ -407,11 +420,24 @@ impl Mailbox {
         }
     }
 
-    /// What has come: connections, and whether some client was marked as killed.
-    pub fn take(&self) -> (Vec<Socket>, bool) {
-        let sockets = std::mem::take(&mut *self.sockets.lock());
-        (sockets, self.looks_for_killed.swap(false, SeqCst))
+    /// What has come.
+    pub fn take(&self) -> Mail {
+        Mail {
+            sockets: std::mem::take(&mut *self.sockets.lock()),
+            looks_for_killed: self.looks_for_killed.swap(false, SeqCst),
+            shows_commands: self.shows_commands.swap(false, SeqCst),
+        }
     }
+}
+
+/// What has come into a mailbox.
+pub struct Mail {
+    /// Connections.
+    pub sockets: Vec<Socket>,
+    /// Whether some client was marked as killed.
+    pub looks_for_killed: bool,
+    /// Whether there is something for clients that watch all commands.
+    pub shows_commands: bool,
 }
 
 /// The process as commands see it.
@@ -501,6 +527,10 @@ impl commands::shared::Process for ForCommands {
 
     fn close_killed(&self, client: &Client) {
         self.0.close_killed(client);
+    }
+
+    fn wake_watcher(&self, client: &Client) {
+        self.0.wake_watcher(client);
     }
 
     fn wake_all(&self) {

@@ -7,17 +7,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use commands::insight::InsightSettings;
 use commands::shared::Shared;
 use keyspace::Keyspace;
 use net::{Backend, Listener, ListenerOptions, MioBackend};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::config::{BindAddress, Config, IoBackend, Settings};
 use crate::limit;
+use crate::logging::Reopener;
 use crate::memory;
 use crate::process::{ForCommands, Process, ShutdownStage, Start};
+use crate::service_manager::Progress;
 use crate::worker::Worker;
 
 /// The exit status after a second signal, as shells expect it after SIGINT.
@@ -34,7 +37,7 @@ const BUFFERS_MIN: usize = 16;
 ///
 /// # Errors
 /// When an address cannot be listened on, or a worker cannot be started.
-pub fn serve(config: &Arc<Config>) -> io::Result<()> {
+pub fn serve(config: &Arc<Config>, log: Reopener) -> io::Result<()> {
     memory::purge_in_background();
     let settings = config.settings();
     let workers = worker_count(&settings);
@@ -59,13 +62,15 @@ pub fn serve(config: &Arc<Config>) -> io::Result<()> {
     let for_commands = Box::new(ForCommands(Arc::clone(&process)));
     let shared = Arc::new(Shared::new(keyspace, workers, for_commands));
     follow_settings(config, &shared);
-    end_at_signals(&process)?;
+    follow_signals(&process, log)?;
     limit::keep(Arc::clone(&process))?;
     let threads = match backend {
         #[cfg(target_os = "linux")]
         Chosen::IoUring => start_workers::<net::Uring>(&process, &shared, listeners)?,
         Chosen::Mio => start_workers::<MioBackend>(&process, &shared, listeners)?,
     };
+    keep_watch(&process, &shared)?;
+    process.service.ready(status(&process));
     info!(
         version = env!("CARGO_PKG_VERSION"),
         backend = backend.name(),
@@ -208,6 +213,7 @@ fn follow_settings(config: &Config, shared: &Arc<Shared>) {
             .store(settings.server.proto_max_bulk_bytes, Relaxed);
         let percent = settings.memory.ttl_jitter_percent;
         shared.keyspace.set_ttl_jitter(percent);
+        shared.insight.set(&noted(settings));
     };
     apply(shared, &config.settings());
     let shared = Arc::clone(shared);
@@ -217,22 +223,111 @@ fn follow_settings(config: &Config, shared: &Arc<Shared>) {
     });
 }
 
-/// The first SIGTERM or SIGINT ends the process in an orderly way, the second one at once.
-fn end_at_signals(process: &Arc<Process>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+/// What is noted of commands.
+fn noted(settings: &Settings) -> InsightSettings {
+    let monitoring = &settings.monitoring;
+    InsightSettings {
+        slow_us: monitoring.slowlog_slower_than_us,
+        slow_entries_max: monitoring.slowlog_max_len,
+        request_bytes: monitoring.large_request_bytes,
+        request_entries_max: monitoring.large_request_max_len,
+        reply_bytes: monitoring.large_reply_bytes,
+        reply_entries_max: monitoring.large_reply_max_len,
+        counts_times: monitoring.latency_tracking,
+        percentiles: monitoring.latency_tracking_percentiles.clone(),
+        latency_ms: monitoring.latency_monitor_threshold_ms,
+    }
+}
+
+/// The first SIGTERM or SIGINT ends the process in an orderly way, the second one at once. SIGHUP rereads the configuration
+/// file and opens the log anew, SIGUSR1 does only the latter.
+fn follow_signals(process: &Arc<Process>, log: Reopener) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
     let process = Arc::clone(process);
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            let mut signals = signals.forever();
-            if signals.next().is_some() {
-                process.begin_shutdown("signal");
-            }
-            if signals.next().is_some() {
-                warn!("ending at once after a second signal");
-                std::process::exit(INTERRUPTED);
+            let mut is_asked_to_end = false;
+            for signal in &mut signals {
+                match signal {
+                    SIGUSR1 => log.reopen(),
+                    SIGHUP => {
+                        process.service.reloading();
+                        log.reopen();
+                        reload(&process.config);
+                        process.service.ready(status(&process));
+                    }
+                    _ if !is_asked_to_end => {
+                        is_asked_to_end = true;
+                        process.begin_shutdown("signal");
+                    }
+                    _ => {
+                        warn!("ending at once after a second signal");
+                        std::process::exit(INTERRUPTED);
+                    }
+                }
             }
         })?;
+    Ok(())
+}
+
+/// Rereads the configuration file, and tells what has become of it.
+fn reload(config: &Config) {
+    let reload = match config.reload() {
+        Ok(reload) => reload,
+        Err(errors) => {
+            for error in errors.0 {
+                error!(error, "the configuration cannot be read again");
+            }
+            return warn!("nothing of the configuration has changed");
+        }
+    };
+    for setting in &reload.changed {
+        info!(setting, "the configuration has changed");
+    }
+    for setting in &reload.needs_restart {
+        warn!(
+            setting,
+            "the configuration file has changed: this needs a restart"
+        );
+    }
+    for setting in &reload.overridden {
+        warn!(setting, "the configuration file has changed in vain");
+    }
+    let changed = reload.changed.len();
+    info!(changed, "the configuration was read again");
+}
+
+/// What the service manager shows.
+fn status(process: &Process) -> String {
+    let settings = process.config.settings();
+    let (port, workers) = (settings.server.port, process.workers);
+    format!("Ready to accept connections at port {port}, {workers} workers")
+}
+
+/// Tells the service manager, as often as it wants to hear it, that every worker goes on.
+fn keep_watch(process: &Arc<Process>, shared: &Arc<Shared>) -> io::Result<()> {
+    let Some(watchdog) = process.service.watchdog else {
+        return Ok(());
+    };
+    let (process, shared) = (Arc::clone(process), Arc::clone(shared));
+    let look = move || {
+        let mut progress = Progress::default();
+        loop {
+            let workers = shared.stats.iter();
+            let workers = workers.map(|worker| (worker.waits.get() > 0, worker.wakes.get()));
+            if progress.is_made(workers) {
+                process.service.is_well();
+            } else {
+                warn!("a worker does not go on");
+            }
+            // Twice as often as it is asked for, as the protocol recommends.
+            std::thread::sleep(watchdog / 2);
+        }
+    };
+    std::thread::Builder::new()
+        .name("watchdog".into())
+        .spawn(look)?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use commands::batch::{Batch, Item, Source, Stop};
 use commands::dispatch::{Dispatcher, Flow, Requests, Unsent, record_accesses};
+use commands::insight::{Event, Parts};
 use keyspace::{Group, Keyspace};
 use net::Backend;
 use resp::Limits;
@@ -50,7 +51,9 @@ impl<B: Backend> Worker<B> {
 
     /// Evicts in proportion to what the group has written; how many keys.
     fn make_room(&mut self, now_ms: u64, keys_max: usize) -> usize {
+        let mut parts = Parts::begin(&self.shared.insight, now_ms);
         let made = self.keyspace.make_room(now_ms, keys_max);
+        parts.end(&self.shared.insight, Event::EvictionCycle);
         self.is_evicting = made.is_behind;
         self.written_bytes += made.written_bytes;
         let waits = made.is_full && now_ms > self.looked_ms;
@@ -107,12 +110,7 @@ impl<B: Backend> Worker<B> {
             let request = batch.request(item, connection.input.current(backend));
             record_accesses(&group, &connection.session, &request);
         }
-        let mut dispatcher = Dispatcher {
-            shared: &self.shared,
-            worker: self.index,
-            plan: &mut self.plan,
-            buffer: None,
-        };
+        let mut dispatcher = Dispatcher::new(&self.shared, self.index, &mut self.plan);
         let unsent_bytes_max = self.settings.settings().server.output_buffer_pause_bytes;
         for run in batch.runs() {
             let Some(connection) = connections[run.connection as usize].as_deref_mut() else {

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use commands::batch::{Batch, Stop};
+use commands::insight::{Event as Delay, Parts};
 use commands::session::Session;
 use commands::shared::Shared;
 use keyspace::Plan;
@@ -22,7 +23,7 @@ use crate::clients_memory::Counted;
 use crate::config::{Settings, Watch};
 use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
 use crate::memory;
-use crate::process::{Admission, Process, ShutdownStage};
+use crate::process::{Admission, Mail, Process, ShutdownStage};
 
 #[cfg(test)]
 mod tests;
@@ -172,9 +173,13 @@ impl<B: Backend> Worker<B> {
 
     /// Waits once, and does everything that there is to do then. `events` is empty, before and after.
     fn wake(&mut self, timeout: Duration, events: &mut Vec<Event>) -> io::Result<()> {
+        let waits = &self.shared.stats[self.index].waits;
+        waits.set(1);
         self.backend.wait(Some(timeout), events)?;
+        waits.set(0);
         let woken = Instant::now();
         self.now_ms = self.process.clock.at_ms(woken).max(self.now_ms);
+        let mut parts = Parts::begin(&self.shared.insight, self.now_ms);
         // First of all, because what follows may open a connection in the same slot.
         for event in &*events {
             if let Event::Closed { id } = event {
@@ -184,17 +189,24 @@ impl<B: Backend> Worker<B> {
         for event in events.drain(..) {
             self.handle(event);
         }
+        parts.end(&self.shared.insight, Delay::Receiving);
         self.release_paused();
         self.run_round(self.now_ms);
+        parts.skip();
         self.send_dirty();
-        self.housekeeping();
+        parts.end(&self.shared.insight, Delay::Sending);
+        self.housekeeping(&mut parts);
         self.keep_clients_budget();
         let stats = &self.shared.stats[self.index];
         stats.wakes.add(1);
-        let busy_us = woken.elapsed().as_micros();
-        stats
-            .busy_us_max
-            .raise(u64::try_from(busy_us).unwrap_or(u64::MAX));
+        let busy = woken.elapsed();
+        let busy_ns = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
+        stats.busy_us_max.raise(busy_ns / 1000);
+        stats.busy_ns.add(busy_ns);
+        let insight = &self.shared.insight;
+        if busy_ns >= insight.latency_ns() {
+            insight.latency.add(Delay::EventLoop, busy_ns, self.now_ms);
+        }
         Ok(())
     }
 
@@ -284,6 +296,7 @@ impl<B: Backend> Worker<B> {
             }
         };
         let client = self.shared.clients.add(origin, self.index, self.now_ms);
+        client.slot.store(id.slot() as u32, Relaxed);
         let session = Session::new(client, settings.security.password.as_bytes().is_empty());
         if self.connections.len() <= id.slot() {
             self.connections.resize_with(id.slot() + 1, || None);
@@ -543,9 +556,16 @@ impl<B: Backend> Worker<B> {
     }
 
     fn read_mailbox(&mut self) {
-        let (sockets, looks_for_killed) = self.process.mailbox(self.index).take();
+        let Mail {
+            sockets,
+            looks_for_killed,
+            shows_commands,
+        } = self.process.mailbox(self.index).take();
         for socket in sockets {
             self.open(socket);
+        }
+        if shows_commands {
+            self.show_commands();
         }
         if looks_for_killed {
             for slot in 0..self.connections.len() {
@@ -576,7 +596,7 @@ impl<B: Backend> Worker<B> {
     }
 
     /// What happens from time to time.
-    fn housekeeping(&mut self) {
+    fn housekeeping(&mut self, parts: &mut Parts) {
         if self.settings.refresh() {
             self.limits = request_limits(self.settings.settings());
             let limits = self.settings.settings().memory_limits();
@@ -588,12 +608,16 @@ impl<B: Backend> Worker<B> {
         if self.now_ms >= self.next_sweep_ms || self.now_ms >= self.swept_ms + SWEEP_MS_MIN {
             self.sweep();
         }
+        parts.end(&self.shared.insight, Delay::ExpireCycle);
         self.is_evicting = self
             .keyspace
             .make_room(self.now_ms, EVICTED_IDLE_MAX)
             .is_behind;
+        parts.end(&self.shared.insight, Delay::EvictionCycle);
         self.is_compacting = self.keyspace.compact(self.now_ms, COMPACTED_SLOTS_MAX);
+        parts.end(&self.shared.insight, Delay::Compaction);
         self.has_memory_to_give = self.keyspace.give_memory_back();
+        parts.end(&self.shared.insight, Delay::GivingBackMemory);
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + TICK_MS;
             self.keyspace.collect();
@@ -604,6 +628,7 @@ impl<B: Backend> Worker<B> {
             if self.index == 0 {
                 self.process.tick(&self.shared);
             }
+            parts.end(&self.shared.insight, Delay::EachSecond);
         }
         if !self.is_stopping && self.process.shutdown_stage() != ShutdownStage::Running {
             self.begin_to_stop();

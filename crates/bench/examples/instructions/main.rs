@@ -231,12 +231,7 @@ impl Server {
         if let Some((_, item)) = batch.sampled(&group) {
             record_accesses(&group, &self.session, &batch.request(item, input));
         }
-        let mut dispatcher = Dispatcher {
-            shared: &self.shared,
-            worker: 0,
-            plan: &mut self.plan,
-            buffer: None,
-        };
+        let mut dispatcher = Dispatcher::new(&self.shared, 0, &mut self.plan);
         for run in batch.runs() {
             let mut requests = Requests {
                 batch,

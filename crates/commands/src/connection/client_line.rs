@@ -70,8 +70,8 @@ fn try_write_line(line: &mut String, client: &Client, viewer: Viewer) -> std::fm
     )?;
     write!(
         line,
-        " lib-name={} lib-ver={}",
-        names.library, names.library_version
+        " lib-name={} lib-ver={} io-thread={}",
+        names.library, names.library_version, client.worker
     )?;
     let received = client.received_bytes.load(Relaxed);
     let (sent, commands) = (
@@ -113,6 +113,7 @@ fn write_memory(line: &mut String, client: &Client, viewer: Viewer) -> std::fmt:
 pub fn flags(client: &Client) -> String {
     let set = client.flags.load(Relaxed);
     let letters = [
+        (set & client_flag::MONITOR != 0, 'O'),
         (client.queued.load(Relaxed) != 0, 'x'),
         (set & client_flag::DIRTY != 0, 'd'),
         (set & client_flag::CLOSING != 0, 'c'),

@@ -108,7 +108,7 @@ mod tests {
                    ssub=0 multi=-1 watch=0 qbuf=0 qbuf-free=0 argv-mem=10 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 \
                    tot-mem=";
         assert!(lines[0].starts_with(own), "{}", lines[0]);
-        let end = " events=r cmd=client|list user=default redir=-1 resp=2 lib-name= lib-ver= tot-net-in=0 tot-net-out=0 \
+        let end = " events=r cmd=client|list user=default redir=-1 resp=2 lib-name= lib-ver= io-thread=0 tot-net-in=0 tot-net-out=0 \
                    tot-cmds=4";
         assert!(lines[0].ends_with(end), "{}", lines[0]);
         for field in [

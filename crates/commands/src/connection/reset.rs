@@ -50,6 +50,7 @@ fn reset(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError>
     let session = &mut *context.session;
     session.transaction = None;
     session.unwatch(context.shared);
+    session.stop_watching_commands(context.shared);
     session.database = 0;
     session.protocol = Protocol::Resp2;
     session.authenticated = !context.shared.process.needs_password();

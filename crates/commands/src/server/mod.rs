@@ -10,20 +10,29 @@
 //! | `hot_keys` | HOTKEYS: what commands name most often |
 //! | `big_keys` | BIGKEYS: what takes the most memory |
 //! | `listed_keys` | what the two have in common |
+//! | `command_log` | SLOWLOG, COMMANDLOG: commands that were slow or large |
+//! | `latency` | LATENCY: how long commands take, what held workers up |
+//! | `monitor` | MONITOR: every command as it is executed |
+//! | `absent` | CLUSTER, MODULE: what this server does not have |
 //! | `debug` | DEBUG: what test suites need |
 //! | `process` | TIME, ROLE, SHUTDOWN, LOLWUT |
 
+mod absent;
 mod big_keys;
 mod cache;
 mod command;
+mod command_log;
 mod config;
 mod debug;
 mod hot_keys;
 mod info;
+mod latency;
 mod listed_keys;
 mod memory;
+mod monitor;
 mod process;
 
+pub(crate) use self::process::wall_clock_us;
 use crate::command::{Command, flag};
 
 /// The family's rows.
@@ -35,6 +44,12 @@ pub const COMMANDS: &[Command] = &[
     hot_keys::HOTKEYS,
     big_keys::BIGKEYS,
     cache::CACHE,
+    command_log::SLOWLOG,
+    command_log::COMMANDLOG,
+    latency::LATENCY,
+    absent::CLUSTER,
+    absent::MODULE,
+    monitor::MONITOR,
     debug::DEBUG,
     process::TIME,
     process::ROLE,

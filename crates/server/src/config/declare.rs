@@ -20,6 +20,8 @@ pub struct Row {
     pub default: &'static str,
     /// Redis's name for it, in CONFIG GET and SET and, after `--`, as a flag; empty if Redis has none.
     pub redis: &'static str,
+    /// Another name that Redis or Valkey has for it; empty if there is none.
+    pub also: &'static str,
     /// The environment variable that sets it; empty if there is none.
     pub env: &'static str,
     /// The letter of its short flag.
@@ -40,6 +42,7 @@ impl Row {
         kind: Kind::Text,
         default: "",
         redis: "",
+        also: "",
         env: "",
         short: None,
         runtime: false,
@@ -56,7 +59,9 @@ impl Row {
     /// Whether `name` is a name of this setting in CONFIG GET and SET, in any case.
     pub fn is_named(&self, name: &str) -> bool {
         self.path.eq_ignore_ascii_case(name)
-            || (!self.redis.is_empty() && self.redis.eq_ignore_ascii_case(name))
+            || [self.redis, self.also]
+                .iter()
+                .any(|other| !other.is_empty() && other.eq_ignore_ascii_case(name))
     }
 
     /// Why this version cannot act on the value, if it cannot.

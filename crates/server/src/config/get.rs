@@ -44,9 +44,12 @@ fn names(
     available_memory_bytes: u64,
 ) -> impl Iterator<Item = (&'static str, String)> {
     let rows = || ROWS.iter().zip(values);
-    let redis = rows()
-        .filter(|(row, _)| !row.redis.is_empty())
-        .map(move |(row, value)| (row.redis, value.redis(&row.kind, available_memory_bytes)));
+    let redis = rows().flat_map(move |(row, value)| {
+        let names = [row.redis, row.also].into_iter();
+        names
+            .filter(|name| !name.is_empty())
+            .map(move |name| (name, value.redis(&row.kind, available_memory_bytes)))
+    });
     let constants = CONSTANTS
         .iter()
         .map(|constant| (constant.name, constant.value.to_owned()));

@@ -70,6 +70,7 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
     }
     let mut layers = Layers::new();
     let path = read_file(&mut layers, &arguments, &inputs.directory);
+    let file_values = layers.values.clone();
     environment::read(&mut layers, inputs.environment);
     arguments.read(&mut layers);
     prefixes::check(&mut layers);
@@ -87,6 +88,7 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
             path,
             inputs.available_memory_bytes,
         )
+        .with_file_values(file_values)
         .with_prefixes(layers.prefixes),
         notes: layers.notes,
     })
@@ -107,7 +109,7 @@ fn read_file(layers: &mut Layers, arguments: &Arguments, directory: &Path) -> Op
 }
 
 /// Checks what no setting shows alone.
-fn check_together(layers: &mut Layers, available_memory_bytes: u64) {
+pub(super) fn check_together(layers: &mut Layers, available_memory_bytes: u64) {
     if !layers.errors.is_empty() {
         return;
     }

@@ -9,7 +9,7 @@
 //! - `import`: a redis.conf as a file of ours.
 //! - `help`: `--help`, `--version`, `--check-config` and the page of the documents.
 //! - `store`: the settings of the running server, with CONFIG GET (`get`), SET (`set`) and REWRITE
-//!   (`rewrite`).
+//!   (`rewrite`); the file is read again by `reload`.
 
 mod arguments;
 mod declare;
@@ -25,6 +25,7 @@ mod nearest;
 mod output_limits;
 mod portion;
 mod prefixes;
+mod reload;
 mod rewrite;
 mod set;
 mod size;
@@ -45,11 +46,12 @@ pub use memory_limits::MemoryLimits;
 pub use output_limits::{GivenLimits, LimitsFault, OutputLimit, OutputLimits};
 pub use portion::{Portion, Whole};
 pub use prefixes::PrefixSettings;
+pub use reload::Reload;
 pub use source::Source;
 pub use store::{Config, Hook, Refusal, Watch};
 pub use table::{
     CONSTANTS, Constant, EvictionPolicy, IoBackend, LogFormat, LogLevel, LoggingSettings,
-    MemorySettings, PerformanceSettings, ROWS, SECTIONS, SecuritySettings, ServerSettings,
-    Settings, find,
+    MemorySettings, MonitoringSettings, PerformanceSettings, ROWS, SECTIONS, SecuritySettings,
+    ServerSettings, Settings, find,
 };
 pub use value::{BindAddress, Fault, FileMode, FromValue, Kind, Secret, Value, Word};

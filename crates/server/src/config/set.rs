@@ -82,10 +82,11 @@ fn resolve(pairs: &[(&[u8], &[u8])]) -> Result<Vec<Named>, String> {
 impl Named {
     fn find(given: &str) -> Option<Named> {
         if let Some((index, row)) = find(given) {
-            let by_path = row.path.eq_ignore_ascii_case(given);
+            let names = [row.path, row.redis, row.also];
+            let name = names.iter().find(|name| name.eq_ignore_ascii_case(given));
             return Some(Named {
                 target: Target::Row(index),
-                name: if by_path { row.path } else { row.redis },
+                name: name.copied().unwrap_or(row.path),
             });
         }
         let constant = constant(given)?;
@@ -120,7 +121,7 @@ impl Named {
             Target::Row(index) => {
                 let row = &ROWS[index];
                 let value = row.kind.parse(text).map_err(|fault| {
-                    if self.name == row.redis {
+                    if self.name != row.path {
                         fault.redis()
                     } else {
                         format!("argument {fault}")

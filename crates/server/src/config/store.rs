@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tracing::warn;
 
+use super::declare::Row;
 use super::prefixes::{self, PrefixSettings};
 use super::set::ask;
 use super::source::Source;
-use super::table::Settings;
+use super::table::{ROWS, Settings};
 use super::value::Value;
 
 /// The settings of the running server. CONFIG GET, SET and REWRITE are its methods `get`, `set` and
@@ -36,6 +37,8 @@ pub struct Config {
 pub(super) struct State {
     pub(super) values: Vec<Value>,
     pub(super) sources: Vec<Source>,
+    /// What the file said when it was last read, over the defaults.
+    pub(super) file_values: Vec<Value>,
     pub(super) hooks: Vec<Hook>,
     /// See [`Settings::available_memory_bytes`].
     pub(super) available_memory_bytes: u64,
@@ -66,6 +69,7 @@ impl Config {
         let settings = Settings::from_values(&values, available_memory_bytes);
         Config {
             state: Mutex::new(State {
+                file_values: ROWS.iter().map(Row::default_value).collect(),
                 values,
                 sources,
                 hooks: Vec::new(),
@@ -77,6 +81,12 @@ impl Config {
             current: Mutex::new(Arc::new(settings)),
             version: AtomicU64::new(0),
         }
+    }
+
+    /// With what the file has said.
+    pub(super) fn with_file_values(self, file_values: Vec<Value>) -> Config {
+        self.state.lock().file_values = file_values;
+        self
     }
 
     /// With these prefixes of keys.

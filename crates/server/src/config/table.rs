@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use commands::insight::Percentile;
+
 use super::declare::{Row, declare_settings};
 use super::output_limits::OutputLimits;
 use super::portion::{Portion, Whole};
@@ -217,7 +219,57 @@ declare_settings! {
         }
     }
 
-    /// The server's log, which goes to standard error.
+    /// What is noted of commands and of what holds the server up.
+    monitoring: MonitoringSettings {
+        /// Microseconds from which on a command is slow and is kept for SLOWLOG; 0 keeps every command, -1 none. Below
+        /// 1000 each command is timed by itself; else short reads and writes of one connection that follow each other
+        /// are timed together, and kept as one entry.
+        slowlog_slower_than_us: Option<u64> = {
+            kind: Kind::Threshold, default: "10000", redis: "slowlog-log-slower-than",
+            also: "commandlog-execution-slower-than", runtime: true,
+        }
+        /// Slow commands that are kept.
+        slowlog_max_len: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "128", redis: "slowlog-max-len",
+            also: "commandlog-slow-execution-max-len", runtime: true,
+        }
+        /// Bytes from which on a request is large and is kept for COMMANDLOG; -1 keeps none.
+        large_request_bytes: Option<u64> = {
+            kind: Kind::Threshold, default: "1048576",
+            redis: "commandlog-request-larger-than", runtime: true,
+        }
+        /// Commands with large requests that are kept.
+        large_request_max_len: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "128",
+            redis: "commandlog-large-request-max-len", runtime: true,
+        }
+        /// Bytes from which on a reply is large and its command is kept for COMMANDLOG; -1 keeps none.
+        large_reply_bytes: Option<u64> = {
+            kind: Kind::Threshold, default: "1048576",
+            redis: "commandlog-reply-larger-than", runtime: true,
+        }
+        /// Commands with large replies that are kept.
+        large_reply_max_len: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "128",
+            redis: "commandlog-large-reply-max-len", runtime: true,
+        }
+        /// Counts how long commands take, for LATENCY HISTOGRAM and INFO latencystats.
+        latency_tracking: bool = {
+            kind: Kind::Bool, default: "true", redis: "latency-tracking", runtime: true,
+        }
+        /// Which percentiles INFO latencystats tells of.
+        latency_tracking_percentiles: Vec<Percentile> = {
+            kind: Kind::Percentiles, default: "50 99 99.9",
+            redis: "latency-tracking-info-percentiles", runtime: true,
+        }
+        /// Milliseconds from which on LATENCY notes what held a worker up; 0 notes nothing.
+        latency_monitor_threshold_ms: u64 = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "0",
+            redis: "latency-monitor-threshold", runtime: true,
+        }
+    }
+
+    /// The server's log.
     logging: LoggingSettings {
         /// How much is logged. Redis's names `notice` and `warning` mean `info` and `warn`.
         level: LogLevel = {
@@ -226,6 +278,9 @@ declare_settings! {
         }
         /// Form of the lines: `text` for people, `json` for log collectors.
         format: LogFormat = { kind: Kind::Words(LogFormat::WORDS), default: "text" }
+        /// Path of a file that the log is appended to; standard error when empty. SIGHUP and SIGUSR1 open it anew, for
+        /// programs that have moved it away.
+        file: Option<PathBuf> = { kind: Kind::Text, default: "", redis: "logfile" }
     }
 }
 
@@ -252,7 +307,6 @@ pub static CONSTANTS: &[Constant] = &[
     fixed("daemonize", "no"),
     fixed("supervised", "no"),
     fixed("syslog-enabled", "no"),
-    fixed("logfile", ""),
     fixed("pidfile", ""),
     fixed("aclfile", ""),
     fixed("replicaof", ""),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
+use commands::insight::Percentile;
 use toml_edit::{Array, Item, Value as Toml};
 
 use super::output_limits::{GivenLimits, LimitsFault, OutputLimits};
@@ -19,6 +20,8 @@ pub enum Value {
     Integer(u64),
     /// A size in bytes.
     Bytes(u64),
+    /// From where on something counts; `None` for never.
+    Threshold(Option<u64>),
     /// An amount of memory that may depend on another.
     Portion(Portion),
     /// Limits of what waits for clients.
@@ -67,6 +70,10 @@ pub enum Kind {
         /// The largest allowed, in bytes.
         max: u64,
     },
+    /// A number from which on something counts, or -1 for never.
+    Threshold,
+    /// Percentages with spaces between them, see [`Percentile`].
+    Percentiles,
     /// A size in bytes, or a percentage of another, see [`Portion`].
     Portion(Whole),
     /// Limits of what waits for clients, see [`OutputLimits`].
@@ -102,6 +109,10 @@ pub enum Fault {
     OutputLimits(LimitsFault),
     /// Text that is neither yes nor no.
     NotBool,
+    /// A number that is neither -1 nor positive.
+    NotAThreshold,
+    /// Text that is not percentages.
+    NotPercentiles,
     /// A number outside the limits.
     OutOfRange(u64, u64),
     /// Not a power of two within the limits.
@@ -126,6 +137,8 @@ impl Kind {
                 self.checked_integer(parse_integer(text)?)
             }
             Kind::Bytes { .. } => self.checked_bytes(size::parse(text).ok_or(Fault::NotBytes)?),
+            Kind::Threshold => checked_threshold(parse_integer(text)?),
+            Kind::Percentiles => checked_percentiles(text),
             Kind::Portion(whole) => checked_portion(text, whole),
             Kind::OutputLimits => GivenLimits::parse(text)
                 .map(Value::OutputLimits)
@@ -172,6 +185,7 @@ impl Kind {
                 (None, Some(text)) => self.parse(text),
                 (None, None) => Err(wrong_type()),
             },
+            Kind::Threshold => checked_threshold(item.as_integer().ok_or_else(wrong_type)?),
             Kind::Portion(whole) => match (item.as_integer(), item.as_str()) {
                 (Some(bytes), _) => checked_portion(&bytes.to_string(), whole),
                 (None, Some(text)) => self.parse(text),
@@ -189,6 +203,7 @@ impl Kind {
             | Kind::Secret
             | Kind::Addresses
             | Kind::OutputLimits
+            | Kind::Percentiles
             | Kind::FileMode
             | Kind::Words(_) => self.parse(item.as_str().ok_or_else(wrong_type)?),
         }
@@ -206,6 +221,8 @@ impl Kind {
             Kind::Bytes { min, max } => {
                 format!("bytes, {} to {}", size::format(min), size::format(max))
             }
+            Kind::Threshold => "integer, -1 for never".to_owned(),
+            Kind::Percentiles => "percentages, none or more".to_owned(),
             Kind::Portion(Whole::AvailableMemory) => {
                 "bytes, a percentage of the memory that there is, or `auto`".to_owned()
             }
@@ -256,6 +273,8 @@ impl Kind {
     fn toml_type(&self) -> &'static str {
         match self {
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => "an integer",
+            Kind::Threshold => "an integer",
+            Kind::Percentiles => "a string such as \"50 99\"",
             Kind::Bytes { .. } => "an integer or a string such as \"512mb\"",
             Kind::Portion(_) => "an integer or a string such as \"512mb\" or \"75%\"",
             Kind::OutputLimits => "a string such as \"normal 0 0 0\" or an array of such strings",
@@ -273,6 +292,7 @@ impl Value {
     pub fn plain(&self) -> String {
         match self {
             Value::Integer(number) | Value::Bytes(number) => number.to_string(),
+            Value::Threshold(from) => from.map_or_else(|| "-1".to_owned(), |from| from.to_string()),
             Value::Portion(portion) => portion.plain(),
             Value::OutputLimits(limits) => limits.plain(),
             Value::Bool(on) => on.to_string(),
@@ -303,6 +323,9 @@ impl Value {
         match self {
             Value::Integer(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
             Value::Bytes(bytes) | Value::Portion(Portion::Bytes(bytes)) => bytes_to_toml(*bytes),
+            Value::Threshold(from) => from
+                .map_or(-1, |from| i64::try_from(from).unwrap_or(i64::MAX))
+                .into(),
             Value::Portion(portion) => portion.plain().into(),
             Value::OutputLimits(limits) => limits.readable().into(),
             Value::Bool(on) => (*on).into(),
@@ -373,6 +396,10 @@ impl fmt::Display for Fault {
                 f.write_str("percentage argument must be less or equal to 100")
             }
             Fault::OutputLimits(fault) => f.write_str(fault.text()),
+            Fault::NotAThreshold => {
+                write!(f, "must be between -1 and {} inclusive", i64::MAX)
+            }
+            Fault::NotPercentiles => f.write_str("must be percentages between 0.0 and 100.0"),
             Fault::NotBool => f.write_str("must be 'yes' or 'no'"),
             Fault::OutOfRange(min, max) => {
                 write!(f, "must be between {min} and {max} inclusive")
@@ -485,6 +512,22 @@ macro_rules! integer_from_value {
 }
 
 integer_from_value!(u16, u32, u64, usize);
+
+impl FromValue for Option<u64> {
+    fn from_value(value: &Value) -> Option<u64> {
+        match value {
+            Value::Threshold(from) => *from,
+            other => panic!("a threshold got {other:?}"),
+        }
+    }
+}
+
+impl FromValue for Vec<Percentile> {
+    fn from_value(value: &Value) -> Vec<Percentile> {
+        let text = String::from_value(value);
+        percentiles(&text).expect("percentages are checked when read")
+    }
+}
 
 impl FromValue for Portion {
     fn from_value(value: &Value) -> Portion {
@@ -611,6 +654,26 @@ fn checked_portion(text: &str, whole: Whole) -> Result<Value, Fault> {
         Portion::Percent(percent) if percent > 100 => Err(Fault::PercentTooLarge),
         portion => Ok(Value::Portion(portion)),
     }
+}
+
+fn checked_threshold(number: i64) -> Result<Value, Fault> {
+    match number {
+        -1 => Ok(Value::Threshold(None)),
+        _ => u64::try_from(number)
+            .map(|from| Value::Threshold(Some(from)))
+            .map_err(|_| Fault::NotAThreshold),
+    }
+}
+
+/// As they are shown, with one space between them.
+fn checked_percentiles(text: &str) -> Result<Value, Fault> {
+    let percentiles = percentiles(text).ok_or(Fault::NotPercentiles)?;
+    let texts: Vec<String> = percentiles.iter().map(Percentile::to_string).collect();
+    Ok(Value::Text(texts.join(" ")))
+}
+
+fn percentiles(text: &str) -> Option<Vec<Percentile>> {
+    text.split_whitespace().map(Percentile::parse).collect()
 }
 
 /// The strings of an array, if it has nothing else.

@@ -62,6 +62,7 @@ cases!(
     configuration,
     introspection,
     introspection_new,
+    insight,
     errors,
     protocol,
     wrong_type,

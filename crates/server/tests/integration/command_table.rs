@@ -23,11 +23,16 @@ const SHARED: &[&str] = &[
     "command command|count command|info command|docs command|list command|getkeys",
     "command|getkeysandflags command|help time role memory memory|usage memory|stats memory|purge",
     "memory|doctor memory|help debug shutdown lolwut",
+    "slowlog slowlog|get slowlog|len slowlog|reset slowlog|help monitor",
+    "latency latency|doctor latency|graph latency|history latency|latest latency|reset",
+    "latency|histogram latency|help module module|list module|help",
+    "cluster cluster|info cluster|nodes cluster|slots cluster|shards cluster|myid cluster|help",
 ];
 
 /// Commands that redis-server 7.0 does not have.
 const NEWER: &[&str] = &[
     "msetex delex delifeq digest increx client|setinfo client|no-touch client|capa cache cache|curve cache|help",
+    "commandlog commandlog|get commandlog|len commandlog|reset commandlog|help",
     "hotkeys hotkeys|get hotkeys|reset hotkeys|help bigkeys bigkeys|get bigkeys|reset bigkeys|help",
 ];
 

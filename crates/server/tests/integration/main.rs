@@ -11,6 +11,7 @@
 //! - `prefixes`: prefixes with limits and lifetimes of their own.
 //! - `large`: large values, on their way and in memory.
 //! - `hot_and_big_keys`: HOTKEYS and BIGKEYS.
+//! - `observing`: MONITOR, logs, what a service manager is told, calls of monitoring programs.
 //! - `runs`: pipelines of commands that are executed in runs.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
@@ -39,6 +40,7 @@ mod knowing;
 mod large;
 mod lifecycle;
 mod memory;
+mod observing;
 mod parallel;
 mod prefixes;
 mod random;

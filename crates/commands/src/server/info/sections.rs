@@ -10,7 +10,7 @@ use crate::clients::Client;
 use crate::registry::registry;
 use crate::server::memory::{excess, ratio};
 use crate::server::process::wall_clock_us;
-use crate::stats::{WorkerStats, command_totals, error_totals};
+use crate::stats::{WorkerStats, command_times, command_totals, error_totals};
 
 /// One section.
 pub struct Section {
@@ -34,7 +34,7 @@ pub const SECTIONS: &[Section] = &[
     usual("Modules", nothing),
     special("Commandstats", command_stats),
     usual("Errorstats", error_stats),
-    special("Latencystats", nothing),
+    special("Latencystats", latency_stats),
     usual("Cluster", cluster),
     usual("Keyspace", keyspace),
     usual("Workers", workers),
@@ -280,6 +280,16 @@ fn stats(report: &mut Report<'_>) {
         "client_output_buffer_limit_disconnections",
         sum(|worker| worker.overflown_clients.get()),
     );
+    report.field("eventloop_cycles", sum(|worker| worker.wakes.get()));
+    let microseconds = |ns: u64| ns / 1000;
+    report.field(
+        "eventloop_duration_sum",
+        microseconds(sum(|worker| worker.busy_ns.get())),
+    );
+    report.field(
+        "eventloop_duration_cmd_sum",
+        microseconds(sum(WorkerStats::commands_ns)),
+    );
 }
 
 /// Why keys were not there.
@@ -367,7 +377,8 @@ fn command_stats(report: &mut Report<'_>) {
         if totals.calls + totals.rejected + totals.failed == 0 {
             continue;
         }
-        let (calls, microseconds) = (totals.calls, totals.microseconds);
+        let calls = totals.calls;
+        let microseconds = totals.total_ns as f64 / 1000.0;
         let per_call = microseconds / calls.max(1) as f64;
         let (rejected, failed) = (totals.rejected, totals.failed);
         report.field(
@@ -376,6 +387,29 @@ fn command_stats(report: &mut Report<'_>) {
                 "calls={calls},usec={microseconds:.0},usec_per_call={per_call:.2},\
                  rejected_calls={rejected},failed_calls={failed}"
             ),
+        );
+    }
+}
+
+/// How long commands took, in microseconds.
+fn latency_stats(report: &mut Report<'_>) {
+    let shared = report.shared;
+    if !shared.insight.counts_times() {
+        return;
+    }
+    let percentiles = shared.insight.percentiles();
+    for registered in registry().all() {
+        let Some(times) = command_times(&shared.stats, registered.id) else {
+            continue;
+        };
+        let shares = percentiles.iter().map(|percentile| {
+            let microseconds = times.percentile_ns(percentile.percent()) as f64 / 1000.0;
+            format!("p{percentile}={microseconds:.3}")
+        });
+        let shares: Vec<String> = shares.collect();
+        report.field(
+            format_args!("latency_percentiles_usec_{}", registered.full_name),
+            shares.join(","),
         );
     }
 }

@@ -81,6 +81,8 @@ fn statistics(context: &Context<'_, '_>) -> StatisticsBytes {
     let sum = |bytes: fn(&WorkerStats) -> usize| workers.iter().map(bytes).sum::<usize>() as u64;
     StatisticsBytes {
         at_start: of_keyspace.at_start + sum(WorkerStats::bytes_at_start),
-        since: of_keyspace.since + sum(WorkerStats::bytes_since_start),
+        since: of_keyspace.since
+            + sum(WorkerStats::bytes_since_start)
+            + context.shared.insight.bytes() as u64,
     }
 }

@@ -4,6 +4,7 @@
 mod importing;
 mod memory;
 mod prefixes;
+mod reload;
 mod running;
 mod starting;
 mod table;

@@ -55,6 +55,11 @@ fn no_name_is_used_twice() {
             "{}",
             row.redis
         );
+        assert!(
+            row.also.is_empty() || names.insert(row.also),
+            "{}",
+            row.also
+        );
         assert!(row.env.is_empty() || names.insert(row.env), "{}", row.env);
     }
     for constant in CONSTANTS {

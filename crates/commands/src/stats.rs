@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use crate::wakes::WakeStats;
+
 /// One in so many executions of a command is timed.
 const TIMED_EVERY: u64 = 128;
 /// The most error codes that are counted apart, as in Redis.
@@ -25,6 +27,8 @@ pub struct WorkerStats {
     pub wakes: Counter,
     /// The longest that it was busy after one of them, in microseconds.
     pub busy_us_max: Counter,
+    /// How long it waited and worked, and how much it did at once.
+    pub waking: WakeStats,
     /// Sweeps for expired keys that had to stop before they were done.
     pub sweeps_cut: Counter,
     /// Nanoseconds that all sweeps have taken.
@@ -105,6 +109,7 @@ impl WorkerStats {
             overflown_clients: Counter::default(),
             wakes: Counter::default(),
             busy_us_max: Counter::default(),
+            waking: WakeStats::default(),
             sweeps_cut: Counter::default(),
             sweep_ns: Counter::default(),
             error_codes: Mutex::default(),
@@ -172,6 +177,7 @@ impl WorkerStats {
         self.overflown_clients.reset();
         self.wakes.reset();
         self.busy_us_max.reset();
+        self.waking.reset();
         self.sweeps_cut.reset();
         self.sweep_ns.reset();
         self.error_codes.lock().clear();

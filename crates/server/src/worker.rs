@@ -98,6 +98,8 @@ pub struct Worker<B: Backend> {
     /// All that it had received at the last tick.
     received_bytes_before: u64,
     is_stopping: bool,
+    /// The end of its last wake.
+    rested: Instant,
 }
 
 impl<B: Backend> Worker<B> {
@@ -152,6 +154,7 @@ impl<B: Backend> Worker<B> {
             is_compacting: false,
             received_bytes_before: 0,
             is_stopping: false,
+            rested: Instant::now(),
         })
     }
 
@@ -174,7 +177,12 @@ impl<B: Backend> Worker<B> {
     fn wake(&mut self, timeout: Duration, events: &mut Vec<Event>) -> io::Result<()> {
         self.backend.wait(Some(timeout), events)?;
         let woken = Instant::now();
+        let waited = woken.saturating_duration_since(self.rested);
         self.now_ms = self.process.clock.at_ms(woken).max(self.now_ms);
+        self.shared.stats[self.index]
+            .waking
+            .woken_ms
+            .set(self.now_ms);
         // First of all, because what follows may open a connection in the same slot.
         for event in &*events {
             if let Event::Closed { id } = event {
@@ -185,16 +193,18 @@ impl<B: Backend> Worker<B> {
             self.handle(event);
         }
         self.release_paused();
-        self.run_round(self.now_ms);
+        let commands = self.run_round(self.now_ms);
         self.send_dirty();
         self.housekeeping();
         self.keep_clients_budget();
         let stats = &self.shared.stats[self.index];
         stats.wakes.add(1);
-        let busy_us = woken.elapsed().as_micros();
+        self.rested = Instant::now();
+        let busy = self.rested.saturating_duration_since(woken);
         stats
             .busy_us_max
-            .raise(u64::try_from(busy_us).unwrap_or(u64::MAX));
+            .raise(u64::try_from(busy.as_micros()).unwrap_or(u64::MAX));
+        stats.waking.add(waited, busy, commands);
         Ok(())
     }
 

@@ -21,7 +21,7 @@ mod debug;
 mod hot_keys;
 mod info;
 mod listed_keys;
-mod memory;
+pub(crate) mod memory;
 mod process;
 
 use crate::command::{Command, flag};

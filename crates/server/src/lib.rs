@@ -4,6 +4,7 @@
 //! - `serve`: the start and the end: listeners, workers, signals.
 //! - `worker`, `turn`, `connection`: a worker thread, its execution, its connections.
 //! - `clients_memory`: what connections take, and what becomes of those that take too much.
+//! - `http`: health, metrics and the dashboard.
 //! - `process`, `clock`, `memory`, `available_memory`: what the workers share: admission, mailboxes, time, counters.
 
 mod available_memory;
@@ -11,6 +12,7 @@ mod clients_memory;
 mod clock;
 pub mod config;
 mod connection;
+pub mod http;
 mod limit;
 pub mod logging;
 mod memory;

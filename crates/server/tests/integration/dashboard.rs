@@ -22,7 +22,7 @@ const BROWSERS: [&str; 2] = ["chromium", "chromium-browser"];
 /// Milliseconds that the page believes to have seen: one answer for each second.
 const PAGE_MS: u32 = 180_000;
 /// The size of the picture.
-const WINDOW: &str = "--window-size=1500,1560";
+const WINDOW: &str = "--window-size=1500,1010";
 /// The largest picture for a README, in bytes.
 const PICTURE_BYTES_MAX: u64 = 200_000;
 

@@ -13,6 +13,9 @@ pub struct Family {
 
 type Labels = Vec<(String, String)>;
 
+/// The samples of one histogram: limits with their counts, the sum, the count.
+type Histogram = (Vec<(f64, f64)>, Option<f64>, Option<f64>);
+
 /// All metrics of a text.
 pub fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
     if !text.ends_with('\n') {
@@ -144,7 +147,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 
 /// A histogram's buckets are in ascending order, count everything below them, and end with all.
 fn check_histogram(name: &str, text: &str) -> Result<(), String> {
-    let mut series: BTreeMap<String, (Vec<(f64, f64)>, Option<f64>, Option<f64>)> = BTreeMap::new();
+    let mut series: BTreeMap<String, Histogram> = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with(name)) {
         let (sample_name, mut labels, value) = sample(line)?;
         let Some(suffix) = sample_name.strip_prefix(name) else {

@@ -327,7 +327,7 @@ const WORKERS: &[Metric] = &[
         |numbers, samples| {
             read::workers(numbers, samples, |worker| {
                 worker.waking.busy_ns.get() as f64 / 1e9
-            })
+            });
         },
     )
     .with(&["worker"]),
@@ -337,7 +337,7 @@ const WORKERS: &[Metric] = &[
         |numbers, samples| {
             read::workers(numbers, samples, |worker| {
                 worker.waking.wait_ns.get() as f64 / 1e9
-            })
+            });
         },
     )
     .with(&["worker"]),
@@ -359,7 +359,7 @@ const WORKERS: &[Metric] = &[
         |numbers, samples| {
             read::workers(numbers, samples, |worker| {
                 worker.busy_us_max.get() as f64 / 1e6
-            })
+            });
         },
     )
     .with(&["worker"]),

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use crate::workspace::{cargo, is_set, output, run};
-use crate::{bench, instructions, redis, tree};
+use crate::{bench, chromium, instructions, redis, tree};
 
 /// How much of the gate is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,11 @@ const STEPS: &[Step] = &[
         name: "redis-server",
         slow: false,
         check: redis::ensure,
+    },
+    Step {
+        name: "chromium",
+        slow: false,
+        check: chromium::ensure,
     },
     Step {
         name: "clippy",

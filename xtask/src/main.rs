@@ -1,6 +1,7 @@
 //! The project's own tasks, `cargo xtask TASK`: the gate, the generated documents, the benchmarks.
 
 mod bench;
+mod chromium;
 mod documents;
 mod gate;
 mod instructions;
@@ -27,6 +28,7 @@ Usage: cargo xtask TASK
 Environment of `test`:
   REDISTILL_LONG=1             longer random runs, and two minutes of churn under a memory limit
   REDISTILL_WITHOUT_REDIS=1    accepts that redis-server is missing and skips what needs it
+  REDISTILL_WITHOUT_CHROMIUM=1 accepts that chromium is missing: nobody looks at the dashboard
   REDISTILL_WITHOUT_VALGRIND=1 accepts that valgrind is missing: no instructions are counted
 ";
 

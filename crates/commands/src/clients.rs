@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use keyspace::WatchedKey;
 use parking_lot::Mutex;
 
+use crate::registry::registry;
+
 /// What everybody may see of one connection. Its worker brings the counters up to date once per wake.
 #[derive(Debug)]
 pub struct Client {
@@ -80,6 +82,13 @@ impl Client {
         let requests = copied + self.partial_bytes.load(Relaxed);
         let watched = u64::from(self.watched.load(Relaxed)) * size_of::<WatchedKey>() as u64;
         self.state_bytes + requests + replies + self.queued_bytes.load(Relaxed) + watched
+    }
+
+    /// Its last command; none before the first.
+    pub fn command(&self) -> Option<&'static str> {
+        let place = (self.last_command.load(Relaxed) as usize).checked_sub(1)?;
+        let registered = registry().all().get(place)?;
+        Some(registered.full_name.as_str())
     }
 
     /// Whether it is never closed to make room (CLIENT NO-EVICT).

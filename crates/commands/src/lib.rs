@@ -8,7 +8,7 @@
 //! | `dispatch` | one request: checks, locks, handler, reply |
 //! | `reads`, `stores` | runs of requests that read one key each, or store one |
 //! | `session`, `clients` | a connection, as its own worker and as others see it |
-//! | `shared`, `stats` | what all sessions share; what the process does for commands |
+//! | `shared`, `stats`, `wakes` | what all sessions share; what the process does for commands |
 //! | `categories` | the categories of commands |
 //! | `documentation` | docs/commands.md |
 //! | `help` | HELP of containers |
@@ -47,10 +47,12 @@ mod strings;
 #[cfg(test)]
 mod testing;
 mod transactions;
+pub mod wakes;
 
 pub use context::Context;
 pub use documentation::documentation;
 pub use error::CommandError;
+pub use server::memory::{Owner as MemoryOwner, Usage as MemoryUsage, owners as memory_owners};
 
 /// The level of Redis that clients may count on, as INFO and HELLO name it.
 pub const REDIS_VERSION: &str = "7.4.0";

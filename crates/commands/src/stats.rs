@@ -8,6 +8,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::insight::{Histogram, Times};
+use crate::wakes::WakeStats;
 
 /// The most error codes that are counted apart, as in Redis.
 const ERROR_CODES_MAX: usize = 128;
@@ -28,12 +29,12 @@ pub struct WorkerStats {
     pub overflown_clients: Counter,
     /// Times that the worker has woken up.
     pub wakes: Counter,
-    /// Nanoseconds that it was busy, all wakes together.
-    pub busy_ns: Counter,
     /// 1 while the worker waits for something to do.
     pub waits: Counter,
     /// The longest that it was busy after one of them, in microseconds.
     pub busy_us_max: Counter,
+    /// How long it waited and worked, and how much it did at once.
+    pub waking: WakeStats,
     /// Sweeps for expired keys that had to stop before they were done.
     pub sweeps_cut: Counter,
     /// Nanoseconds that all sweeps have taken.
@@ -116,9 +117,9 @@ impl WorkerStats {
             evicted_clients: Counter::default(),
             overflown_clients: Counter::default(),
             wakes: Counter::default(),
-            busy_ns: Counter::default(),
             waits: Counter::default(),
             busy_us_max: Counter::default(),
+            waking: WakeStats::default(),
             sweeps_cut: Counter::default(),
             sweep_ns: Counter::default(),
             error_codes: Mutex::default(),
@@ -245,8 +246,8 @@ impl WorkerStats {
         self.evicted_clients.reset();
         self.overflown_clients.reset();
         self.wakes.reset();
-        self.busy_ns.reset();
         self.busy_us_max.reset();
+        self.waking.reset();
         self.sweeps_cut.reset();
         self.sweep_ns.reset();
         self.error_codes.lock().clear();

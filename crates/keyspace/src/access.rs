@@ -691,8 +691,8 @@ impl<'g> Locked<'g> {
 
     /// Why reads have found nothing, as far as is known by now.
     pub fn miss_reasons(&self) -> MissReasons {
-        let stats = self.core.keyspace.stats(self.core.now_ms);
-        self.core.observers().misses.reasons(stats.misses)
+        drop(self.core.observers());
+        self.core.keyspace.miss_reasons(self.core.now_ms)
     }
 
     /// As [`Keyspace::reset_stats`], and what this worker has sampled until now does not count any more.
@@ -703,7 +703,8 @@ impl<'g> Locked<'g> {
 
     /// What the hit ratio would be with less and with more memory, from the smallest to the largest.
     pub fn curve(&self) -> Vec<CurvePoint> {
-        self.core.observers().curve.points()
+        drop(self.core.observers());
+        self.core.keyspace.curve()
     }
 
     pub(crate) fn forget_sampled_keys(&self) {

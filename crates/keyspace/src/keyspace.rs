@@ -22,6 +22,8 @@ use crate::policy::s3::AdaptiveS3;
 use crate::policy::s3::shadows::Shadows;
 use crate::prefix::{PrefixRule, PrefixStats, Prefixes};
 use crate::quiescence::Quiescence;
+use crate::samples::curve::CurvePoint;
+use crate::samples::misses::MissReasons;
 use crate::samples::{Buffer, Samples};
 use crate::slab::{HugePages, SlabStats, Slabs};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
@@ -182,6 +184,18 @@ impl Keyspace {
         let observers = self.samples.observers();
         stats.misses_saved_by_s3 = observers.shadows.as_ref().map(Shadows::saved_misses);
         stats
+    }
+
+    /// Why reads have found nothing, as far as workers have handed over what they have sampled: at most a second ago.
+    pub fn miss_reasons(&self, now_ms: u64) -> MissReasons {
+        let misses = self.stats(now_ms).misses;
+        self.samples.observers().misses.reasons(misses)
+    }
+
+    /// What the hit ratio would be with less and with more memory, from the smallest to the largest, as far as workers
+    /// have handed over what they have sampled.
+    pub fn curve(&self) -> Vec<CurvePoint> {
+        self.samples.observers().curve.points()
     }
 
     /// The numbers of all prefixes, in the order of their rules.

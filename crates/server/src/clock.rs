@@ -37,6 +37,11 @@ impl Clock {
         (self.start_ms + elapsed_ms).saturating_add_signed(self.offset_ms.load(Relaxed))
     }
 
+    /// When it started, in milliseconds of the Unix epoch.
+    pub fn start_ms(&self) -> u64 {
+        self.start_ms
+    }
+
     /// Milliseconds since the start.
     pub fn uptime_ms(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)

@@ -6,6 +6,7 @@
 //! - `watchers`: connections that watch all commands.
 //! - `clients_memory`: what connections take, and what becomes of those that take too much.
 //! - `service_manager`: what systemd is told.
+//! - `http`: health, metrics and the dashboard.
 //! - `process`, `clock`, `memory`, `available_memory`: what the workers share: admission, mailboxes, time, counters.
 
 mod available_memory;
@@ -13,6 +14,7 @@ mod clients_memory;
 mod clock;
 pub mod config;
 mod connection;
+pub mod http;
 mod limit;
 pub mod logging;
 mod memory;

@@ -199,6 +199,11 @@ impl Process {
         }
     }
 
+    /// Whether all workers are set up.
+    pub fn is_started(&self) -> bool {
+        self.ready.get().is_some()
+    }
+
     /// What the allocators say now.
     fn allocators(&self) -> memory::Allocators {
         memory::allocators(self.keyspace.slab_stats())

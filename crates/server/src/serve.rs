@@ -16,6 +16,7 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::config::{BindAddress, Config, IoBackend, Settings};
+use crate::http;
 use crate::limit;
 use crate::logging::Reopener;
 use crate::memory;
@@ -64,6 +65,7 @@ pub fn serve(config: &Arc<Config>, log: Reopener) -> io::Result<()> {
     follow_settings(config, &shared);
     follow_signals(&process, log)?;
     limit::keep(Arc::clone(&process))?;
+    http::start(&process, &shared)?;
     let threads = match backend {
         #[cfg(target_os = "linux")]
         Chosen::IoUring => start_workers::<net::Uring>(&process, &shared, listeners)?,
@@ -134,7 +136,7 @@ fn worker_count(settings: &Settings) -> usize {
 
 /// Raises the limit of descriptors; how many connections it allows. Says so when that is less than `max_connections`.
 fn raise_descriptor_limit(settings: &Settings, workers: usize) -> usize {
-    let others = DESCRIPTORS_RESERVED + 4 * workers as u64;
+    let others = DESCRIPTORS_RESERVED + http::DESCRIPTORS_MAX + 4 * workers as u64;
     let wanted = u64::from(settings.server.max_connections) + others;
     let possible = net::descriptors::raise_limit(wanted).saturating_sub(others);
     if possible < settings.server.max_connections.into() {

@@ -25,8 +25,8 @@ const BUSY_INPUT_BYTES_MAX: usize = 256 << 10;
 const LOOK_BYTES: u64 = 1 << 20;
 
 impl<B: Backend> Worker<B> {
-    /// Gives each connection that is ready now one turn.
-    pub(crate) fn run_round(&mut self, now_ms: u64) {
+    /// Gives each connection that is ready now one turn; how many commands that were.
+    pub(crate) fn run_round(&mut self, now_ms: u64) -> usize {
         std::mem::swap(&mut self.ready, &mut self.round);
         let batch_size = self.settings.settings().server.batch_size;
         for slot in &self.round {
@@ -34,7 +34,7 @@ impl<B: Backend> Worker<B> {
                 connection.turn = batch_size;
             }
         }
-        let mut evicted = 0;
+        let (mut evicted, mut executed) = (0, 0);
         while !self.round.is_empty() {
             self.run_group(now_ms);
             let mut stops = std::mem::take(&mut self.stops);
@@ -46,7 +46,9 @@ impl<B: Backend> Worker<B> {
             let commands: usize = runs.map(|run| self.batch.items(run).len()).sum();
             let left = EVICTED_IN_ROUND_MAX.saturating_sub(evicted).max(commands);
             evicted += self.make_room(now_ms, left.min(EVICTED_MAX));
+            executed += commands;
         }
+        executed
     }
 
     /// Evicts in proportion to what the group has written; how many keys.

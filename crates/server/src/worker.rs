@@ -99,6 +99,8 @@ pub struct Worker<B: Backend> {
     /// All that it had received at the last tick.
     received_bytes_before: u64,
     is_stopping: bool,
+    /// The end of its last wake.
+    rested: Instant,
 }
 
 impl<B: Backend> Worker<B> {
@@ -153,6 +155,7 @@ impl<B: Backend> Worker<B> {
             is_compacting: false,
             received_bytes_before: 0,
             is_stopping: false,
+            rested: Instant::now(),
         })
     }
 
@@ -178,8 +181,13 @@ impl<B: Backend> Worker<B> {
         self.backend.wait(Some(timeout), events)?;
         waits.set(0);
         let woken = Instant::now();
+        let waited = woken.saturating_duration_since(self.rested);
         self.now_ms = self.process.clock.at_ms(woken).max(self.now_ms);
         let mut parts = Parts::begin(&self.shared.insight, self.now_ms);
+        self.shared.stats[self.index]
+            .waking
+            .woken_ms
+            .set(self.now_ms);
         // First of all, because what follows may open a connection in the same slot.
         for event in &*events {
             if let Event::Closed { id } = event {
@@ -191,7 +199,7 @@ impl<B: Backend> Worker<B> {
         }
         parts.end(&self.shared.insight, Delay::Receiving);
         self.release_paused();
-        self.run_round(self.now_ms);
+        let commands = self.run_round(self.now_ms);
         parts.skip();
         self.send_dirty();
         parts.end(&self.shared.insight, Delay::Sending);
@@ -199,10 +207,11 @@ impl<B: Backend> Worker<B> {
         self.keep_clients_budget();
         let stats = &self.shared.stats[self.index];
         stats.wakes.add(1);
-        let busy = woken.elapsed();
+        self.rested = Instant::now();
+        let busy = self.rested.saturating_duration_since(woken);
         let busy_ns = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
         stats.busy_us_max.raise(busy_ns / 1000);
-        stats.busy_ns.add(busy_ns);
+        stats.waking.add(waited, busy, commands);
         let insight = &self.shared.insight;
         if busy_ns >= insight.latency_ns() {
             insight.latency.add(Delay::EventLoop, busy_ns, self.now_ms);

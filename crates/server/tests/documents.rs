@@ -25,6 +25,11 @@ fn configuration() {
 }
 
 #[test]
+fn metrics() {
+    check("metrics.md", &redistill::http::metrics_documentation());
+}
+
+#[test]
 fn commands() {
     check("commands.md", &commands::documentation());
 }

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use super::SourceFile;
 
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 5] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "docs/performance-tuning.md",
+    "docs/monitoring.md",
 ];
 /// The document with the table of dependencies.
 const DEPENDENCIES: &str = "CONTRIBUTING.md";
 /// What a path of this project begins with.
-const TOPS: [&str; 7] = [
-    "crates/", "xtask/", "fuzz/", "docs/", "bench/", ".ci/", ".cargo/",
+const TOPS: [&str; 8] = [
+    "crates/", "xtask/", "fuzz/", "docs/", "bench/", "deploy/", ".ci/", ".cargo/",
 ];
 
 /// Adds what the documents say and is not so.

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::auth::DEFAULT_USER;
 use crate::clients::{Client, client_flag};
 use crate::limits::FIRST_REPLY_BYTES;
-use crate::registry::registry;
 
 /// Who looks, and when.
 #[derive(Clone, Copy)]
@@ -146,7 +145,5 @@ pub fn idle_seconds(client: &Client, viewer: Viewer) -> u64 {
 
 /// Its last command.
 fn command(client: &Client) -> &'static str {
-    let place = (client.last_command.load(Relaxed) as usize).checked_sub(1);
-    let registered = place.and_then(|place| registry().all().get(place));
-    registered.map_or("NULL", |registered| registered.full_name.as_str())
+    client.command().unwrap_or("NULL")
 }

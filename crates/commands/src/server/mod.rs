@@ -28,7 +28,7 @@ mod hot_keys;
 mod info;
 mod latency;
 mod listed_keys;
-mod memory;
+pub(crate) mod memory;
 mod monitor;
 mod process;
 

@@ -123,11 +123,20 @@ declare_settings! {
             default: "normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
             redis: "client-output-buffer-limit", runtime: true,
         }
-        /// Port of the HTTP endpoints for health checks and metrics.
+        /// Port of the HTTP endpoint for health checks, metrics and the dashboard; 0 for none. When it is taken already,
+        /// the server says so in its log and goes on without.
         health_check_port: u16 = {
             kind: Kind::Integer { min: 0, max: 65535 }, default: "8080",
-            env: "REDIS_HEALTH_CHECK_PORT", landed: false,
+            env: "REDIS_HEALTH_CHECK_PORT",
         }
+        /// Addresses of the HTTP endpoint, in the form of server.bind. Whoever can connect may see health and metrics. What
+        /// shows keys or clients needs security.password, as HTTP Basic or Bearer; without a password it is shown to
+        /// clients on the same machine only.
+        health_check_bind: Vec<BindAddress> = {
+            kind: Kind::Addresses, default: "127.0.0.1", env: "REDIS_HEALTH_CHECK_BIND",
+        }
+        /// Shows the dashboard at `/` of the HTTP endpoint.
+        dashboard: bool = { kind: Kind::Bool, default: "true", runtime: true }
         /// Seconds that a shutdown may take to finish the commands that were received and to send
         /// their replies.
         shutdown_grace_period_secs: u32 = {

@@ -11,6 +11,8 @@
 //! - `prefixes`: prefixes with limits and lifetimes of their own.
 //! - `large`: large values, on their way and in memory.
 //! - `hot_and_big_keys`: HOTKEYS and BIGKEYS.
+//! - `http`, `metrics`, `dashboard`: what is told over HTTP (`http_client`, `metrics_text`: the client, the parser).
+//! - `monitoring`: the dashboard of Grafana and the alerts of Prometheus name metrics that exist.
 //! - `observing`: MONITOR, logs, what a service manager is told, calls of monitoring programs.
 //! - `runs`: pipelines of commands that are executed in runs.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
@@ -28,6 +30,7 @@ mod client;
 mod clients;
 mod command_table;
 mod comparison;
+mod dashboard;
 mod differences;
 mod differential;
 mod generator;
@@ -35,11 +38,16 @@ mod grammar;
 mod guide;
 mod hostile;
 mod hot_and_big_keys;
+mod http;
+mod http_client;
 mod information;
 mod knowing;
 mod large;
 mod lifecycle;
 mod memory;
+mod metrics;
+mod metrics_text;
+mod monitoring;
 mod observing;
 mod parallel;
 mod prefixes;

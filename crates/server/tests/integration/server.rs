@@ -80,6 +80,8 @@ impl Target {
         };
         command.args(["--server.port", &port, "--server.unix_socket", socket]);
         command.args(["--server.io_backend", backend, "--server.workers", "2"]);
+        // By default all of them would want the same port.
+        command.args(["--server.health_check_port", "0"]);
         command
     }
 }
@@ -99,7 +101,8 @@ fn redis_server_exists() -> bool {
     version.is_ok_and(|output| output.status.success())
 }
 
-fn skipped(variable: &str, what: &str) -> bool {
+/// Whether the environment says to go without something; prints that.
+pub fn skipped(variable: &str, what: &str) -> bool {
     let skip = std::env::var_os(variable).is_some_and(|value| value == "1");
     if skip {
         eprintln!("skipped: {what} ({variable}=1)");

@@ -37,7 +37,7 @@ fn info(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErro
     let names = args.tail(1);
     let mut report = Report {
         shared: context.shared,
-        usage: Usage::of(context),
+        usage: Usage::of(context.shared, context.now_ms()),
         keyspace: context.shared.keyspace.stats(context.now_ms()),
         miss_reasons: context.keys.miss_reasons(),
         now_ms: context.now_ms(),

@@ -284,7 +284,7 @@ fn stats(report: &mut Report<'_>) {
     let microseconds = |ns: u64| ns / 1000;
     report.field(
         "eventloop_duration_sum",
-        microseconds(sum(|worker| worker.busy_ns.get())),
+        microseconds(sum(|worker| worker.waking.busy_ns.get())),
     );
     report.field(
         "eventloop_duration_cmd_sum",

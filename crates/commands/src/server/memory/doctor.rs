@@ -23,9 +23,9 @@ const DATA: [&str; 3] = ["entries", "tables", "deadlines"];
 
 /// MEMORY DOCTOR.
 pub fn doctor(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> {
-    let usage = Usage::of(context);
+    let usage = Usage::of(context.shared, context.now_ms());
     let patient = Patient {
-        owners: owners(context, &usage),
+        owners: owners(context.shared, &usage, context.now_ms()),
         clients: context.shared.clients.count() as u64,
         is_at_limit: context.keys.keyspace().is_at_limit(),
         usage,

@@ -5,6 +5,7 @@ mod owners;
 mod stats;
 mod usage;
 
+pub use self::owners::{Owner, owners};
 pub use self::usage::{Usage, excess, ratio};
 
 use resp::Args;

@@ -3,16 +3,16 @@
 use keyspace::StatisticsBytes;
 
 use super::usage::Usage;
-use crate::context::Context;
+use crate::shared::Shared;
 use crate::stats::WorkerStats;
 
 /// An owner and its bytes.
 pub type Owner = (&'static str, u64);
 
 /// All owners. Together they are the resident memory of the process, but for what nobody has counted.
-pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
-    let keyspace = context.keys.keyspace();
-    let stats = keyspace.stats(context.now_ms());
+pub fn owners(shared: &Shared, usage: &Usage, now_ms: u64) -> Vec<Owner> {
+    let keyspace = &shared.keyspace;
+    let stats = keyspace.stats(now_ms);
     let slabs = keyspace.slab_stats();
     let facts = &usage.facts;
     let databases = |bytes: fn(&keyspace::DatabaseStats) -> u64| -> u64 {
@@ -32,7 +32,7 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
         facts.resident_bytes,
     );
     let mut receive_buffers = facts.receive_allocated_bytes;
-    let statistics = statistics(context);
+    let statistics = statistics(shared);
     // What these take from the start on is not the startup's as well.
     let known_at_start = statistics.at_start + keyspace.empty_prefix_index_bytes();
     let mut startup = less(facts.allocated_bytes_at_start, known_at_start);
@@ -75,14 +75,14 @@ pub fn owners(context: &Context<'_, '_>, usage: &Usage) -> Vec<Owner> {
 }
 
 /// Memory of the statistics of the keyspace and of commands.
-fn statistics(context: &Context<'_, '_>) -> StatisticsBytes {
-    let of_keyspace = context.keys.keyspace().statistics_bytes();
-    let workers = &context.shared.stats;
+fn statistics(shared: &Shared) -> StatisticsBytes {
+    let of_keyspace = shared.keyspace.statistics_bytes();
+    let workers = &shared.stats;
     let sum = |bytes: fn(&WorkerStats) -> usize| workers.iter().map(bytes).sum::<usize>() as u64;
     StatisticsBytes {
         at_start: of_keyspace.at_start + sum(WorkerStats::bytes_at_start),
         since: of_keyspace.since
             + sum(WorkerStats::bytes_since_start)
-            + context.shared.insight.bytes() as u64,
+            + shared.insight.bytes() as u64,
     }
 }

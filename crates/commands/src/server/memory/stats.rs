@@ -9,8 +9,8 @@ use crate::error::CommandError;
 
 /// MEMORY STATS.
 pub fn stats(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> {
-    let usage = Usage::of(context);
-    let owners = owners(context, &usage);
+    let usage = Usage::of(context.shared, context.now_ms());
+    let owners = owners(context.shared, &usage, context.now_ms());
     let facts = &usage.facts;
     let mut map = Stats::begin(&mut context.reply);
     map.bytes("peak.allocated", facts.allocated_bytes_peak);

@@ -2,8 +2,7 @@
 
 use keyspace::limits::DATABASES;
 
-use crate::context::Context;
-use crate::shared::Facts;
+use crate::shared::{Facts, Shared};
 
 /// What the memory is used for, in bytes.
 pub struct Usage {
@@ -18,9 +17,10 @@ pub struct Usage {
 }
 
 impl Usage {
-    pub fn of(context: &Context<'_, '_>) -> Self {
-        let facts = context.shared.process.facts();
-        let stats = context.keys.keyspace().stats(context.now_ms());
+    /// As of `now_ms`, in milliseconds of the Unix epoch.
+    pub fn of(shared: &Shared, now_ms: u64) -> Self {
+        let facts = shared.process.facts();
+        let stats = shared.keyspace.stats(now_ms);
         let tables = std::array::from_fn(|database| match stats.databases[database].keys {
             0 => 0,
             _ => stats.databases[database].table_bytes,

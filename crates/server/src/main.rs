@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use redistill::config::{self, Config, Start};
-use redistill::{logging, serve};
+use redistill::{http, logging, serve};
 use tracing::{error, info};
 
 fn main() -> ExitCode {
@@ -13,6 +13,13 @@ fn main() -> ExitCode {
             print!("{text}");
             ExitCode::SUCCESS
         }
+        Ok(Start::CheckHealth(settings)) => match http::probe::is_ready(&settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => {
+                eprintln!("redistill: {reason}");
+                ExitCode::FAILURE
+            }
+        },
         Ok(Start::Serve { config, notes }) => run(config, &notes),
         Err(errors) => {
             eprintln!("redistill: the configuration is not valid\n{errors}");

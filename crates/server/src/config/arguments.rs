@@ -17,6 +17,8 @@ pub struct Arguments {
     pub import: Option<String>,
     /// Whether `--check-config` is there.
     pub check_config: bool,
+    /// Whether `--check-health` is there.
+    pub check_health: bool,
     /// Whether `--help` is there.
     pub help: bool,
     /// Whether `--version` is there.
@@ -63,6 +65,14 @@ pub static OWN_FLAGS: &[OwnFlag] = &[
         value: "",
         text: "Checks the configuration and prints every setting and where it came from.",
         store: |arguments, _| arguments.check_config = true,
+    },
+    OwnFlag {
+        name: "--check-health",
+        short: None,
+        value: "",
+        text: "Asks the server that runs with the same configuration on this machine whether it is ready, over HTTP; the \
+               exit status tells.",
+        store: |arguments, _| arguments.check_health = true,
     },
     OwnFlag {
         name: "--import-redis-conf",

@@ -39,6 +39,8 @@ pub enum Start {
         /// What the log should say about them once it is open.
         notes: Vec<String>,
     },
+    /// To ask the server that has these settings whether it is ready, and end.
+    CheckHealth(Box<Settings>),
     /// To print this text and end.
     Print(String),
 }
@@ -77,6 +79,10 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
     check_together(&mut layers, inputs.available_memory_bytes);
     if !layers.errors.is_empty() {
         return Err(Errors(layers.errors));
+    }
+    if arguments.check_health {
+        let settings = Settings::from_values(&layers.values, inputs.available_memory_bytes);
+        return Ok(Start::CheckHealth(Box::new(settings)));
     }
     if arguments.check_config {
         return Ok(Start::Print(help::effective(&layers, path.as_deref())));

@@ -16,6 +16,7 @@
 //! | `metrics` | Prometheus's text format, from one table |
 //! | `dashboard` | the page and its numbers |
 //! | `json` | writing JSON |
+//! | `probe` | asks a running server, for `--check-health` |
 
 mod access;
 mod cache;
@@ -27,6 +28,7 @@ mod latency;
 pub(crate) mod limits;
 mod metrics;
 mod numbers;
+pub mod probe;
 pub mod request;
 mod response;
 mod routes;

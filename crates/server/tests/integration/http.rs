@@ -328,6 +328,30 @@ fn the_dashboard_can_be_turned_off() {
 }
 
 #[test]
+fn the_executable_asks_whether_a_server_is_ready() {
+    let site = Site::start(Target::Mio, &[]);
+    let ask = |port: u16| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_redistill"))
+            .args(["--check-health", "--server.health_check_port"])
+            .arg(port.to_string())
+            .output();
+        let output = output.expect("the executable runs");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    assert_eq!(ask(site.port), (Some(0), String::new()));
+    assert_eq!(ask(0).0, Some(1));
+    let unused = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = unused.local_addr().expect("its address").port();
+    drop(unused);
+    let (status, text) = ask(port);
+    assert_eq!(status, Some(1));
+    assert!(text.contains("refused"), "{text}");
+}
+
+#[test]
 fn a_port_that_is_taken_holds_no_start_up() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = taken.local_addr().expect("its address").port().to_string();

@@ -71,13 +71,14 @@ fn served(start: Result<Start, Errors>) -> (Config, Vec<String>) {
     match start.expect("a valid configuration") {
         Start::Serve { config, notes } => (config, notes),
         Start::Print(text) => panic!("expected to serve, got text: {text}"),
+        Start::CheckHealth(_) => panic!("expected to serve"),
     }
 }
 
 fn printed(start: Result<Start, Errors>) -> String {
     match start.expect("a valid configuration") {
         Start::Print(text) => text,
-        Start::Serve { .. } => panic!("expected text"),
+        Start::Serve { .. } | Start::CheckHealth(_) => panic!("expected text"),
     }
 }
 

@@ -692,7 +692,7 @@ impl<B: Backend> Worker<B> {
         stats.sweep_ns.add(spent_ns);
     }
 
-    /// Closes connections that have sent nothing for `connection_timeout`.
+    /// Closes connections that have sent nothing for `connection_timeout`, but for those that watch others.
     fn close_idle(&mut self) {
         let timeout_ms = u64::from(self.settings.settings().server.connection_timeout) * 1000;
         if timeout_ms == 0 {
@@ -704,7 +704,8 @@ impl<B: Backend> Worker<B> {
             };
             let active_ms = connection.session.client.active_ms.load(Relaxed);
             let is_waiting = connection.hold != Hold::None || connection.unsent_bytes() > 0;
-            if !is_waiting && self.now_ms.saturating_sub(active_ms) > timeout_ms {
+            let is_watching = connection.session.feed.is_some();
+            if !is_waiting && !is_watching && self.now_ms.saturating_sub(active_ms) > timeout_ms {
                 self.close(slot);
             }
         }

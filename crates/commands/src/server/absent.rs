@@ -2,7 +2,6 @@
 
 use resp::Args;
 
-use super::ANYTIME;
 use crate::command::{Command, flag};
 use crate::context::Context;
 use crate::error::CommandError;
@@ -36,12 +35,10 @@ pub const CLUSTER: Command = Command {
         },
         Command {
             name: "slots",
-            flags: ANYTIME,
             ..CLUSTER_ROW
         },
         Command {
             name: "shards",
-            flags: ANYTIME,
             since: "7.0.0",
             ..CLUSTER_ROW
         },

@@ -198,7 +198,7 @@ fn a_hangup_rereads_the_configuration() {
     let connections =
         |client: &mut Client| client.command_words("CONFIG GET maxclients").to_string();
     client.command_words("CONFIG SET timeout 300");
-    fs::write(&file, "[server]\nmax_connections = 60\nworkers = 7\n").expect("a file");
+    fs::write(&file, "[server]\nmax_connections = 60\ntcp_backlog = 7\n").expect("a file");
     server.signal(Signal::HUP);
     until(PATIENCE, "the new value", || {
         connections(&mut client).contains("60")
@@ -206,7 +206,7 @@ fn a_hangup_rereads_the_configuration() {
     until(PATIENCE, "the lines of the log", || {
         let log = server.log();
         log.contains("server.max_connections = 60, was 50")
-            && log.contains("server.workers = 7, is 0")
+            && log.contains("server.tcp_backlog = 7, is 511")
             && log.contains("was read again")
     });
     let kept = client.command_words("CONFIG GET timeout").to_string();

@@ -249,15 +249,15 @@ const GOING: &[Metric] = &[
     ),
     gauge(
         "redistill_expiry_lag_seconds",
-        "How late keys were removed in the last 10 to 20 seconds, by quantile; 1 is the latest.",
+        "How late keys were removed in the last 10 to 20 seconds, by percentile; 100 is the latest.",
         |numbers, samples| {
             let lag = numbers.keyspace.lag;
-            for (quantile, ms) in [("0.5", lag.p50_ms), ("0.99", lag.p99_ms), ("1", lag.max_ms)] {
-                samples.labelled(&[quantile], ms as f64 / 1e3);
+            for (percentile, ms) in [("50", lag.p50_ms), ("99", lag.p99_ms), ("100", lag.max_ms)] {
+                samples.labelled(&[percentile], ms as f64 / 1e3);
             }
         },
     )
-    .with(&["quantile"]),
+    .with(&["percentile"]),
     gauge(
         "redistill_expiry_overdue_keys",
         "Keys that were there although their time was up, the mean of the last 10 to 20 seconds.",

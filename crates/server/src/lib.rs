@@ -1,11 +1,13 @@
 //! The process around the keyspace: configuration, logging, workers.
 //!
+//! - `access`: who may use the server: users, the ACL file, protected mode.
 //! - `config`, `logging`: settings and the log.
 //! - `serve`: the start and the end: listeners, workers, signals.
 //! - `worker`, `turn`, `connection`: a worker thread, its execution, its connections.
 //! - `clients_memory`: what connections take, and what becomes of those that take too much.
 //! - `process`, `clock`, `memory`, `available_memory`: what the workers share: admission, mailboxes, time, counters.
 
+mod access;
 mod available_memory;
 mod clients_memory;
 mod clock;

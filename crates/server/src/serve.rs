@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
+use crate::access;
 use crate::config::{BindAddress, Config, IoBackend, Settings};
 use crate::limit;
 use crate::memory;
@@ -59,6 +60,7 @@ pub fn serve(config: &Arc<Config>) -> io::Result<()> {
     let for_commands = Box::new(ForCommands(Arc::clone(&process)));
     let shared = Arc::new(Shared::new(keyspace, workers, for_commands));
     follow_settings(config, &shared);
+    access::begin(config, &shared)?;
     end_at_signals(&process)?;
     limit::keep(Arc::clone(&process))?;
     let threads = match backend {

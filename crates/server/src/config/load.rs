@@ -11,7 +11,7 @@ use super::portion::Portion;
 use super::source::Source;
 use super::store::Config;
 use super::table::Settings;
-use super::{environment, file, help, prefixes};
+use super::{environment, file, help, prefixes, users};
 use crate::available_memory::AvailableMemory;
 
 /// The file that is read when no flag names one.
@@ -69,6 +69,7 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
     environment::read(&mut layers, inputs.environment);
     arguments.read(&mut layers);
     prefixes::check(&mut layers);
+    users::check(&mut layers);
     check_together(&mut layers, inputs.available_memory_bytes);
     if !layers.errors.is_empty() {
         return Err(Errors(layers.errors));
@@ -83,7 +84,8 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
             path,
             inputs.available_memory_bytes,
         )
-        .with_prefixes(layers.prefixes),
+        .with_prefixes(layers.prefixes)
+        .with_users(layers.users),
         notes: layers.notes,
     })
 }
@@ -112,6 +114,12 @@ fn check_together(layers: &mut Layers, available_memory_bytes: u64) {
         layers.errors.push(
             "server.port is 0 and server.unix_socket is empty: nothing to listen on".to_owned(),
         );
+    }
+    if let (Some(user), Some(_)) = (layers.users.first(), &settings.security.acl_file) {
+        let source = user.source.clone().unwrap_or(Source::Default);
+        let text =
+            "[[security.users]]: with security.acl_file the users must all stand in that file";
+        layers.fault(&source, text);
     }
     let policy = settings.memory.eviction_policy;
     let conflict = prefixes::conflict(&layers.prefixes, policy)

@@ -9,7 +9,7 @@ use crate::grammar::Grammar;
 use crate::server::{Server, Target};
 
 /// Every command and subcommand that redis-server 7.0 has as well.
-const SHARED: &[&str] = &[
+pub const SHARED: &[&str] = &[
     "get set setnx setex psetex getset getdel getex mget mset msetnx append strlen getrange substr",
     "setrange incr decr incrby decrby incrbyfloat lcs",
     "del unlink exists type touch expire pexpire expireat pexpireat ttl pttl expiretime",
@@ -23,10 +23,12 @@ const SHARED: &[&str] = &[
     "command command|count command|info command|docs command|list command|getkeys",
     "command|getkeysandflags command|help time role memory memory|usage memory|stats memory|purge",
     "memory|doctor memory|help debug shutdown lolwut",
+    "acl acl|cat acl|deluser acl|dryrun acl|genpass acl|getuser acl|list acl|load acl|log acl|save acl|setuser acl|users",
+    "acl|whoami acl|help",
 ];
 
 /// Commands that redis-server 7.0 does not have.
-const NEWER: &[&str] = &[
+pub const NEWER: &[&str] = &[
     "msetex delex delifeq digest increx client|setinfo client|no-touch client|capa cache cache|curve cache|help",
     "hotkeys hotkeys|get hotkeys|reset hotkeys|help bigkeys bigkeys|get bigkeys|reset bigkeys|help",
 ];
@@ -128,7 +130,8 @@ fn the_grammar_has_every_shared_command() {
     }
 }
 
-fn names(lines: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+/// The names in lines of names.
+pub fn names(lines: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
     lines.iter().flat_map(|line| line.split(' '))
 }
 

@@ -6,6 +6,7 @@ mod prefixes;
 mod running;
 mod starting;
 mod table;
+mod users;
 
 use std::ffi::OsString;
 use std::fs;

@@ -20,8 +20,8 @@ pub enum Rule {
     AddPassword(PasswordHash),
     /// `<password` or `!hash`
     RemovePassword(PasswordHash),
-    /// `(rule rule ...)`
-    AddSelector(Vec<SelectorRule>),
+    /// `(rule rule ...)`: what stands between the parentheses.
+    AddSelector(Vec<u8>),
     /// `clearselectors`
     ClearSelectors,
     /// `reset`
@@ -47,14 +47,14 @@ pub enum SelectorRule {
     AllKeys,
     /// `resetkeys`
     ResetKeys,
-    /// `~pattern`, `%R~pattern`, `%W~pattern`, `%RW~pattern`
-    Keys(KeyPattern),
+    /// `~pattern`, `%R~pattern`, `%W~pattern`, `%RW~pattern`. That it is wrong is looked at last.
+    Keys(Result<KeyPattern, RuleError>),
     /// `allchannels`
     AllChannels,
     /// `resetchannels`
     ResetChannels,
     /// `&pattern`
-    Channels(Vec<u8>),
+    Channels(Result<Vec<u8>, RuleError>),
     /// `allcommands`, `nocommands`
     AllCommands(Change),
     /// `+command`, `-command`
@@ -167,19 +167,11 @@ impl Rule {
             (b'<', _) => Self::RemovePassword(PasswordHash::of(rest)),
             (b'#', _) => Self::AddPassword(PasswordHash::parse(rest).ok_or(RuleError::Hash)?),
             (b'!', _) => Self::RemovePassword(PasswordHash::parse(rest).ok_or(RuleError::Hash)?),
-            (b'(', [rules @ .., b')']) => Self::AddSelector(parse_selector(rules)?),
+            (b'(', [rules @ .., b')']) => Self::AddSelector(rules.to_vec()),
             _ => Self::Root(SelectorRule::parse(word)?),
         };
         Ok(Some(rule))
     }
-}
-
-/// The rules between parentheses, which may be quoted.
-fn parse_selector(rules: &[u8]) -> Result<Vec<SelectorRule>, RuleError> {
-    let Some(words) = resp::split_arguments(rules) else {
-        return Ok(Vec::new());
-    };
-    words.as_args().iter().map(SelectorRule::parse).collect()
 }
 
 impl SelectorRule {
@@ -198,12 +190,12 @@ impl SelectorRule {
             _ => {}
         }
         match word {
-            [b'~', pattern @ ..] => Ok(Self::Keys(KeyPattern {
-                pattern: checked(pattern)?,
+            [b'~', pattern @ ..] => Ok(Self::Keys(checked(pattern).map(|pattern| KeyPattern {
+                pattern,
                 access: access::ALL,
-            })),
-            [b'%', rest @ ..] => Ok(Self::Keys(parse_key_pattern(rest)?)),
-            [b'&', pattern @ ..] => Ok(Self::Channels(checked(pattern)?)),
+            }))),
+            [b'%', rest @ ..] => Ok(Self::Keys(parse_key_pattern(rest))),
+            [b'&', pattern @ ..] => Ok(Self::Channels(checked(pattern))),
             [b'+', b'@', name @ ..] => Ok(Self::Category(category(name)?, Change::Allow)),
             [b'-', b'@', name @ ..] => Ok(Self::Category(category(name)?, Change::Deny)),
             [b'+', name @ ..] => parse_allowed(name),

@@ -64,6 +64,19 @@ impl Selector {
         }
     }
 
+    /// Changes it by rules, which are separated by spaces and may be quoted.
+    ///
+    /// # Errors
+    /// When one of them is none, or can have no effect.
+    pub fn changed(mut self, rules: &[u8]) -> Result<Self, RuleError> {
+        // As in Redis, no rules are read where a quote is not closed.
+        let words = resp::split_arguments(rules).unwrap_or_default();
+        for word in words.as_args().iter() {
+            self.apply(&SelectorRule::parse(word)?)?;
+        }
+        Ok(self)
+    }
+
     /// Changes it by a rule.
     ///
     /// # Errors
@@ -75,11 +88,7 @@ impl Selector {
             SelectorRule::Keys(added) => self.add_keys(added)?,
             SelectorRule::AllChannels => self.channels = Patterns::All,
             SelectorRule::ResetChannels => self.channels = Patterns::These(Vec::new()),
-            SelectorRule::Channels(added) => match &mut self.channels {
-                Patterns::All => return Err(RuleError::AfterAllChannels),
-                Patterns::These(channels) if channels.contains(added) => {}
-                Patterns::These(channels) => channels.push(added.clone()),
-            },
+            SelectorRule::Channels(added) => self.add_channels(added)?,
             SelectorRule::AllCommands(change) => self.permissions.set_all(*change),
             SelectorRule::Command(registered, change) => {
                 self.permissions.set_command(registered, *change);
@@ -95,10 +104,22 @@ impl Selector {
         Ok(())
     }
 
-    fn add_keys(&mut self, added: &KeyPattern) -> Result<(), RuleError> {
+    fn add_channels(&mut self, added: &Result<Vec<u8>, RuleError>) -> Result<(), RuleError> {
+        let Patterns::These(channels) = &mut self.channels else {
+            return Err(RuleError::AfterAllChannels);
+        };
+        let added = added.as_ref().map_err(|error| *error)?;
+        if !channels.contains(added) {
+            channels.push(added.clone());
+        }
+        Ok(())
+    }
+
+    fn add_keys(&mut self, added: &Result<KeyPattern, RuleError>) -> Result<(), RuleError> {
         let Patterns::These(keys) = &mut self.keys else {
             return Err(RuleError::AfterAllKeys);
         };
+        let added = added.as_ref().map_err(|error| *error)?;
         match keys.iter_mut().find(|known| known.pattern == added.pattern) {
             Some(known) => known.access |= added.access,
             None => keys.push(added.clone()),

@@ -126,9 +126,8 @@ impl User {
                     .remove(place.ok_or(RuleError::NoSuchPassword)?);
             }
             Rule::AddSelector(rules) => {
-                let mut selector = Selector::new(self.channels_default);
-                rules.iter().try_for_each(|rule| selector.apply(rule))?;
-                self.selectors.push(selector);
+                let selector = Selector::new(self.channels_default);
+                self.selectors.push(selector.changed(rules)?);
             }
             Rule::ClearSelectors => self.selectors.clear(),
             Rule::Reset => {

@@ -145,8 +145,11 @@ impl Reader<'_> {
     }
 }
 
-/// The tables of an array, in either form, with their places in the file.
-fn tables(item: &Item) -> Option<Vec<(&dyn TableLike, Option<Range<usize>>)>> {
+/// A table and its place in the file.
+type PlacedTable<'a> = (&'a dyn TableLike, Option<Range<usize>>);
+
+/// The tables of an array, in either form.
+fn tables(item: &Item) -> Option<Vec<PlacedTable<'_>>> {
     if let Some(tables) = item.as_array_of_tables() {
         let tables = tables.iter();
         return Some(

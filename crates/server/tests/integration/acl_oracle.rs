@@ -311,8 +311,8 @@ fn compare_commands(
         let (categories, single): (Vec<&str>, Vec<&str>) = text
             .split(' ')
             .partition(|rule| rule.get(1..2) == Some("@"));
-        let own = |rules: Vec<&str>| rules.into_iter().map(str::to_owned);
-        (own(categories).collect(), own(single).collect())
+        let own = categories.into_iter().map(str::to_owned).collect();
+        (own, single.into_iter().map(str::to_owned).collect())
     };
     if parts(redis) == parts(ours) {
         return;

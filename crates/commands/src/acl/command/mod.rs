@@ -21,7 +21,6 @@ pub const COMMANDS: &[Command] = &[ACL];
 
 const FLAGS: u32 = flag::NOSCRIPT | flag::LOADING | flag::STALE;
 const ADMIN: u32 = FLAGS | flag::ADMIN;
-const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
 const SUBCOMMAND: Command = Command {
     flags: ADMIN,
@@ -51,7 +50,6 @@ const ACL: Command = Command {
         Command {
             name: "deluser",
             arity: -3,
-            tips: ON_ALL_NODES,
             summary: "Removes users and closes their connections",
             complexity: "O(N) where N is the number of connections",
             syntax: "username [username ...]",
@@ -114,7 +112,6 @@ const ACL: Command = Command {
         Command {
             name: "save",
             arity: 2,
-            tips: ON_ALL_NODES,
             summary: "Writes all users into the ACL file",
             complexity: "O(N) where N is the number of users",
             run: users::save,
@@ -123,7 +120,6 @@ const ACL: Command = Command {
         Command {
             name: "setuser",
             arity: -3,
-            tips: ON_ALL_NODES,
             summary: "Changes a user by rules, or makes a new one",
             complexity: "O(N) where N is the number of rules",
             syntax: "username [rule [rule ...]]",

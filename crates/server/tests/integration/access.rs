@@ -250,7 +250,7 @@ fn the_acl_file_is_read_and_written() {
         assert_eq!(text(&mut client, "ACL USERS"), r#"["a", "c", "default"]"#);
         let mut reader = server.connect();
         assert_eq!(text(&mut reader, "AUTH c y"), "OK");
-        fs::write(&path, &saved.lines().take(1).collect::<String>()).expect("written");
+        fs::write(&path, saved.lines().take(1).collect::<String>()).expect("written");
         assert_eq!(text(&mut client, "ACL LOAD"), "OK");
         assert!(reader.is_closed().expect("an end"));
         assert_eq!(text(&mut client, "ACL USERS"), r#"["a", "default"]"#);

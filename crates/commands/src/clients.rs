@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use keyspace::WatchedKey;
 use parking_lot::Mutex;
 
+use crate::acl::DEFAULT_USER;
 use crate::registry::registry;
 
 /// What everybody may see of one connection. Its worker brings the counters up to date once per wake.
@@ -66,6 +67,8 @@ pub struct Client {
     pub slot: AtomicU32,
     /// It is to be closed by its worker.
     pub killed: AtomicBool,
+    /// Its user.
+    pub user: Mutex<ClientUser>,
     /// What it says about itself.
     pub names: Mutex<Names>,
 }
@@ -94,6 +97,24 @@ impl Client {
     /// Whether it is never closed to make room (CLIENT NO-EVICT).
     pub fn is_exempt(&self) -> bool {
         self.flags.load(Relaxed) & client_flag::NO_EVICT != 0
+    }
+}
+
+/// The user of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientUser {
+    /// See [`crate::acl::User::id`].
+    pub id: u64,
+    /// Its name.
+    pub name: Vec<u8>,
+}
+
+impl Default for ClientUser {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            name: DEFAULT_USER.to_vec(),
+        }
     }
 }
 
@@ -186,6 +207,7 @@ impl Clients {
             sent_bytes: AtomicU64::new(0),
             slot: AtomicU32::new(0),
             killed: AtomicBool::new(false),
+            user: Mutex::default(),
             names: Mutex::default(),
         });
         self.connected.lock().insert(client.id, Arc::clone(&client));

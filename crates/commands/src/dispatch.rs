@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keyspace::{Busy, Group, Key, Locked, Plan, Room};
 use resp::{Args, Output, OwnedArgs, ReplyWriter};
 
+use crate::acl::{Followed, guard};
 use crate::batch::{Batch, Item};
 use crate::clients::Client;
 use crate::command::{Answer, Locks, flag};
@@ -31,6 +32,8 @@ pub enum Flow {
     Busy,
     /// CLIENT PAUSE holds it back: nothing has happened, try it again when the pause has ended.
     Paused,
+    /// Too many wrong passwords came from its address: nothing has happened, try it again at [`Session::resumes_ms`].
+    Delayed,
     /// The connection closes: flush what is written, execute no more.
     Close,
     /// Too much waits to be sent: nothing has happened, try it again when some of that is gone.
@@ -127,6 +130,9 @@ impl<'d> Dispatcher<'d> {
         out: &mut Output,
     ) -> Flow {
         loop {
+            if session.follow(&self.shared.acl) == Followed::Removed {
+                return Flow::Close;
+            }
             match requests.next().map(|item| item.kind) {
                 Some(Kind::Read) => self.read_run(group, session, requests, out),
                 Some(Kind::Store) => self.store_run(group, session, requests, out),
@@ -262,7 +268,7 @@ impl<'d> Dispatcher<'d> {
         match session.replies {
             Replies::On | Replies::SkipNext => {}
             Replies::Off => out.truncate(start),
-            Replies::Skip if matches!(flow, Flow::Busy | Flow::Paused) => {
+            Replies::Skip if matches!(flow, Flow::Busy | Flow::Paused | Flow::Delayed) => {
                 session.replies = Replies::SkipNext;
             }
             Replies::Skip => {
@@ -284,10 +290,15 @@ impl<'d> Dispatcher<'d> {
         if request.registered.is_none() && is_cross_protocol(request.args.name()) {
             return Flow::Close;
         }
-        let registered = match check(session, request) {
+        let registered = match check(self.shared, session, request, now_ms) {
             Ok(registered) => registered,
             Err(error) => return self.reject(session, request, &error, out),
         };
+        if registered.command.has(flag::NO_AUTH)
+            && guard::must_wait(self.shared, session, registered, request.args, now_ms)
+        {
+            return Flow::Delayed;
+        }
         if self.shared.pause.is_active(now_ms) && self.waits(session, registered) {
             return Flow::Paused;
         }
@@ -454,7 +465,12 @@ fn lock<'g>(
 
 /// The checks before a command runs or is queued, in Redis's order.
 #[inline(always)]
-fn check(session: &Session, request: Request<'_>) -> Result<&'static Registered, CommandError> {
+fn check(
+    shared: &Shared,
+    session: &Session,
+    request: Request<'_>,
+    now_ms: u64,
+) -> Result<&'static Registered, CommandError> {
     let Request {
         registered, args, ..
     } = request;
@@ -474,6 +490,9 @@ fn check(session: &Session, request: Request<'_>) -> Result<&'static Registered,
         return Err(CommandError::line(
             "ERR Command not allowed inside a transaction",
         ));
+    }
+    if !session.may_everything {
+        guard::check(shared, session, registered, args, now_ms)?;
     }
     if session.feed.is_some() && registered.command.flags & (flag::READONLY | flag::WRITE) != 0 {
         // To Redis, who watches is a kind of replica.
@@ -780,10 +799,25 @@ pub(crate) fn run_queued(context: &mut Context<'_, '_>, transaction: &Transactio
         context.hashed = Hashed::default();
         let protocol = context.session.protocol;
         context.reply.set_protocol(protocol);
+        context.session.follow(&context.shared.acl);
+        if let Err(error) = guard::check_queued(context, registered, args.as_args()) {
+            reject_queued(context, registered, &error);
+            continue;
+        }
         run(context, registered, args.as_args());
     }
     context.command = command;
     context.buffer = buffer;
+}
+
+/// Answers for a command of a transaction that its user may not run any more.
+#[cold]
+fn reject_queued(context: &mut Context<'_, '_>, registered: &Registered, error: &CommandError) {
+    let stats = &context.shared.stats[context.worker];
+    let line = error.to_line();
+    stats.command(registered.id).rejected.add(1);
+    stats.count_error(&line);
+    context.reply.error(&line);
 }
 
 /// Finds the command of a request.

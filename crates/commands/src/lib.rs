@@ -9,6 +9,7 @@
 //! | `reads`, `stores` | runs of requests that read one key each, or store one |
 //! | `session`, `clients` | a connection, as its own worker and as others see it |
 //! | `shared`, `stats`, `wakes` | what all sessions share; what the process does for commands |
+//! | `acl` | users, and what they may do |
 //! | `categories` | the categories of commands |
 //! | `documentation` | docs/commands.md |
 //! | `help` | HELP of containers |
@@ -18,6 +19,7 @@
 //! | `testing` | runs commands in process, for unit tests |
 //! | `strings`, `keys`, `connection`, `transactions`, `server` | the families of commands |
 
+pub mod acl;
 pub mod batch;
 mod categories;
 pub mod clients;

@@ -20,3 +20,14 @@ pub const FIRST_REPLY_BYTES: u64 = 16 << 10;
 /// Values and parts of values from this size on are sent from where they are instead of being copied into the reply, in
 /// bytes.
 pub const SHARED_BYTES_MIN: usize = 16 << 10;
+
+/// Wrong passwords from one address before the next attempt from there has to wait.
+pub const FAILURES_FREE_MAX: u32 = 10;
+/// How long the first attempt waits that has to, in milliseconds; each further one waits twice as long, ...
+pub const FAILURE_DELAY_MS: u64 = 100;
+/// ... but no longer than this, where the settings do not say otherwise.
+pub const FAILURE_DELAY_MS_MAX: u64 = 5_000;
+/// An address from which no wrong password came for so long begins anew, in milliseconds.
+pub const FAILURES_FORGOTTEN_MS: u64 = 60_000;
+/// The addresses that are remembered for their wrong passwords.
+pub const FAILED_ADDRESSES_MAX: usize = 1024;

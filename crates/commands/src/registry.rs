@@ -1,12 +1,13 @@
 //! All commands, and how one is found by its name.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use resp::Args;
 
 use crate::command::{Command, KeySpec, Locks, ManyReader, Reader};
 use crate::context::Hashed;
-use crate::{connection, keys, server, strings, transactions};
+use crate::{acl, connection, keys, server, strings, transactions};
 
 /// The families. A new one joins here.
 const FAMILIES: &[&[Command]] = &[
@@ -15,6 +16,7 @@ const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     transactions::COMMANDS,
     server::COMMANDS,
+    acl::command::COMMANDS,
 ];
 
 /// A command or subcommand that can be executed.
@@ -38,6 +40,8 @@ pub struct Registered {
     pub hashed: Option<KeySpec>,
     /// Their places, without the hashes.
     pub(crate) key_places: Hashed<'static>,
+    /// See [`Registry::disable`].
+    is_disabled: AtomicBool,
     /// Its first and last place in [`Registry::all`] of its subcommands.
     subcommands: std::ops::Range<usize>,
 }
@@ -88,11 +92,26 @@ impl Registry {
         &self.all
     }
 
-    /// The commands without the subcommands.
+    /// The commands without the subcommands, and without those that are disabled.
     pub fn commands(&self) -> impl Iterator<Item = &Registered> {
         self.all
             .iter()
-            .filter(|registered| !registered.full_name.contains('|'))
+            .filter(|registered| !registered.is_subcommand() && !registered.is_disabled())
+    }
+
+    /// Takes a command or subcommand away from clients, for as long as the process lives. To be called before the first
+    /// request. It keeps its id, and what users may do is still said with its name.
+    pub fn disable(&self, name: &[u8]) {
+        let Some(registered) = self.named(name) else {
+            return;
+        };
+        registered.is_disabled.store(true, Relaxed);
+        let own = registered.id + 1;
+        for slot in &self.slots {
+            if slot.place.load(Relaxed) == own {
+                slot.place.store(0, Relaxed);
+            }
+        }
     }
 
     /// The subcommands of a command.
@@ -108,14 +127,22 @@ impl Registry {
         if slot.name != name {
             return None;
         }
-        self.all.get(slot.place.checked_sub(1)?)
+        self.all.get(slot.place.load(Relaxed).checked_sub(1)?)
+    }
+
+    /// The command or subcommand of that name, in any case: `get`, `client|list`.
+    pub fn named(&self, name: &[u8]) -> Option<&Registered> {
+        let is_named =
+            |registered: &&Registered| name.eq_ignore_ascii_case(registered.full_name.as_bytes());
+        self.all.iter().find(is_named)
     }
 
     /// The subcommand of that name, in any case.
     pub fn find_subcommand(&self, parent: &Registered, name: &[u8]) -> Option<&Registered> {
         let is_named =
             |child: &&Registered| child.command.name.as_bytes().eq_ignore_ascii_case(name);
-        self.subcommands(parent).iter().find(is_named)
+        let found = self.subcommands(parent).iter().find(is_named)?;
+        (!found.is_disabled()).then_some(found)
     }
 
     /// The command that a request names: a subcommand where there is one of that name, else its container.
@@ -151,6 +178,7 @@ impl Registered {
                 hashes: &[],
                 place: 0,
             }),
+            is_disabled: AtomicBool::new(false),
             subcommands: 0..0,
         }
     }
@@ -159,6 +187,11 @@ impl Registered {
     #[inline]
     pub fn takes(&self, arguments: usize) -> bool {
         (self.arguments_min..=self.arguments_max).contains(&arguments)
+    }
+
+    /// See [`Registry::disable`].
+    pub fn is_disabled(&self) -> bool {
+        self.is_disabled.load(Relaxed)
     }
 
     /// Whether this is a subcommand of a container.
@@ -233,10 +266,10 @@ fn short_word(bytes: &[u8]) -> u64 {
 }
 
 /// One place of the lookup: a name and its place in [`Registry::all`] plus one; 0 is free.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Slot {
     name: Folded,
-    place: usize,
+    place: AtomicUsize,
 }
 
 /// A factor for which every name has a slot of its own, and the slots.
@@ -251,16 +284,16 @@ fn perfect_hash(commands: &[&Registered]) -> (u64, Box<[Slot]>) {
 }
 
 fn try_slots(factor: u64, commands: &[&Registered]) -> Option<Box<[Slot]>> {
-    let mut slots = vec![Slot::default(); SLOTS].into_boxed_slice();
+    let mut slots: Box<[Slot]> = (0..SLOTS).map(|_| Slot::default()).collect();
     for registered in commands {
         let name = Folded::new(registered.command.name.as_bytes());
         let slot = &mut slots[name.slot(factor)];
-        if slot.place != 0 {
+        if slot.place.load(Relaxed) != 0 {
             return None;
         }
         *slot = Slot {
             name,
-            place: registered.id + 1,
+            place: AtomicUsize::new(registered.id + 1),
         };
     }
     Some(slots)

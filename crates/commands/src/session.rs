@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use keyspace::{WatchedKey, Watcher};
 use resp::{OwnedArgs, Protocol};
 
+use crate::acl::{Acl, User};
 use crate::clients::{Client, client_flag};
 use crate::insight::Feed;
 use crate::registry::Registered;
@@ -21,6 +22,16 @@ pub struct Session {
     pub protocol: Protocol,
     /// Whether the client may run commands that need authentication.
     pub authenticated: bool,
+    /// Whether nothing is denied to it, so that it needs no check.
+    pub may_everything: bool,
+    /// Whether it has logged in, or did not have to when it connected.
+    pub(crate) is_logged_in: bool,
+    /// Whom its permissions are of.
+    pub user: Arc<User>,
+    /// The changes of users that it has seen.
+    pub(crate) acl_generation: u64,
+    /// When it may try to log in again, in milliseconds of the Unix epoch, if that was put off.
+    pub resumes_ms: u64,
     /// Whether reading a key counts as an access (CLIENT NO-TOUCH turns it off).
     pub touches: bool,
     /// CLIENT NO-EVICT.
@@ -49,7 +60,7 @@ impl Session {
     /// Whether its commands are executed at once and answered.
     #[inline]
     pub fn is_plain(&self) -> bool {
-        self.authenticated
+        self.may_everything
             && self.transaction.is_none()
             && self.feed.is_none()
             && self.replies == Replies::On
@@ -99,12 +110,21 @@ pub struct Watching {
 
 impl Session {
     /// A new connection's session.
-    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+    pub fn new(client: Arc<Client>, acl: &Acl) -> Self {
+        // The generation first: a change in between is then seen by the first request.
+        let acl_generation = acl.generation();
+        let user = acl.default_user();
+        let is_open = user.is_open();
         Self {
             client,
             database: 0,
             protocol: Protocol::Resp2,
-            authenticated,
+            authenticated: is_open,
+            may_everything: is_open && user.may_everything(),
+            is_logged_in: is_open,
+            user,
+            acl_generation,
+            resumes_ms: 0,
             touches: true,
             no_evict: false,
             follows_redirects: false,

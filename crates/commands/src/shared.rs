@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use keyspace::Keyspace;
 
+use crate::acl::Acl;
 use crate::clients::{Client, Clients};
 use crate::insight::Insight;
 use crate::registry::registry;
@@ -16,6 +17,8 @@ pub struct Shared {
     pub keyspace: Arc<Keyspace>,
     /// The connections.
     pub clients: Clients,
+    /// The users.
+    pub acl: Acl,
     /// CLIENT PAUSE.
     pub pause: Pause,
     /// Each worker's statistics.
@@ -37,6 +40,7 @@ impl Shared {
         Self {
             keyspace,
             clients: Clients::default(),
+            acl: Acl::default(),
             pause: Pause::default(),
             stats: (0..workers).map(|_| WorkerStats::new(commands)).collect(),
             insight: Insight::default(),
@@ -54,12 +58,6 @@ impl Shared {
 
 /// What commands need of the process: its configuration, its numbers, its end.
 pub trait Process: Send + Sync {
-    /// Whether this is the password of the user; also true when none is needed.
-    fn accepts_password(&self, password: &[u8]) -> bool;
-
-    /// Whether clients need a password.
-    fn needs_password(&self) -> bool;
-
     /// Settings whose name matches one of the patterns: name and value.
     fn config_get(&self, patterns: &[&[u8]]) -> Vec<(String, String)>;
 
@@ -83,6 +81,27 @@ pub trait Process: Send + Sync {
 
     /// Gives unused memory back to the system.
     fn purge_memory(&self);
+
+    /// Fills the bytes at random, so that nobody can guess them.
+    ///
+    /// # Errors
+    /// When the system has none, with the whole error line.
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<(), String>;
+
+    /// The name and text of the ACL file; nothing when none is configured.
+    ///
+    /// # Errors
+    /// When it cannot be read, with the whole error line.
+    fn read_acl_file(&self) -> Result<Option<(String, Vec<u8>)>, String>;
+
+    /// Replaces the text of the ACL file; whether one is configured.
+    ///
+    /// # Errors
+    /// When it cannot be written, with the whole error line.
+    fn write_acl_file(&self, text: &[u8]) -> Result<bool, String>;
+
+    /// Tells the operator that so many wrong passwords came from this address lately.
+    fn report_wrong_passwords(&self, address: &str, count: u32);
 
     /// Lets the worker of a client that has been marked as killed close it.
     fn close_killed(&self, client: &Client);

@@ -142,7 +142,7 @@ impl TestServer {
             state_bytes: 0,
         };
         let client = shared.clients.add(origin, 0, self.now_ms);
-        let mut session = Session::new(client, !shared.process.needs_password());
+        let mut session = Session::new(client, &shared.acl);
         session.protocol = self.protocol;
         session
     }
@@ -186,7 +186,7 @@ impl TestServer {
         while let Some(item) = requests.next() {
             match dispatcher.execute(&mut group, session, &mut requests, &mut out) {
                 Flow::Done => {}
-                Flow::Paused | Flow::Close => requests.done += 1,
+                Flow::Paused | Flow::Delayed | Flow::Close => requests.done += 1,
                 flow => panic!("{flow:?}: {:?}", batch.request(item, input).args),
             }
         }
@@ -260,8 +260,8 @@ fn escape(bytes: &[u8]) -> String {
 /// A process that only remembers what it is asked to do.
 #[derive(Default)]
 pub struct TestProcess {
-    /// The password, if one is needed.
-    pub password: Option<String>,
+    /// The text of its ACL file, if it has one.
+    pub acl_file: Mutex<Option<Vec<u8>>>,
     /// The settings.
     pub settings: Mutex<BTreeMap<String, String>>,
     /// What it tells of itself.
@@ -269,16 +269,6 @@ pub struct TestProcess {
 }
 
 impl Process for TestProcess {
-    fn accepts_password(&self, password: &[u8]) -> bool {
-        self.password
-            .as_ref()
-            .is_none_or(|expected| expected.as_bytes() == password)
-    }
-
-    fn needs_password(&self) -> bool {
-        self.password.is_some()
-    }
-
     fn config_get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
         let settings = self.settings.lock().expect("no test panics here");
         let is_asked = |name: &str| patterns.contains(&name.as_bytes());
@@ -306,6 +296,23 @@ impl Process for TestProcess {
     fn reset_stats(&self) {}
 
     fn purge_memory(&self) {}
+
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<(), String> {
+        bytes.fill(0xa5);
+        Ok(())
+    }
+
+    fn read_acl_file(&self) -> Result<Option<(String, Vec<u8>)>, String> {
+        let text = self.acl_file.lock().expect("no test panics here").clone();
+        Ok(text.map(|text| ("users.acl".to_owned(), text)))
+    }
+
+    fn write_acl_file(&self, text: &[u8]) -> Result<bool, String> {
+        let mut file = self.acl_file.lock().expect("no test panics here");
+        Ok(file.replace(text.to_vec()).is_some())
+    }
+
+    fn report_wrong_passwords(&self, _: &str, _: u32) {}
 
     fn close_killed(&self, _: &Client) {}
 

@@ -76,6 +76,8 @@ pub enum Hold {
     Busy,
     /// CLIENT PAUSE.
     Paused,
+    /// Too many wrong passwords came from its address.
+    Delayed,
     /// It must read replies first.
     Backpressure,
 }

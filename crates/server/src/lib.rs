@@ -1,5 +1,6 @@
 //! The process around the keyspace: configuration, logging, workers.
 //!
+//! - `access`: who may use the server: users, the ACL file, protected mode.
 //! - `config`, `logging`: settings and the log.
 //! - `serve`: the start and the end: listeners, workers, signals.
 //! - `worker`, `turn`, `connection`: a worker thread, its execution, its connections.
@@ -9,6 +10,7 @@
 //! - `http`: health, metrics and the dashboard.
 //! - `process`, `clock`, `memory`, `available_memory`: what the workers share: admission, mailboxes, time, counters.
 
+mod access;
 mod available_memory;
 mod clients_memory;
 mod clock;

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Ok(Start::Serve { config, notes }) => run(config, &notes),
+        Ok(Start::Serve { config, notes }) => run(*config, &notes),
         Err(errors) => {
             eprintln!("redistill: the configuration is not valid\n{errors}");
             ExitCode::FAILURE

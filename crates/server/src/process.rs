@@ -17,6 +17,7 @@ use net::{Peer, Socket, Waker};
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
+use crate::access;
 use crate::available_memory::AvailableMemory;
 use crate::clock::Clock;
 use crate::config::{Config, EvictionPolicy};
@@ -231,7 +232,7 @@ impl Process {
             (settings.server.max_connections as usize).min(self.connections_possible);
         if self.connections() >= connections_max {
             self.rejected.fetch_add(1, Relaxed);
-            refuse(socket);
+            refuse(socket, TOO_MANY);
             return Admission::Refused;
         }
         let least = self
@@ -242,6 +243,13 @@ impl Process {
         let worker = least.map_or(0, |(worker, _)| worker);
         self.loads[worker].fetch_add(1, Relaxed);
         Admission::Worker(worker)
+    }
+
+    /// Refuses an accepted connection because of protected mode.
+    pub fn refuse_protected(&self, socket: &Socket) {
+        self.received.fetch_add(1, Relaxed);
+        self.rejected.fetch_add(1, Relaxed);
+        refuse(socket, access::PROTECTED.as_bytes());
     }
 
     /// What holds the data.
@@ -388,12 +396,14 @@ impl Process {
     }
 }
 
-/// Tells a client that there are too many.
-fn refuse(socket: &Socket) {
-    const LINE: &[u8] = b"-ERR max number of clients reached\r\n";
+/// What a client reads when there are too many.
+const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
+
+/// Tells a client why it is refused.
+fn refuse(socket: &Socket, line: &[u8]) {
     if let Some(descriptor) = socket.descriptor() {
         // It is closed either way; a fresh socket has room for the line.
-        let _ = rustix::net::send(descriptor, LINE, rustix::net::SendFlags::NOSIGNAL);
+        let _ = rustix::net::send(descriptor, line, rustix::net::SendFlags::NOSIGNAL);
     }
 }
 
@@ -449,23 +459,6 @@ pub struct Mail {
 pub struct ForCommands(pub Arc<Process>);
 
 impl commands::shared::Process for ForCommands {
-    fn accepts_password(&self, password: &[u8]) -> bool {
-        let settings = self.0.config.settings();
-        let expected = settings.security.password.as_bytes();
-        expected.is_empty() || is_equal(expected, password)
-    }
-
-    fn needs_password(&self) -> bool {
-        !self
-            .0
-            .config
-            .settings()
-            .security
-            .password
-            .as_bytes()
-            .is_empty()
-    }
-
     fn config_get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
         self.0.config.get(patterns, |pattern, name| {
             glob::matches(pattern, name, glob::Case::Ignored)
@@ -530,6 +523,35 @@ impl commands::shared::Process for ForCommands {
         memory::purge();
     }
 
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<(), String> {
+        let filled = getrandom::fill(bytes);
+        filled.map_err(|error| format!("ERR no random numbers: {error}"))
+    }
+
+    fn read_acl_file(&self) -> Result<Option<(String, Vec<u8>)>, String> {
+        let settings = self.0.config.settings();
+        let Some(path) = &settings.security.acl_file else {
+            return Ok(None);
+        };
+        let text = access::read(path).map_err(|error| format!("ERR {error}"))?;
+        Ok(Some((path.display().to_string(), text)))
+    }
+
+    fn write_acl_file(&self, text: &[u8]) -> Result<bool, String> {
+        let settings = self.0.config.settings();
+        match &settings.security.acl_file {
+            None => Ok(false),
+            Some(path) => access::write(path, text).map(|()| true),
+        }
+    }
+
+    fn report_wrong_passwords(&self, address: &str, count: u32) {
+        warn!(
+            address,
+            count, "wrong passwords keep coming from this address: further attempts have to wait"
+        );
+    }
+
     fn close_killed(&self, client: &Client) {
         self.0.close_killed(client);
     }
@@ -549,13 +571,4 @@ impl commands::shared::Process for ForCommands {
             self.0.begin_shutdown("SHUTDOWN");
         }
     }
-}
-
-/// Compares in a time that does not tell where the first difference is.
-fn is_equal(expected: &[u8], given: &[u8]) -> bool {
-    let different = expected
-        .iter()
-        .zip(given)
-        .fold(0, |different, (left, right)| different | (left ^ right));
-    std::hint::black_box(different) == 0 && expected.len() == given.len()
 }

@@ -15,6 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
+use crate::access;
 use crate::config::{BindAddress, Config, IoBackend, Settings};
 use crate::http;
 use crate::limit;
@@ -63,6 +64,7 @@ pub fn serve(config: &Arc<Config>, log: Reopener) -> io::Result<()> {
     let for_commands = Box::new(ForCommands(Arc::clone(&process)));
     let shared = Arc::new(Shared::new(keyspace, workers, for_commands));
     follow_settings(config, &shared);
+    access::begin(config, &shared)?;
     follow_signals(&process, log)?;
     limit::keep(Arc::clone(&process))?;
     http::start(&process, &shared)?;

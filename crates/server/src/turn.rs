@@ -158,6 +158,12 @@ impl<B: Backend> Worker<B> {
                 self.paused.push(slot as u32);
                 self.pause_receiving(slot);
             }
+            Hold::Delayed => {
+                connection.is_ready = false;
+                let until_ms = connection.session.resumes_ms;
+                self.delays.add(until_ms, slot as u32);
+                self.pause_receiving(slot);
+            }
             Hold::Backpressure => {
                 connection.is_ready = false;
                 self.pause_receiving(slot);
@@ -281,6 +287,7 @@ fn execute_run<B: Backend>(
         Ok(Flow::Done) => Hold::None,
         Ok(Flow::Busy) => Hold::Busy,
         Ok(Flow::Paused) => Hold::Paused,
+        Ok(Flow::Delayed) => Hold::Delayed,
         Ok(Flow::Full) => Hold::Backpressure,
         Ok(Flow::Close) => {
             connection.closes = true;

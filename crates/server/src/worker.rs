@@ -19,12 +19,15 @@ use tracing::{debug, warn};
 
 use resp::Limits;
 
+use crate::access;
 use crate::clients_memory::Counted;
 use crate::config::{Settings, Watch};
 use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
 use crate::memory;
 use crate::process::{Admission, Mail, Process, ShutdownStage};
+use delays::Delays;
 
+mod delays;
 #[cfg(test)]
 mod tests;
 
@@ -74,6 +77,8 @@ pub struct Worker<B: Backend> {
     pub(crate) stops: Vec<(u32, Stop)>,
     /// Connections that CLIENT PAUSE holds back.
     pub(crate) paused: Vec<u32>,
+    /// Connections that must wait before they try another password.
+    pub(crate) delays: Delays,
     /// Connections that may have something to send, or to close.
     pub(crate) dirty: Vec<u32>,
     /// Empty output buffers.
@@ -141,6 +146,7 @@ impl<B: Backend> Worker<B> {
             round: VecDeque::new(),
             stops: Vec::new(),
             paused: Vec::new(),
+            delays: Delays::default(),
             dirty: Vec::new(),
             spare: Vec::new(),
             open: 0,
@@ -199,6 +205,7 @@ impl<B: Backend> Worker<B> {
         }
         parts.end(&self.shared.insight, Delay::Receiving);
         self.release_paused();
+        self.release_delayed();
         let commands = self.run_round(self.now_ms);
         parts.skip();
         self.send_dirty();
@@ -243,6 +250,9 @@ impl<B: Backend> Worker<B> {
         if !self.paused.is_empty() {
             until_ms = until_ms.min(self.shared.pause.until_ms());
         }
+        if let Some(next_ms) = self.delays.next_ms() {
+            until_ms = until_ms.min(next_ms);
+        }
         Duration::from_millis(until_ms.saturating_sub(self.now_ms).max(1))
     }
 
@@ -279,6 +289,10 @@ impl<B: Backend> Worker<B> {
 
     /// Decides about a connection that was accepted: which worker gets it, if any.
     fn admit(&mut self, socket: Socket) {
+        let settings = self.process.config.settings();
+        if access::is_protected_from(&settings, &self.shared.acl, &socket) {
+            return self.process.refuse_protected(&socket);
+        }
         match self.process.admit(&socket, self.now_ms) {
             Admission::Worker(worker) if worker == self.index => self.open(socket),
             Admission::Worker(worker) => self.process.mailbox(worker).hand_over(socket),
@@ -306,7 +320,7 @@ impl<B: Backend> Worker<B> {
         };
         let client = self.shared.clients.add(origin, self.index, self.now_ms);
         client.slot.store(id.slot() as u32, Relaxed);
-        let session = Session::new(client, settings.security.password.as_bytes().is_empty());
+        let session = Session::new(client, &self.shared.acl);
         if self.connections.len() <= id.slot() {
             self.connections.resize_with(id.slot() + 1, || None);
         }
@@ -598,6 +612,19 @@ impl<B: Backend> Worker<B> {
                 continue;
             };
             if connection.hold == Hold::Paused {
+                connection.hold = Hold::None;
+                self.make_ready(slot as usize);
+            }
+        }
+    }
+
+    /// Lets connections go on that had to wait.
+    fn release_delayed(&mut self) {
+        for slot in self.delays.take_due(self.now_ms) {
+            let Some(connection) = self.connections[slot as usize].as_deref_mut() else {
+                continue;
+            };
+            if connection.hold == Hold::Delayed {
                 connection.hold = Hold::None;
                 self.make_ready(slot as usize);
             }

@@ -177,7 +177,7 @@ impl Server {
             descriptor: 0,
             state_bytes: 0,
         };
-        let session = Session::new(shared.clients.add(origin, 0, NOW_MS), true);
+        let session = Session::new(shared.clients.add(origin, 0, NOW_MS), &shared.acl);
         Self {
             shared,
             worker,

@@ -7,14 +7,6 @@ use commands::shared::{Facts, Process};
 pub struct Nothing;
 
 impl Process for Nothing {
-    fn accepts_password(&self, _: &[u8]) -> bool {
-        true
-    }
-
-    fn needs_password(&self) -> bool {
-        false
-    }
-
     fn config_get(&self, _: &[&[u8]]) -> Vec<(String, String)> {
         Vec::new()
     }
@@ -34,6 +26,20 @@ impl Process for Nothing {
     fn reset_stats(&self) {}
 
     fn purge_memory(&self) {}
+
+    fn fill_random(&self, _: &mut [u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn read_acl_file(&self) -> Result<Option<(String, Vec<u8>)>, String> {
+        Ok(None)
+    }
+
+    fn write_acl_file(&self, _: &[u8]) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    fn report_wrong_passwords(&self, _: &str, _: u32) {}
 
     fn close_killed(&self, _: &Client) {}
 

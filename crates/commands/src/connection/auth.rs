@@ -1,8 +1,10 @@
-//! AUTH: who a client is. There is one user, `default`.
+//! AUTH: who a client is.
 
 use resp::Args;
 
 use super::{BEFORE_AUTHENTICATION, CONNECTION};
+use crate::acl::DEFAULT_USER;
+use crate::acl::guard::log_in;
 use crate::command::Command;
 use crate::context::Context;
 use crate::error::CommandError;
@@ -19,45 +21,25 @@ pub const AUTH: Command = Command {
     ..CONNECTION
 };
 
-/// The only user.
-pub const DEFAULT_USER: &str = "default";
-
 fn auth(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     match args.len() {
-        2 if !context.shared.process.needs_password() => {
+        2 if context.shared.acl.default_user().needs_no_password() => {
             return Err(CommandError::line(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
             ));
         }
-        2 => log_in(context, DEFAULT_USER.as_bytes(), args.get(1))?,
-        3 => log_in(context, args.get(1), args.get(2))?,
+        2 => log_in(context, args, DEFAULT_USER, args.get(1))?,
+        3 => log_in(context, args, args.get(1), args.get(2))?,
         _ => return Err(CommandError::Syntax),
     }
     context.reply.ok();
     Ok(())
 }
 
-/// Lets the client in, if it names the user and the password.
-pub fn log_in(
-    context: &mut Context<'_, '_>,
-    user: &[u8],
-    password: &[u8],
-) -> Result<(), CommandError> {
-    let is_right =
-        user == DEFAULT_USER.as_bytes() && context.shared.process.accepts_password(password);
-    if !is_right {
-        return Err(CommandError::line(
-            "WRONGPASS invalid username-password pair or user is disabled.",
-        ));
-    }
-    context.session.authenticated = true;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::testing::{TestProcess, TestServer, check};
+    use crate::testing::{TestServer, check};
 
     #[test]
     fn without_a_password_every_one_is_right() {
@@ -78,10 +60,9 @@ mod tests {
 
     /// A server whose password is `secret`.
     fn guarded() -> TestServer {
-        TestServer::with(TestProcess {
-            password: Some("secret".to_owned()),
-            ..TestProcess::default()
-        })
+        let server = TestServer::new();
+        server.shared.acl.set_default_password(Some(b"secret"));
+        server
     }
 
     #[test]

@@ -7,6 +7,7 @@ use resp::{Args, ArgsIter};
 
 use super::client_line::Viewer;
 use super::client_property::{Property, value};
+use crate::acl::Acl;
 use crate::clients::{Client, Clients};
 use crate::error::CommandError;
 use crate::parse::is;
@@ -57,7 +58,7 @@ enum Sense {
 
 impl<'a> Filters<'a> {
     /// Reads options and their values.
-    pub fn parse(args: Args<'a>, purpose: Purpose) -> Result<Self, CommandError> {
+    pub fn parse(args: Args<'a>, purpose: Purpose, acl: &Acl) -> Result<Self, CommandError> {
         let mut filters = Self {
             conditions: Vec::new(),
             skips_viewer: purpose == Purpose::Kill,
@@ -67,7 +68,7 @@ impl<'a> Filters<'a> {
             if is(option, "SKIPME") {
                 filters.skips_viewer = yes_or_no(value(&mut rest)?)?;
             } else {
-                filters.add(option, &mut rest, purpose)?;
+                filters.add(option, &mut rest, purpose, acl)?;
             }
         }
         Ok(filters)
@@ -79,6 +80,7 @@ impl<'a> Filters<'a> {
         option: &[u8],
         values: &mut ArgsIter<'a>,
         purpose: Purpose,
+        acl: &Acl,
     ) -> Result<(), CommandError> {
         let (sense, name) = match option.split_at_checked(4) {
             Some((prefix, name)) if is(prefix, "NOT-") => (Sense::IsNot, name),
@@ -87,7 +89,7 @@ impl<'a> Filters<'a> {
         if sense == Sense::IsNot && (is(name, "MAXAGE") || is(name, "IDLE")) {
             return Err(CommandError::Syntax);
         }
-        let property = Property::parse(name, values, purpose)?;
+        let property = Property::parse(name, values, purpose, acl)?;
         let kind = discriminant(&property);
         self.conditions.retain(|condition| {
             condition.sense != sense || discriminant(&condition.property) != kind

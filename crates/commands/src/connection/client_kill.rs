@@ -30,7 +30,7 @@ fn kill(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErro
     if args.len() == 3 {
         return kill_address(context, args);
     }
-    let filters = Filters::parse(args.tail(2), Purpose::Kill)?;
+    let filters = Filters::parse(args.tail(2), Purpose::Kill, &context.shared.acl)?;
     let viewer = viewer(context, args);
     let mut fitting = filters.candidates(&context.shared.clients);
     fitting.retain(|client| filters.fit(client, viewer));
@@ -51,7 +51,7 @@ fn kill_address(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Com
 }
 
 /// Closes connections; how many of them nobody has closed before. Whoever closes its own gets the reply first.
-fn close(context: &mut Context<'_, '_>, clients: &[Arc<Client>]) -> i64 {
+pub fn close(context: &mut Context<'_, '_>, clients: &[Arc<Client>]) -> i64 {
     let mut count = 0;
     for client in clients {
         if client.id == context.session.client.id {

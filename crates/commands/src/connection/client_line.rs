@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::auth::DEFAULT_USER;
 use crate::clients::{Client, client_flag};
 use crate::limits::FIRST_REPLY_BYTES;
 
@@ -63,10 +62,9 @@ fn try_write_line(line: &mut String, client: &Client, viewer: Viewer) -> std::fm
     write!(line, " multi={} watch={watched}", i64::from(queued) - 1)?;
     write_memory(line, client, viewer)?;
     let (command, protocol) = (command(client), client.protocol.load(Relaxed));
-    write!(
-        line,
-        " cmd={command} user={DEFAULT_USER} redir=-1 resp={protocol}"
-    )?;
+    let user = client.user.lock().name.clone();
+    let user = String::from_utf8_lossy(&user);
+    write!(line, " cmd={command} user={user} redir=-1 resp={protocol}")?;
     write!(
         line,
         " lib-name={} lib-ver={} io-thread={}",

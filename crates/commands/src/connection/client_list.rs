@@ -53,7 +53,7 @@ fn info(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandErro
 }
 
 fn list(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let filters = Filters::parse(args.tail(2), Purpose::List)?;
+    let filters = Filters::parse(args.tail(2), Purpose::List, &context.shared.acl)?;
     let viewer = viewer(context, args);
     let mut lines = String::new();
     for client in filters.candidates(&context.shared.clients) {

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use keyspace::limits::DATABASES;
 use resp::{ArgsIter, parse_integer};
 
-use super::auth::DEFAULT_USER;
 use super::client_filter::Purpose;
 use super::client_line::{Viewer, age_seconds, flags, idle_seconds};
+use crate::acl::Acl;
 use crate::clients::{Client, client_flag};
 use crate::error::CommandError;
 use crate::parse::is;
@@ -18,8 +18,8 @@ pub enum Property<'a> {
     Ids(Vec<u64>),
     /// What it is for.
     Type(Type),
-    /// The user, of whom there is one.
-    User,
+    /// Its user.
+    User(&'a [u8]),
     /// Its address.
     Address(&'a [u8]),
     /// The address that it has connected to.
@@ -69,12 +69,13 @@ impl<'a> Property<'a> {
         name: &[u8],
         values: &mut ArgsIter<'a>,
         purpose: Purpose,
+        acl: &Acl,
     ) -> Result<Self, CommandError> {
         let first = value(values)?;
         Ok(match () {
             () if is(name, "ID") => Self::Ids(ids(first, values, purpose)?),
             () if is(name, "TYPE") => Self::Type(client_type(first)?),
-            () if is(name, "USER") => user(first)?,
+            () if is(name, "USER") => user(first, acl)?,
             () if is(name, "ADDR") => Self::Address(first),
             () if is(name, "LADDR") => Self::LocalAddress(first),
             () if is(name, "IP") => Self::Ip(first),
@@ -98,7 +99,7 @@ impl<'a> Property<'a> {
         match self {
             Self::Ids(ids) => ids.contains(&client.id),
             Self::Type(of) => *of == Type::Normal,
-            Self::User => true,
+            Self::User(name) => client.user.lock().name == *name,
             Self::Address(address) => client.address.as_bytes() == *address,
             Self::LocalAddress(address) => client.local_address.as_bytes() == *address,
             Self::Ip(ip) => host(client).is_some_and(|host| host.as_bytes() == *ip),
@@ -177,9 +178,9 @@ fn client_type(name: &[u8]) -> Result<Type, CommandError> {
     }
 }
 
-fn user(name: &[u8]) -> Result<Property<'_>, CommandError> {
-    if name == DEFAULT_USER.as_bytes() {
-        return Ok(Property::User);
+fn user<'a>(name: &'a [u8], acl: &Acl) -> Result<Property<'a>, CommandError> {
+    if acl.user(name).is_some() {
+        return Ok(Property::User(name));
     }
     Err(CommandError::repeating("No such user '", name, "'"))
 }

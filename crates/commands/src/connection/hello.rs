@@ -2,10 +2,10 @@
 
 use resp::{Args, Protocol};
 
-use super::auth::log_in;
 use super::client_name::{CLIENT_NAME, printable, set_name};
 use super::{BEFORE_AUTHENTICATION, CONNECTION};
 use crate::REDIS_VERSION;
+use crate::acl::guard::log_in;
 use crate::command::Command;
 use crate::context::Context;
 use crate::error::CommandError;
@@ -72,7 +72,7 @@ fn protocol(version: &[u8]) -> Result<Protocol, CommandError> {
 fn hello(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let greeting = Greeting::parse(args)?;
     if let Some((user, password)) = greeting.credentials {
-        log_in(context, user, password)?;
+        log_in(context, args, user, password)?;
     }
     if !context.session.authenticated {
         return Err(CommandError::line(

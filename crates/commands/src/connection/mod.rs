@@ -3,8 +3,8 @@
 mod auth;
 mod client;
 mod client_filter;
-mod client_kill;
-mod client_line;
+pub(crate) mod client_kill;
+pub(crate) mod client_line;
 mod client_list;
 mod client_name;
 mod client_pause;

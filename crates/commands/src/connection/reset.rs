@@ -53,7 +53,7 @@ fn reset(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError>
     session.stop_watching_commands(context.shared);
     session.database = 0;
     session.protocol = Protocol::Resp2;
-    session.authenticated = !context.shared.process.needs_password();
+    session.log_out(&context.shared.acl);
     session.replies = Replies::On;
     session.touches = true;
     session.no_evict = false;

@@ -4,13 +4,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml_edit::{Document, InlineTable, Item, Key, TableLike};
+use toml_edit::{Document, Item, Key, TableLike};
 
 use super::layers::Layers;
 use super::nearest::nearest;
 use super::prefixes::{self, PREFIX_ROWS, PrefixSettings};
 use super::source::Source;
 use super::table::{ROWS, SECTIONS};
+use super::users::{self, UserSettings};
 
 /// Adds what the file says. `name` is the file's name in messages.
 pub fn read(layers: &mut Layers, name: &str, bytes: &[u8]) {
@@ -62,6 +63,10 @@ impl Reader<'_> {
     fn read_section(&self, layers: &mut Layers, section: &str, table: &dyn TableLike) {
         for (key, item) in entries(table) {
             let source = self.source(key.span());
+            if section == users::SECTION && key.get() == users::TABLES {
+                self.read_users(layers, item, &source);
+                continue;
+            }
             let row = ROWS
                 .iter()
                 .position(|row| row.section == section && row.name == key.get());
@@ -72,23 +77,38 @@ impl Reader<'_> {
         }
     }
 
+    fn read_users(&self, layers: &mut Layers, item: &Item, source: &Source) {
+        match tables(item) {
+            Some(tables) => {
+                for (table, span) in tables {
+                    self.read_user(layers, table, self.source(span));
+                }
+            }
+            None => layers.fault(source, "[[security.users]] is an array of tables"),
+        }
+    }
+
+    fn read_user(&self, layers: &mut Layers, table: &dyn TableLike, source: Source) {
+        let mut user = UserSettings {
+            source: Some(source),
+            ..UserSettings::default()
+        };
+        for (key, item) in entries(table) {
+            if let Err(fault) = user.set(key.get(), item) {
+                layers.fault(&self.source(key.span()), &fault);
+            }
+        }
+        layers.users.push(user);
+    }
+
     fn read_prefixes(&self, layers: &mut Layers, item: &Item, source: &Source) {
-        let array = item.as_array().map(|array| {
-            let tables = array
-                .iter()
-                .map(|value| Some((value.as_inline_table()?, value.span())));
-            tables.collect::<Option<Vec<(&InlineTable, Option<Range<usize>>)>>>()
-        });
-        if let Some(tables) = item.as_array_of_tables() {
-            for table in tables {
-                self.read_prefix(layers, table, self.source(table.span()));
+        match tables(item) {
+            Some(tables) => {
+                for (table, span) in tables {
+                    self.read_prefix(layers, table, self.source(span));
+                }
             }
-        } else if let Some(Some(tables)) = array {
-            for (table, span) in tables {
-                self.read_prefix(layers, table, self.source(span));
-            }
-        } else {
-            layers.fault(source, "[[prefix]] is an array of tables");
+            None => layers.fault(source, "[[prefix]] is an array of tables"),
         }
     }
 
@@ -123,6 +143,26 @@ impl Reader<'_> {
         let start = span.map_or(0, |span| span.start);
         file_line(&self.name, line_at(self.text, start))
     }
+}
+
+/// A table and its place in the file.
+type PlacedTable<'a> = (&'a dyn TableLike, Option<Range<usize>>);
+
+/// The tables of an array, in either form.
+fn tables(item: &Item) -> Option<Vec<PlacedTable<'_>>> {
+    if let Some(tables) = item.as_array_of_tables() {
+        let tables = tables.iter();
+        return Some(
+            tables
+                .map(|table| (table as &dyn TableLike, table.span()))
+                .collect(),
+        );
+    }
+    let tables = item.as_array()?.iter().map(|value| {
+        let table: &dyn TableLike = value.as_inline_table()?;
+        Some((table, value.span()))
+    });
+    tables.collect()
 }
 
 /// The keys of a table with their items. Keys have spans, which plain iteration does not give.

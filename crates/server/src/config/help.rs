@@ -9,6 +9,7 @@ use super::declare::Row;
 use super::layers::Layers;
 use super::prefixes::{PREFIX_ROWS, PrefixSettings};
 use super::table::{CONSTANTS, ROWS, SECTIONS};
+use super::users::{USER_ROWS, UserSettings};
 use super::value::Value;
 
 /// The width of the lines of `--help`.
@@ -77,6 +78,10 @@ pub fn effective(layers: &Layers, path: Option<&Path>) -> String {
         .prefixes
         .iter()
         .for_each(|prefix| push_prefix(&mut text, prefix));
+    layers
+        .users
+        .iter()
+        .for_each(|user| push_user(&mut text, user));
     text
 }
 
@@ -103,6 +108,10 @@ pub fn documentation() -> String {
             &mut text,
             format_args!("| `{name}` | {kind} | {} |", row.text),
         );
+    }
+    text.push_str(USERS_INTRODUCTION);
+    for (name, kind, about) in USER_ROWS {
+        push(&mut text, format_args!("| `{name}` | {kind} | {about} |"));
     }
     text.push_str(CONSTANTS_INTRODUCTION);
     for constant in CONSTANTS {
@@ -149,6 +158,16 @@ const PREFIXES_INTRODUCTION: &str = "
 Keys that begin with certain bytes are counted apart, and may have a memory limit, an eviction policy and lifetimes of
 their own: [prefixes.md](prefixes.md). There may be up to 64 of these tables. They stand in the file only, and a change takes a
 restart: they have no flags, no environment variables and no names in `CONFIG GET` and `SET`.
+
+| key | type | what it does |
+|---|---|---|
+";
+
+const USERS_INTRODUCTION: &str = "
+## [[security.users]]
+
+Users and what they may do: [security.md](security.md). They stand in the file only, and a change takes a restart; `ACL SETUSER`
+changes users of the running server, and `security.acl_file` is for users that are to be changed and kept.
 
 | key | type | what it does |
 |---|---|---|
@@ -228,6 +247,21 @@ fn push_prefix(text: &mut String, prefix: &PrefixSettings) {
             push(text, format_args!("{name} = {seconds}"));
         }
     }
+}
+
+/// One table of `[[security.users]]`, without its rules, which may have passwords.
+fn push_user(text: &mut String, user: &UserSettings) {
+    let source = user
+        .source
+        .as_ref()
+        .map_or(String::new(), |source| source.to_string());
+    push(
+        text,
+        format_args!("\n{:COMMENT_COLUMN$} # {source}", "[[security.users]]"),
+    );
+    let name = toml_edit::Value::from(user.name.as_str());
+    push(text, format_args!("name = {name}"));
+    push(text, format_args!("rules = \"***\""));
 }
 
 /// The flags of a setting, the shortest first.

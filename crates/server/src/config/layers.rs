@@ -6,6 +6,7 @@ use std::fmt;
 use super::prefixes::PrefixSettings;
 use super::source::Source;
 use super::table::ROWS;
+use super::users::UserSettings;
 use super::value::{Fault, Kind, Value};
 
 /// Everything that is wrong with the configuration, one line each.
@@ -28,6 +29,8 @@ pub struct Layers {
     pub sources: Vec<Source>,
     /// The prefixes of keys, as the file says.
     pub prefixes: Vec<PrefixSettings>,
+    /// The users, as the file says.
+    pub users: Vec<UserSettings>,
     /// What is wrong so far.
     pub errors: Vec<String>,
     /// What the log should say once it is open.
@@ -41,6 +44,7 @@ impl Layers {
             values: ROWS.iter().map(|row| row.default_value()).collect(),
             sources: vec![Source::Default; ROWS.len()],
             prefixes: Vec::new(),
+            users: Vec::new(),
             errors: Vec::new(),
             notes: Vec::new(),
         }

@@ -11,7 +11,7 @@ use super::portion::Portion;
 use super::source::Source;
 use super::store::Config;
 use super::table::Settings;
-use super::{environment, file, help, import, prefixes};
+use super::{environment, file, help, import, prefixes, users};
 use crate::available_memory::AvailableMemory;
 
 /// The file that is read when no flag names one.
@@ -35,7 +35,7 @@ pub enum Start {
     /// To serve.
     Serve {
         /// With these settings.
-        config: Config,
+        config: Box<Config>,
         /// What the log should say about them once it is open.
         notes: Vec<String>,
     },
@@ -76,6 +76,7 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
     environment::read(&mut layers, inputs.environment);
     arguments.read(&mut layers);
     prefixes::check(&mut layers);
+    users::check(&mut layers);
     check_together(&mut layers, inputs.available_memory_bytes);
     if !layers.errors.is_empty() {
         return Err(Errors(layers.errors));
@@ -88,14 +89,17 @@ pub fn start(inputs: Inputs<'_>) -> Result<Start, Errors> {
         return Ok(Start::Print(help::effective(&layers, path.as_deref())));
     }
     Ok(Start::Serve {
-        config: Config::new(
-            layers.values,
-            layers.sources,
-            path,
-            inputs.available_memory_bytes,
-        )
-        .with_file_values(file_values)
-        .with_prefixes(layers.prefixes),
+        config: Box::new(
+            Config::new(
+                layers.values,
+                layers.sources,
+                path,
+                inputs.available_memory_bytes,
+            )
+            .with_file_values(file_values)
+            .with_prefixes(layers.prefixes)
+            .with_users(layers.users),
+        ),
         notes: layers.notes,
     })
 }
@@ -124,6 +128,12 @@ pub(super) fn check_together(layers: &mut Layers, available_memory_bytes: u64) {
         layers.errors.push(
             "server.port is 0 and server.unix_socket is empty: nothing to listen on".to_owned(),
         );
+    }
+    if let (Some(user), Some(_)) = (layers.users.first(), &settings.security.acl_file) {
+        let source = user.source.clone().unwrap_or(Source::Default);
+        let text =
+            "[[security.users]]: with security.acl_file the users must all stand in that file";
+        layers.fault(&source, text);
     }
     let policy = settings.memory.eviction_policy;
     let conflict = prefixes::conflict(&layers.prefixes, policy)

@@ -3,6 +3,7 @@
 //! - `table`, `declare`: the settings, and the macro that makes rows and typed structs of them.
 //! - `value`, `size`, `portion`, `output_limits`: the types a setting can have, and byte sizes as people write them.
 //! - `prefixes`: the tables of `[[prefix]]`, which are no settings.
+//! - `users`: the tables of `[[security.users]]`, which are no settings either.
 //! - `memory_limits`: what the settings say about memory, in plain numbers.
 //! - `load`: the start: `layers` puts together what `file`, `environment` and `arguments` say;
 //!   `source` names where each value came from, `nearest` finds what a wrong name was meant to be.
@@ -32,6 +33,7 @@ mod size;
 mod source;
 mod store;
 mod table;
+mod users;
 mod value;
 
 #[cfg(test)]
@@ -47,11 +49,13 @@ pub use output_limits::{GivenLimits, LimitsFault, OutputLimit, OutputLimits};
 pub use portion::{Portion, Whole};
 pub use prefixes::PrefixSettings;
 pub use reload::Reload;
+pub use rewrite::replace;
 pub use source::Source;
 pub use store::{Config, Hook, Refusal, Watch};
 pub use table::{
     CONSTANTS, Constant, EvictionPolicy, IoBackend, LogFormat, LogLevel, LoggingSettings,
-    MemorySettings, MonitoringSettings, PerformanceSettings, ROWS, SECTIONS, SecuritySettings,
-    ServerSettings, Settings, find,
+    MemorySettings, MonitoringSettings, PerformanceSettings, PubsubDefault, ROWS, SECTIONS,
+    SecuritySettings, ServerSettings, Settings, find,
 };
-pub use value::{BindAddress, Fault, FileMode, FromValue, Kind, Secret, Value, Word};
+pub use users::UserSettings;
+pub use value::{BindAddress, CommandNames, Fault, FileMode, FromValue, Kind, Secret, Value, Word};

@@ -72,7 +72,7 @@ fn updated(text: &str, values: &[Value], sources: &[Source]) -> Result<String, S
 }
 
 /// Replaces a file by a new one in one step: who reads it sees the old text or the new.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A link stays a link: what it points at is replaced.
     let path = match fs::canonicalize(path) {
         Ok(target) => target,

@@ -14,6 +14,7 @@ use super::prefixes::{self, PrefixSettings};
 use super::set::ask;
 use super::source::Source;
 use super::table::{ROWS, Settings};
+use super::users::UserSettings;
 use super::value::Value;
 
 /// The settings of the running server. CONFIG GET, SET and REWRITE are its methods `get`, `set` and
@@ -27,6 +28,8 @@ pub struct Config {
     pub(super) path: Option<PathBuf>,
     /// The prefixes of keys. They do not change.
     prefixes: Vec<PrefixSettings>,
+    /// The users that the file has. They do not change.
+    users: Vec<UserSettings>,
     /// The settings of `state`, for everyone who only reads.
     current: Mutex<Arc<Settings>>,
     /// Counts the changes of `current`.
@@ -78,6 +81,7 @@ impl Config {
             rewriting: Mutex::new(()),
             path,
             prefixes: Vec::new(),
+            users: Vec::new(),
             current: Mutex::new(Arc::new(settings)),
             version: AtomicU64::new(0),
         }
@@ -102,6 +106,16 @@ impl Config {
             }
         });
         Config { prefixes, ..self }
+    }
+
+    /// With these users.
+    pub(super) fn with_users(self, users: Vec<UserSettings>) -> Config {
+        Config { users, ..self }
+    }
+
+    /// The users that the file has.
+    pub fn users(&self) -> &[UserSettings] {
+        &self.users
     }
 
     /// The prefixes of keys.

@@ -11,7 +11,7 @@ use commands::insight::Percentile;
 use super::declare::{Row, declare_settings};
 use super::output_limits::OutputLimits;
 use super::portion::{Portion, Whole};
-use super::value::{BindAddress, FileMode, FromValue, Kind, Secret, Value, words};
+use super::value::{BindAddress, CommandNames, FileMode, FromValue, Kind, Secret, Value, words};
 
 /// Redis's largest `int`, the limit of many of its settings.
 const INT_MAX: u64 = i32::MAX as u64;
@@ -130,7 +130,7 @@ declare_settings! {
             env: "REDIS_HEALTH_CHECK_PORT",
         }
         /// Addresses of the HTTP endpoint, in the form of server.bind. Whoever can connect may see health and metrics. What
-        /// shows keys or clients needs security.password, as HTTP Basic or Bearer; without a password it is shown to
+        /// shows keys or clients needs security.password, or that of a user who may do everything, as HTTP Basic or Bearer; without a password it is shown to
         /// clients on the same machine only.
         health_check_bind: Vec<BindAddress> = {
             kind: Kind::Addresses, default: "127.0.0.1", env: "REDIS_HEALTH_CHECK_BIND",
@@ -215,6 +215,33 @@ declare_settings! {
         password: Secret = {
             kind: Kind::Secret, default: "",
             redis: "requirepass", env: "REDIS_PASSWORD", short: Some('a'), runtime: true,
+        }
+        /// Path of the file with the users, one line each, which ACL LOAD reads and ACL SAVE writes; none when empty. With
+        /// it the configuration itself can have no users. security.password holds for the user `default` unless the file
+        /// names that one.
+        acl_file: Option<PathBuf> = { kind: Kind::Text, default: "", redis: "aclfile" }
+        /// Which channels a new user has: none (`resetchannels`) or all (`allchannels`).
+        acl_pubsub_default: PubsubDefault = {
+            kind: Kind::Words(PubsubDefault::WORDS), default: "resetchannels",
+            redis: "acl-pubsub-default", runtime: true,
+        }
+        /// Most entries that ACL LOG keeps.
+        acl_log_max_len: usize = {
+            kind: Kind::Integer { min: 0, max: 1 << 20 }, default: "128",
+            redis: "acllog-max-len", runtime: true,
+        }
+        /// Commands and subcommands (`config|set`) that nobody can run, separated by commas or spaces, or a TOML array. To
+        /// clients they do not exist.
+        disabled_commands: CommandNames = { kind: Kind::Commands, default: "" }
+        /// Longest that a client waits which gives a password after many wrong ones came from its address, in milliseconds; 0
+        /// lets none wait. The first ten wrong passwords within a minute are free, the next attempt waits 100 ms, and each
+        /// further one twice as long up to this.
+        auth_delay_max: u64 = {
+            kind: Kind::Integer { min: 0, max: 60_000 }, default: "5000", runtime: true,
+        }
+        /// Accepts connections from this machine only, for as long as the user `default` needs no password.
+        protected_mode: bool = {
+            kind: Kind::Bool, default: "true", redis: "protected-mode", runtime: true,
         }
         /// Encrypts client connections by TLS.
         tls_enabled: bool = { kind: Kind::Bool, default: "false", landed: false }
@@ -309,7 +336,6 @@ pub struct Constant {
 pub static CONSTANTS: &[Constant] = &[
     settable("save", ""),
     settable("appendonly", "no"),
-    settable("protected-mode", "no"),
     settable("notify-keyspace-events", ""),
     settable("tls-port", "0"),
     fixed("cluster-enabled", "no"),
@@ -317,7 +343,6 @@ pub static CONSTANTS: &[Constant] = &[
     fixed("supervised", "no"),
     fixed("syslog-enabled", "no"),
     fixed("pidfile", ""),
-    fixed("aclfile", ""),
     fixed("replicaof", ""),
 ];
 
@@ -392,6 +417,16 @@ words! {
         Error = "error" / "warning",
         /// Nothing.
         Off = "off" / "nothing",
+    }
+}
+
+words! {
+    /// Which channels a new user has.
+    PubsubDefault {
+        /// None.
+        ResetChannels = "resetchannels",
+        /// All.
+        AllChannels = "allchannels",
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use commands::insight::Percentile;
+use commands::registry::registry;
 use toml_edit::{Array, Item, Value as Toml};
 
 use super::output_limits::{GivenLimits, LimitsFault, OutputLimits};
@@ -86,6 +87,8 @@ pub enum Kind {
     Secret,
     /// Addresses to listen on, see [`BindAddress`].
     Addresses,
+    /// Names of commands, see [`CommandNames`].
+    Commands,
     /// The permissions of a file in octal digits, such as `770`; `0` leaves them to the umask.
     FileMode,
     /// One of a fixed set of words.
@@ -123,6 +126,8 @@ pub enum Fault {
     NotAnAddress(String),
     /// No addresses at all.
     NoAddress,
+    /// Not the name of a command.
+    NotACommand(String),
     /// Not octal digits of a file mode.
     NotAFileMode,
     /// A character that the text may not hold.
@@ -155,6 +160,7 @@ impl Kind {
                 Ok(Value::Text(text.to_owned()))
             }
             Kind::Addresses => checked_addresses(text.split([',', ' ', '\t'])),
+            Kind::Commands => checked_commands(text.split([',', ' ', '\t'])),
             Kind::FileMode => checked_file_mode(text),
             Kind::Words(words) => {
                 let own = words
@@ -199,9 +205,13 @@ impl Kind {
             Kind::Addresses if item.is_array() => {
                 checked_addresses(texts(item).ok_or_else(wrong_type)?.into_iter())
             }
+            Kind::Commands if item.is_array() => {
+                checked_commands(texts(item).ok_or_else(wrong_type)?.into_iter())
+            }
             Kind::Text
             | Kind::Secret
             | Kind::Addresses
+            | Kind::Commands
             | Kind::OutputLimits
             | Kind::Percentiles
             | Kind::FileMode
@@ -236,6 +246,7 @@ impl Kind {
             Kind::Text => "text".to_owned(),
             Kind::Secret => "text, hidden where settings are printed".to_owned(),
             Kind::Addresses => "one or more IP addresses".to_owned(),
+            Kind::Commands => "names of commands".to_owned(),
             Kind::FileMode => "octal digits".to_owned(),
             Kind::Words(words) => {
                 let names: Vec<&str> = words.iter().map(|word| word.name).collect();
@@ -279,7 +290,7 @@ impl Kind {
             Kind::Portion(_) => "an integer or a string such as \"512mb\" or \"75%\"",
             Kind::OutputLimits => "a string such as \"normal 0 0 0\" or an array of such strings",
             Kind::Bool => "true or false",
-            Kind::Addresses => "a string or an array of strings",
+            Kind::Addresses | Kind::Commands => "a string or an array of strings",
             Kind::FileMode => "a string of octal digits such as \"770\"",
             Kind::Text | Kind::Secret | Kind::Words(_) => "a string",
         }
@@ -425,6 +436,9 @@ impl fmt::Display for Fault {
                 write!(f, "must be IP addresses, which '{text}' is not")
             }
             Fault::NoAddress => f.write_str("must name at least one address"),
+            Fault::NotACommand(text) => {
+                write!(f, "must be names of commands, which '{text}' is not")
+            }
             Fault::NotAFileMode => f.write_str("must be octal digits, 0 to 777"),
             Fault::NulCharacter => f.write_str("must not hold a NUL character"),
         }
@@ -590,6 +604,18 @@ impl FromValue for Vec<BindAddress> {
     }
 }
 
+/// Names of commands and subcommands.
+pub type CommandNames = Vec<String>;
+
+impl FromValue for CommandNames {
+    fn from_value(value: &Value) -> CommandNames {
+        match value {
+            Value::List(names) => names.clone(),
+            other => panic!("a field of commands got {other:?}"),
+        }
+    }
+}
+
 /// The permissions of a file, as in `chmod`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMode(pub u32);
@@ -695,6 +721,15 @@ fn parse_integer(text: &str) -> Result<i64, Fault> {
         return Err(Fault::NotInteger);
     }
     text.parse().map_err(|_| Fault::NotInteger)
+}
+
+fn checked_commands<'a>(names: impl Iterator<Item = &'a str>) -> Result<Value, Fault> {
+    let names = names.filter(|name| !name.is_empty());
+    let known = names.map(|name| match registry().named(name.as_bytes()) {
+        Some(registered) => Ok(registered.full_name.clone()),
+        None => Err(Fault::NotACommand(name.to_owned())),
+    });
+    known.collect::<Result<_, _>>().map(Value::List)
 }
 
 fn checked_addresses<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Value, Fault> {

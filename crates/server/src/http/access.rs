@@ -1,9 +1,10 @@
-//! Who may see what shows keys or clients: with a password whoever gives it, without one who comes from this machine.
+//! Who may see what shows keys or clients: with a password whoever gives that of a user who may do everything, without one
+//! who comes from this machine.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use commands::shared::Process;
+use commands::acl::{Acl, DEFAULT_USER};
 use tracing::warn;
 
 use super::limits::{ADDRESSES_MAX, WRONG_PASSWORDS_MAX};
@@ -18,17 +19,20 @@ pub trait Passwords {
     /// Whether there is one.
     fn are_needed(&self) -> bool;
 
-    /// Whether this is it; compared in a time that does not tell where it differs.
-    fn accept(&self, password: &[u8]) -> bool;
+    /// Whether this is that of the user; compared in a time that does not tell where it differs.
+    fn accept(&self, user: &[u8], password: &[u8]) -> bool;
 }
 
-impl Passwords for dyn Process {
+impl Passwords for Acl {
     fn are_needed(&self) -> bool {
-        self.needs_password()
+        !self.is_open()
     }
 
-    fn accept(&self, password: &[u8]) -> bool {
-        self.accepts_password(password)
+    /// Names that nobody has stand for the user `default`: those who have its password only have to fill in something.
+    fn accept(&self, user: &[u8], password: &[u8]) -> bool {
+        let name = self.user(user).map_or(DEFAULT_USER, |_| user);
+        let user = self.authenticate(name, password);
+        user.is_some_and(|user| user.may_everything())
     }
 }
 
@@ -69,8 +73,8 @@ impl Doorkeeper {
                 Response::of_status(Status::TooManyRequests).with_header("Retry-After", "60")
             );
         }
-        let password = password(authorization);
-        if password.is_some_and(|password| passwords.accept(&password)) {
+        let given = credentials(authorization);
+        if given.is_some_and(|(user, password)| passwords.accept(&user, &password)) {
             return Ok(());
         }
         self.count(place, address, now_ms);
@@ -108,26 +112,27 @@ fn forbidden() -> Response {
 }
 
 fn unauthorized() -> Response {
-    let line = "This needs the password (security.password), by HTTP Basic with any user name, or as a Bearer token.";
+    let line = "This needs the password (security.password, or that of a user who may do everything), by HTTP Basic, or as \
+                a Bearer token.";
     Response::text(Status::Unauthorized, line).with_header(
         "WWW-Authenticate",
         "Basic realm=\"Redistill\", charset=\"UTF-8\"",
     )
 }
 
-/// The password of an Authorization header.
-fn password(authorization: &str) -> Option<Vec<u8>> {
+/// The user and the password of an Authorization header.
+fn credentials(authorization: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (scheme, rest) = authorization.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(rest.as_bytes().to_vec());
+        return Some((DEFAULT_USER.to_vec(), rest.as_bytes().to_vec()));
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let pair = from_base64(rest)?;
     let colon = pair.iter().position(|byte| *byte == b':')?;
-    Some(pair[colon + 1..].to_vec())
+    Some((pair[..colon].to_vec(), pair[colon + 1..].to_vec()))
 }
 
 /// The bytes of a text in base64 (RFC 4648), with or without its padding.
@@ -157,7 +162,7 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use super::{Doorkeeper, PERIOD_MS, Passwords, from_base64, password};
+    use super::{Doorkeeper, PERIOD_MS, Passwords, credentials, from_base64};
     use crate::http::limits::{ADDRESSES_MAX, WRONG_PASSWORDS_MAX};
 
     struct Password(&'static str);
@@ -167,7 +172,7 @@ mod tests {
             !self.0.is_empty()
         }
 
-        fn accept(&self, password: &[u8]) -> bool {
+        fn accept(&self, _: &[u8], password: &[u8]) -> bool {
             password == self.0.as_bytes()
         }
     }
@@ -248,18 +253,15 @@ mod tests {
     #[test]
     fn passwords_are_found() {
         for (header, expected) in [
-            ("Basic YWRtaW46YTpi", Some("a:b")),
-            ("basic OnNlY3JldA==", Some("secret")),
-            ("Bearer secret", Some("secret")),
+            ("Basic YWRtaW46YTpi", Some(("admin", "a:b"))),
+            ("basic OnNlY3JldA==", Some(("", "secret"))),
+            ("Bearer secret", Some(("default", "secret"))),
             ("Bearer", None),
             ("Basic c2VjcmV0", None),
             ("Digest secret", None),
         ] {
-            assert_eq!(
-                password(header).as_deref(),
-                expected.map(str::as_bytes),
-                "{header}"
-            );
+            let expected = expected.map(|(user, password)| (user.into(), password.into()));
+            assert_eq!(credentials(header), expected, "{header}");
         }
     }
 }

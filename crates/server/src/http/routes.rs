@@ -104,12 +104,9 @@ impl Site {
         };
         if route.access == Access::Trusted {
             let authorization = request.authorization.as_deref();
-            let checked = self.doorkeeper.check(
-                &*asked.shared.process,
-                authorization,
-                address,
-                asked.now_ms(),
-            );
+            let checked =
+                self.doorkeeper
+                    .check(&asked.shared.acl, authorization, address, asked.now_ms());
             if let Err(refusal) = checked {
                 return refusal;
             }

@@ -9,7 +9,7 @@ use crate::grammar::Grammar;
 use crate::server::{Server, Target};
 
 /// Every command and subcommand that redis-server 7.0 has as well.
-const SHARED: &[&str] = &[
+pub const SHARED: &[&str] = &[
     "get set setnx setex psetex getset getdel getex mget mset msetnx append strlen getrange substr",
     "setrange incr decr incrby decrby incrbyfloat lcs",
     "del unlink exists type touch expire pexpire expireat pexpireat ttl pttl expiretime",
@@ -27,10 +27,12 @@ const SHARED: &[&str] = &[
     "latency latency|doctor latency|graph latency|history latency|latest latency|reset",
     "latency|histogram latency|help module module|list module|help",
     "cluster cluster|info cluster|nodes cluster|slots cluster|shards cluster|myid cluster|help",
+    "acl acl|cat acl|deluser acl|dryrun acl|genpass acl|getuser acl|list acl|load acl|log acl|save acl|setuser acl|users",
+    "acl|whoami acl|help",
 ];
 
 /// Commands that redis-server 7.0 does not have.
-const NEWER: &[&str] = &[
+pub const NEWER: &[&str] = &[
     "msetex delex delifeq digest increx client|setinfo client|no-touch client|capa cache cache|curve cache|help",
     "commandlog commandlog|get commandlog|len commandlog|reset commandlog|help",
     "hotkeys hotkeys|get hotkeys|reset hotkeys|help bigkeys bigkeys|get bigkeys|reset bigkeys|help",
@@ -133,7 +135,8 @@ fn the_grammar_has_every_shared_command() {
     }
 }
 
-fn names(lines: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+/// The names in lines of names.
+pub fn names(lines: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
     lines.iter().flat_map(|line| line.split(' '))
 }
 

@@ -6,6 +6,8 @@
 //! - `generator`, `differential`, `comparison`, `differences`: random commands answered by both.
 //! - `command_table`: COMMAND INFO of every command against redis-server.
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
+//! - `access`: passwords, users, protected mode, commands that are taken away.
+//! - `acl_oracle`: random rules and requests, judged as redis-server judges them.
 //! - `budgets`: clients that take too much memory, here and in redis-server.
 //! - `knowing`: misses by reason, and the hit ratio with other amounts of memory.
 //! - `prefixes`: prefixes with limits and lifetimes of their own.
@@ -24,6 +26,8 @@
 //! - `REDISTILL_WITHOUT_IO_URING=1`: skip the io_uring backend where the kernel refuses it.
 //! - `REDISTILL_BLESS=1`: write redis-server's replies into the cases that have none yet.
 
+mod access;
+mod acl_oracle;
 mod budgets;
 mod cases;
 mod client;

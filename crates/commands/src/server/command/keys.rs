@@ -3,11 +3,11 @@
 use resp::Args;
 
 use super::info::write_flags;
+use crate::acl::keys::flags_for;
 use crate::command::{Command, Find, KeySpec, key_flag};
 use crate::context::Context;
 use crate::dispatch::resolve;
 use crate::error::CommandError;
-use crate::parse::is;
 
 /// COMMAND GETKEYS.
 pub fn keys(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
@@ -72,28 +72,5 @@ fn is_whole(spec: &KeySpec, args: Args<'_>) -> bool {
                 (1..=fit).contains(&count)
             })
         }
-    }
-}
-
-/// What a request does with the keys of a spec, where that depends on the options.
-fn flags_for(command: &Command, spec: &KeySpec, args: Args<'_>) -> u32 {
-    let flags = spec.flags & !key_flag::VARIABLE_FLAGS;
-    if flags == spec.flags {
-        return flags;
-    }
-    let has_option = |first: usize, words: &[&str]| {
-        let options = args.tail(first);
-        options
-            .iter()
-            .any(|argument| words.iter().any(|word| is(argument, word)))
-    };
-    match command.name {
-        "set" if has_option(3, &["get"]) => key_flag::RW | key_flag::ACCESS | key_flag::UPDATE,
-        "set" => key_flag::OW | key_flag::UPDATE,
-        "delex" if has_option(2, &["ifeq", "ifne", "ifdeq", "ifdne"]) => {
-            key_flag::RW | key_flag::DELETE
-        }
-        "delex" => key_flag::RM | key_flag::DELETE,
-        _ => flags,
     }
 }

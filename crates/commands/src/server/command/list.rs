@@ -57,7 +57,7 @@ pub fn list(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Command
         Some(filter) => registry()
             .all()
             .iter()
-            .filter(|registered| filter.takes(registered))
+            .filter(|registered| !registered.is_disabled() && filter.takes(registered))
             .map(name)
             .collect(),
     };

@@ -8,6 +8,7 @@ mod reload;
 mod running;
 mod starting;
 mod table;
+mod users;
 
 use std::ffi::OsString;
 use std::fs;
@@ -69,7 +70,7 @@ fn start_in(
 
 fn served(start: Result<Start, Errors>) -> (Config, Vec<String>) {
     match start.expect("a valid configuration") {
-        Start::Serve { config, notes } => (config, notes),
+        Start::Serve { config, notes } => (*config, notes),
         Start::Print(text) => panic!("expected to serve, got text: {text}"),
         Start::CheckHealth(_) => panic!("expected to serve"),
     }

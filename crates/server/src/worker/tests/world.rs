@@ -177,8 +177,10 @@ impl World {
 }
 
 fn process_with(arguments: &[&str], keyspace: Arc<Keyspace>) -> Process {
+    // Simulated clients have no address, so protected mode would not let them in.
+    let own = ["--protected-mode", "no"].iter().chain(arguments);
     let start = config::start(Inputs {
-        arguments: arguments.iter().map(OsString::from).collect(),
+        arguments: own.map(OsString::from).collect(),
         environment: &|_| None,
         directory: PathBuf::from("/nonexistent"),
         available_memory_bytes: 1 << 30,
@@ -193,7 +195,7 @@ fn process_with(arguments: &[&str], keyspace: Arc<Keyspace>) -> Process {
         run_id: "0".repeat(40),
         keyspace,
     };
-    Process::new(Arc::new(config), start)
+    Process::new(Arc::new(*config), start)
 }
 
 /// What becomes of a client.

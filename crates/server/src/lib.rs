@@ -4,6 +4,7 @@
 //! - `serve`: the start and the end: listeners, workers, signals.
 //! - `worker`, `turn`, `connection`: a worker thread, its execution, its connections.
 //! - `clients_memory`: what connections take, and what becomes of those that take too much.
+//! - `tls`: encrypted connections.
 //! - `process`, `clock`, `memory`, `available_memory`: what the workers share: admission, mailboxes, time, counters.
 
 mod available_memory;
@@ -16,5 +17,6 @@ pub mod logging;
 mod memory;
 mod process;
 pub mod serve;
+mod tls;
 mod turn;
 mod worker;

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, EvictionPolicy};
 use crate::connection::Connection;
 use crate::memory;
+use crate::tls::{Tls, Transport};
 use keyspace::Keyspace;
 
 /// The shortest time between two lines about the same trouble, in milliseconds.
@@ -34,6 +35,8 @@ pub struct Process {
     pub clock: Clock,
     /// The number of workers.
     pub workers: usize,
+    /// What TLS handshakes use, if some port speaks TLS.
+    pub tls: Option<Arc<Tls>>,
     /// Bytes in and out, by worker.
     pub traffic: Box<[Traffic]>,
     mailboxes: Box<[Mailbox]>,
@@ -71,6 +74,8 @@ pub struct Start {
     pub run_id: String,
     /// What holds the data.
     pub keyspace: Arc<Keyspace>,
+    /// What TLS handshakes use, if some port speaks TLS.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Bytes in and out of one worker's sockets, and those that wait.
@@ -143,12 +148,14 @@ impl Process {
             io_backend,
             run_id,
             keyspace,
+            tls,
         } = start;
         let unix_socket = config.settings().server.unix_socket.clone();
         Self {
             config,
             clock: Clock::new(),
             workers,
+            tls,
             traffic: (0..workers).map(|_| Traffic::default()).collect(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
             loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
@@ -196,7 +203,7 @@ impl Process {
     }
 
     /// Decides about an accepted connection, and counts it.
-    pub fn admit(&self, socket: &Socket, now_ms: u64) -> Admission {
+    pub fn admit(&self, socket: &Socket, transport: Transport, now_ms: u64) -> Admission {
         let settings = self.config.settings();
         self.received.fetch_add(1, Relaxed);
         if !self.is_within_rate(settings.server.connection_rate_limit, now_ms) {
@@ -207,7 +214,9 @@ impl Process {
             (settings.server.max_connections as usize).min(self.connections_possible);
         if self.connections() >= connections_max {
             self.rejected.fetch_add(1, Relaxed);
-            refuse(socket);
+            if transport == Transport::Plain {
+                refuse(socket);
+            }
             return Admission::Refused;
         }
         let least = self
@@ -368,7 +377,7 @@ fn refuse(socket: &Socket) {
 /// What other threads want of a worker.
 #[derive(Default)]
 pub struct Mailbox {
-    sockets: Mutex<Vec<Socket>>,
+    sockets: Mutex<Vec<(Socket, Transport)>>,
     looks_for_killed: AtomicBool,
     waker: OnceLock<Waker>,
 }
@@ -380,8 +389,8 @@ impl Mailbox {
     }
 
     /// Gives the worker a connection.
-    pub fn hand_over(&self, socket: Socket) {
-        self.sockets.lock().push(socket);
+    pub fn hand_over(&self, socket: Socket, transport: Transport) {
+        self.sockets.lock().push((socket, transport));
         self.wake();
     }
 
@@ -393,7 +402,7 @@ impl Mailbox {
     }
 
     /// What has come: connections, and whether some client was marked as killed.
-    pub fn take(&self) -> (Vec<Socket>, bool) {
+    pub fn take(&self) -> (Vec<(Socket, Transport)>, bool) {
         let sockets = std::mem::take(&mut *self.sockets.lock());
         (sockets, self.looks_for_killed.swap(false, SeqCst))
     }
@@ -427,7 +436,12 @@ impl commands::shared::Process for ForCommands {
     }
 
     fn config_set(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), String> {
-        self.0.config.set(pairs)
+        let before = self.0.tls.as_ref().map(|tls| (tls, tls.current()));
+        self.0.config.set(pairs)?;
+        match before {
+            Some((tls, before)) => tls.reload_named(pairs, &before),
+            None => Ok(()),
+        }
     }
 
     fn config_rewrite(&self) -> Result<(), String> {
@@ -444,7 +458,10 @@ impl commands::shared::Process for ForCommands {
         let mut facts = Facts {
             redistill_version: env!("CARGO_PKG_VERSION"),
             run_id: process.run_id.clone(),
-            tcp_port: settings.server.port,
+            tcp_port: match settings.server.port {
+                0 => settings.security.tls_port,
+                port => port,
+            },
             uptime_seconds: process.clock.uptime_ms() / 1000,
             io_backend: process.io_backend,
             workers: process.workers,

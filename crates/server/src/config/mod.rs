@@ -47,6 +47,6 @@ pub use store::{Config, Hook, Refusal, Watch};
 pub use table::{
     CONSTANTS, Constant, EvictionPolicy, IoBackend, LogFormat, LogLevel, LoggingSettings,
     MemorySettings, PerformanceSettings, ROWS, SECTIONS, SecuritySettings, ServerSettings,
-    Settings, find,
+    Settings, TlsClients, TlsProtocols, TlsUser, find,
 };
 pub use value::{BindAddress, Fault, FileMode, FromValue, Kind, Secret, Value, Word};

@@ -12,6 +12,7 @@
 //! - `large`: large values, on their way and in memory.
 //! - `hot_and_big_keys`: HOTKEYS and BIGKEYS.
 //! - `runs`: pipelines of commands that are executed in runs.
+//! - `tls`, `certificates`: encrypted connections, with certificates that are made for each test.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
 //! Environment:
@@ -23,6 +24,7 @@
 
 mod budgets;
 mod cases;
+mod certificates;
 mod client;
 mod clients;
 mod command_table;
@@ -45,4 +47,5 @@ mod random;
 mod runs;
 mod server;
 mod stress;
+mod tls;
 mod waiting;

@@ -307,7 +307,6 @@ fn a_setting_without_its_feature_takes_only_its_default() {
             "memory.eviction_policy",
             "[memory]\neviction_policy = \"noeviction\"\n",
         ),
-        ("security.tls_enabled", "[security]\ntls_enabled = true\n"),
         (
             "server.health_check_port",
             "[server]\nhealth_check_port = 81\n",

@@ -6,7 +6,8 @@ use std::time::Duration;
 /// and a key exchange: some 0.2 ms with an ECDSA key, about 1 ms with an RSA key of 2048 bits.
 pub const HANDSHAKE_BUDGET: Duration = Duration::from_micros(500);
 
-/// What a client may send of a handshake before it is answered, in bytes. Chains of certificates are some kilobytes.
+/// What is kept of what has arrived until a handshake goes on, in bytes; then nothing more is received. Chains of
+/// certificates are some kilobytes, and rustls takes no message of a handshake that is larger than this.
 pub const HANDSHAKE_BYTES_MAX: usize = 64 << 10;
 
 /// Replies that are encrypted at a time, in bytes; the rest follows when these have been sent, so that a large value

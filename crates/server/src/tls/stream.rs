@@ -79,10 +79,10 @@ impl Stream {
         }
     }
 
-    /// Keeps what has arrived of a handshake; false when that is too much.
+    /// Keeps what has arrived before the end of the handshake; whether that is much.
     pub fn keep(&mut self, bytes: &[u8]) -> bool {
         self.incoming.extend_from_slice(bytes);
-        self.incoming.len() <= HANDSHAKE_BYTES_MAX
+        self.incoming.len() > HANDSHAKE_BYTES_MAX
     }
 
     /// Begins the handshake.

@@ -32,11 +32,12 @@ impl<B: Backend> Worker<B> {
             backend.recycle(buffer);
             return self.received_records(id.slot(), result);
         }
-        let is_kept = tls.keep(bytes);
+        let is_much = tls.keep(bytes);
         backend.recycle(buffer);
-        if !is_kept {
-            debug!("a TLS handshake is too large");
-            return self.close(id.slot());
+        // Requests may follow a handshake at once, more of them than are kept until its turn comes.
+        if is_much && !connection.is_paused {
+            connection.is_paused = true;
+            backend.pause(id);
         }
         if !tls.is_queued && tls.stage != Stage::Failed {
             tls.is_queued = true;

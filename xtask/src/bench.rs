@@ -23,6 +23,7 @@ mod servers;
 mod statistics;
 mod tail;
 mod targets;
+mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,9 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             results.save(&results_file)?;
         } else if options.eviction {
             results.replace_evictions(eviction::measure(&options, &binaries)?);
+            results.save(&results_file)?;
+        } else if options.tls {
+            results.tls = Some(tls::measure(&options, &binaries)?);
             results.save(&results_file)?;
         } else if options.memory {
             memory::measure(&options, &binaries, &mut results, &results_file)?;

@@ -1,5 +1,6 @@
 //! One connection: connecting and logging in, then nonblocking sending and receiving.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use mio::{Interest, Registry, Token};
 
 use crate::encode::{Argument, Template};
 use crate::replies::Partial;
+use crate::tls::{self, Tls, TlsStream};
 
 /// How long connecting and logging in may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,8 +21,20 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Address {
     /// Host and port.
     Tcp(String, u16),
+    /// The same, encrypted.
+    Tls(String, u16, Tls),
     /// The path of a unix socket.
     Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Address::Tls(host, port, _) => write!(f, "{host}:{port} by TLS"),
+            Address::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// What is said before the first request.
@@ -86,6 +100,18 @@ impl Connection {
                 stream.set_nonblocking(true)?;
                 Stream::Tcp(mio::net::TcpStream::from_std(stream))
             }
+            Address::Tls(host, port, tls) => {
+                let mut stream = connect(host, *port)?;
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
+                let mut connection = tls::shake_hands(tls, &mut stream)?;
+                log_in(
+                    &mut rustls::Stream::new(&mut connection, &mut stream),
+                    login,
+                )?;
+                stream.set_nonblocking(true)?;
+                Stream::Tls(Box::new(TlsStream::new(stream, connection)))
+            }
             Address::Unix(path) => {
                 let mut stream = std::os::unix::net::UnixStream::connect(path)?;
                 stream.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
@@ -127,7 +153,7 @@ impl Connection {
     /// Whether `flush` has something to do.
     #[inline]
     pub fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.unsent.is_empty() || self.stream.has_unsent()
     }
 
     /// Sends `bytes`; what the socket does not take now is kept for `flush`.
@@ -150,7 +176,7 @@ impl Connection {
     pub fn flush(&mut self) -> io::Result<()> {
         let written = self.stream.write_some(&self.unsent)?;
         self.unsent.drain(..written);
-        Ok(())
+        self.stream.writer().flush()
     }
 
     /// Receives into `place`; `None` when nothing has arrived.
@@ -174,6 +200,7 @@ impl Connection {
 #[derive(Debug)]
 enum Stream {
     Tcp(mio::net::TcpStream),
+    Tls(Box<TlsStream>),
     Unix(mio::net::UnixStream),
 }
 
@@ -181,6 +208,7 @@ impl Stream {
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Stream::Tcp(stream) => stream,
+            Stream::Tls(stream) => &mut stream.socket,
             Stream::Unix(stream) => stream,
         }
     }
@@ -188,6 +216,7 @@ impl Stream {
     fn reader(&mut self) -> &mut dyn Read {
         match self {
             Stream::Tcp(stream) => stream,
+            Stream::Tls(stream) => &mut **stream,
             Stream::Unix(stream) => stream,
         }
     }
@@ -195,7 +224,17 @@ impl Stream {
     fn writer(&mut self) -> &mut dyn Write {
         match self {
             Stream::Tcp(stream) => stream,
+            Stream::Tls(stream) => &mut **stream,
             Stream::Unix(stream) => stream,
+        }
+    }
+
+    /// Whether it keeps something that the socket has not taken.
+    #[inline]
+    fn has_unsent(&self) -> bool {
+        match self {
+            Stream::Tls(stream) => stream.has_unsent(),
+            Stream::Tcp(_) | Stream::Unix(_) => false,
         }
     }
 

@@ -5,6 +5,7 @@
 //! many nonblocking sockets into one buffer, `replies` checks them without allocating, and latency is recorded once
 //! for each part of a pipeline that arrived. `run` starts the threads and adds up; `report` prints.
 
+pub mod burst;
 pub mod connection;
 pub mod cpu;
 pub mod encode;
@@ -16,6 +17,7 @@ pub mod report;
 pub mod run;
 pub mod simulate;
 pub mod timer;
+pub mod tls;
 pub mod worker;
 pub mod workload;
 pub mod zipf;

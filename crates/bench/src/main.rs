@@ -4,12 +4,13 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bench::burst;
 use bench::connection::Connection;
 use bench::keys::KeyOrder;
 use bench::options::Options;
 use bench::pauses;
 use bench::report::{CSV_HEADER, Setting, Summary, grouped, latency_us_counts};
-use bench::run::{Measured, Progress, connect, run};
+use bench::run::{Measured, Progress, connect, raise_descriptor_limit, run};
 use bench::worker::{Between, Plan};
 use bench::workload::{self, Workload};
 
@@ -37,10 +38,13 @@ fn benchmark(options: &Options) -> Result<bool, String> {
             .map_err(|error| format!("cannot write: {error}"))?;
         return Ok(true);
     }
+    if let Some(count) = options.burst {
+        return burst(options, count);
+    }
     let workloads = options.workloads()?;
-    let address = options.address();
+    let address = options.address()?;
     let mut connections = connect(&address, &options.login(), options.clients)
-        .map_err(|error| format!("cannot connect to {address:?}: {error}"))?;
+        .map_err(|error| format!("cannot connect to {address}: {error}"))?;
     let mut clean = true;
     if options.prefill {
         let summary = prefill(options, &mut connections)?;
@@ -57,6 +61,21 @@ fn benchmark(options: &Options) -> Result<bool, String> {
         show(options, &summaries).map_err(|error| format!("cannot write the report: {error}"))?;
     }
     Ok(clean)
+}
+
+/// Opens many connections at once; false when one has failed.
+fn burst(options: &Options, count: usize) -> Result<bool, String> {
+    let stall = Duration::from_secs(options.stall);
+    raise_descriptor_limit();
+    let done = burst::run(&options.tls()?, &options.host, options.port, count, stall)
+        .map_err(|error| format!("burst: {error}"))?;
+    println!(
+        "burst: {} connections answered, {} failed, in {:.3} s",
+        done.answered,
+        done.failed,
+        done.elapsed.as_secs_f64()
+    );
+    Ok(done.failed == 0)
 }
 
 fn measure(

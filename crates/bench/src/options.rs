@@ -7,6 +7,7 @@ use clap::Parser;
 
 use crate::connection::{Address, Login};
 use crate::keys::KeyOrder;
+use crate::tls::{Tls, TlsFlags};
 use crate::workload::{self, Data, Workload};
 
 /// The most requests of one batch.
@@ -30,6 +31,34 @@ pub struct Options {
     /// Unix socket of the server, instead of host and port.
     #[arg(short = 's', long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+
+    /// Encrypts the connections by TLS.
+    #[arg(long, conflicts_with = "socket")]
+    pub tls: bool,
+
+    /// Name that the server's certificate must have, instead of the host.
+    #[arg(long, value_name = "NAME", requires = "tls")]
+    pub sni: Option<String>,
+
+    /// Certificates of the authorities that the server's certificate may come from [default: those of the system].
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub cacert: Option<PathBuf>,
+
+    /// Accepts any certificate of the server.
+    #[arg(long, requires = "tls")]
+    pub insecure: bool,
+
+    /// Certificate that is shown to the server.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+
+    /// Private key of that certificate.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+
+    /// Instead of tests, opens so many TLS connections at once, sends a PING over each, and tells how long that took.
+    #[arg(long, value_name = "CONNECTIONS", requires = "tls")]
+    pub burst: Option<usize>,
 
     /// Password for AUTH.
     #[arg(short = 'a', long)]
@@ -221,11 +250,31 @@ impl Options {
     }
 
     /// Where the server is.
-    pub fn address(&self) -> Address {
-        match &self.socket {
+    ///
+    /// # Errors
+    /// A sentence about the files of TLS.
+    pub fn address(&self) -> Result<Address, String> {
+        let (host, port) = (self.host.clone(), self.port);
+        Ok(match &self.socket {
             Some(path) => Address::Unix(path.clone()),
-            None => Address::Tcp(self.host.clone(), self.port),
-        }
+            None if self.tls => Address::Tls(host, port, self.tls()?),
+            None => Address::Tcp(host, port),
+        })
+    }
+
+    /// How connections are encrypted.
+    ///
+    /// # Errors
+    /// A sentence about the files.
+    pub fn tls(&self) -> Result<Tls, String> {
+        let flags = TlsFlags {
+            cacert: self.cacert.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            insecure: self.insecure,
+            sni: self.sni.clone(),
+        };
+        Tls::new(&flags, &self.host)
     }
 
     /// What to say first.
@@ -325,7 +374,7 @@ mod tests {
         let options = options(
             "-h ::1 -p 7000 -a secret -c 10 -P 16 -n 5000 -d 100 -r 1000 -t ping,mset --csv",
         );
-        assert!(matches!(options.address(), Address::Tcp(host, 7000) if host == "::1"));
+        assert!(matches!(options.address(), Ok(Address::Tcp(host, 7000)) if host == "::1"));
         assert_eq!(options.workloads().unwrap().len(), 3);
         assert_eq!(
             (

@@ -58,7 +58,7 @@ pub fn connect(address: &Address, login: &Login, count: usize) -> io::Result<Vec
 }
 
 /// Lets this process open as many connections as it may; where that is too few, connecting will tell.
-fn raise_descriptor_limit() {
+pub fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let maximum = getrlimit(Resource::Nofile).maximum;

@@ -57,6 +57,8 @@ pub struct Client {
     pub lent_bytes: AtomicU64,
     /// Memory of large values that are kept for it alone: their keys are gone.
     pub charged_bytes: AtomicU64,
+    /// Bytes of what encrypts its connection, if something does.
+    pub transport_bytes: AtomicU64,
     /// Commands executed.
     pub commands: AtomicU64,
     /// Bytes received.
@@ -84,7 +86,8 @@ impl Client {
         let copied = copied.saturating_sub(self.pooled_bytes.load(Relaxed));
         let requests = copied + self.partial_bytes.load(Relaxed);
         let watched = u64::from(self.watched.load(Relaxed)) * size_of::<WatchedKey>() as u64;
-        self.state_bytes + requests + replies + self.queued_bytes.load(Relaxed) + watched
+        let state = self.state_bytes + self.transport_bytes.load(Relaxed);
+        state + requests + replies + self.queued_bytes.load(Relaxed) + watched
     }
 
     /// Its last command; none before the first.
@@ -202,6 +205,7 @@ impl Clients {
             output_bytes: AtomicU64::new(0),
             lent_bytes: AtomicU64::new(0),
             charged_bytes: AtomicU64::new(0),
+            transport_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),

@@ -54,6 +54,7 @@ impl<B: Backend> Worker<B> {
             (&client.partial_bytes, connection.input.partial_bytes()),
             (&client.output_bytes, connection.unsent_bytes()),
             (&client.lent_bytes, connection.lent_bytes()),
+            (&client.transport_bytes, connection.transport_bytes()),
         ] {
             shown.store(bytes as u64, Relaxed);
         }

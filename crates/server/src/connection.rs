@@ -8,6 +8,7 @@ use net::{Backend, Buffer, ConnectionId};
 use resp::{Output, RequestParser, Span};
 
 use crate::clients_memory::Counted;
+use crate::tls;
 
 /// The capacity that a connection's own buffers keep, in bytes; more is given back when it is not needed.
 pub const KEPT_BYTES_MAX: usize = 64 << 10;
@@ -31,6 +32,8 @@ pub struct Connection {
     pub id: ConnectionId,
     /// What the commands know of it.
     pub session: Session,
+    /// What lies between the socket and its requests and replies, if something does.
+    pub tls: Option<Box<tls::Stream>>,
     /// The requests that wait.
     pub input: Input,
     /// Replies that wait to be sent.
@@ -88,6 +91,7 @@ impl Connection {
         Self {
             id,
             session,
+            tls: None,
             input: Input::default(),
             output: Output::default(),
             filling: None,
@@ -121,6 +125,11 @@ impl Connection {
         }
     }
 
+    /// Bytes of what lies between the socket and its requests and replies.
+    pub fn transport_bytes(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.memory_bytes())
+    }
+
     /// The large values that wait to be sent: their addresses and lengths.
     pub fn lent_values(&self) -> impl Iterator<Item = (usize, usize)> {
         let in_output = self.output.shared().iter();
@@ -147,6 +156,8 @@ pub struct Input {
     buffers: VecDeque<Buffer>,
     /// Bytes in `buffers`.
     buffered: usize,
+    /// Bytes that came without a buffer and have not been looked at.
+    fresh: usize,
     residue: Residue,
     /// How much of the first of them has been parsed.
     pub at: usize,
@@ -161,6 +172,21 @@ impl Input {
     pub fn push(&mut self, buffer: Buffer) {
         self.buffered += buffer.len();
         self.buffers.push_back(buffer);
+    }
+
+    /// Lets `receive` append to the bytes that wait, where they do not come in buffers; how many it has appended, and
+    /// its answer.
+    pub fn receive_plain<R>(&mut self, receive: impl FnOnce(&mut Vec<u8>) -> R) -> (usize, R) {
+        let (bytes, at) = self.residue.own(self.at);
+        self.at = at;
+        let before = bytes.len();
+        let answer = receive(bytes);
+        let received = bytes.len() - before;
+        if bytes.is_empty() {
+            self.residue = Residue::default();
+        }
+        self.fresh += received;
+        (received, answer)
     }
 
     /// Whether there is something that has not been looked at.
@@ -184,7 +210,7 @@ impl Input {
 
     /// Whether it keeps so many receive buffers from others that nothing more is to be received for now.
     pub fn is_much(&self) -> bool {
-        self.buffered > POOLED_BYTES_MAX || self.buffers.len() > POOLED_BUFFERS_MAX
+        self.buffered + self.fresh > POOLED_BYTES_MAX || self.buffers.len() > POOLED_BUFFERS_MAX
     }
 
     /// Bytes of what the parser keeps of an incomplete request.
@@ -242,6 +268,7 @@ impl Input {
 
     /// Drops what has been parsed to the end; false when nothing more can be parsed until more is received.
     pub fn advance<B: Backend>(&mut self, backend: &mut B, is_incomplete: bool) -> bool {
+        self.fresh = 0;
         if self.residue.bytes().is_empty() {
             if let Some(buffer) = self.next_buffer() {
                 if is_incomplete {
@@ -314,6 +341,7 @@ impl Input {
     /// Gives everything back.
     pub fn clear<B: Backend>(&mut self, backend: &mut B) {
         self.buffered = 0;
+        self.fresh = 0;
         for buffer in self.buffers.drain(..) {
             backend.recycle(buffer);
         }

@@ -8,6 +8,7 @@
 //! - `clients_memory`: what connections take, and what becomes of those that take too much.
 //! - `service_manager`: what systemd is told.
 //! - `http`: health, metrics and the dashboard.
+//! - `tls`: encrypted connections.
 //! - `process`, `clock`, `memory`, `available_memory`: what the workers share: admission, mailboxes, time, counters.
 
 mod access;
@@ -23,6 +24,7 @@ mod memory;
 mod process;
 pub mod serve;
 mod service_manager;
+mod tls;
 mod turn;
 mod watchers;
 mod worker;

@@ -24,6 +24,7 @@ use crate::config::{Config, EvictionPolicy};
 use crate::connection::Connection;
 use crate::memory;
 use crate::service_manager::ServiceManager;
+use crate::tls::{Tls, Transport};
 use keyspace::Keyspace;
 
 /// The shortest time between two lines about the same trouble, in milliseconds.
@@ -37,6 +38,8 @@ pub struct Process {
     pub clock: Clock,
     /// The number of workers.
     pub workers: usize,
+    /// What TLS handshakes use, if some port speaks TLS.
+    pub tls: Option<Arc<Tls>>,
     /// Bytes in and out, by worker.
     pub traffic: Box<[Traffic]>,
     mailboxes: Box<[Mailbox]>,
@@ -77,6 +80,8 @@ pub struct Start {
     pub run_id: String,
     /// What holds the data.
     pub keyspace: Arc<Keyspace>,
+    /// What TLS handshakes use, if some port speaks TLS.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Bytes in and out of one worker's sockets, and those that wait.
@@ -149,12 +154,14 @@ impl Process {
             io_backend,
             run_id,
             keyspace,
+            tls,
         } = start;
         let unix_socket = config.settings().server.unix_socket.clone();
         Self {
             config,
             clock: Clock::new(),
             workers,
+            tls,
             traffic: (0..workers).map(|_| Traffic::default()).collect(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
             loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
@@ -221,7 +228,7 @@ impl Process {
     }
 
     /// Decides about an accepted connection, and counts it.
-    pub fn admit(&self, socket: &Socket, now_ms: u64) -> Admission {
+    pub fn admit(&self, socket: &Socket, transport: Transport, now_ms: u64) -> Admission {
         let settings = self.config.settings();
         self.received.fetch_add(1, Relaxed);
         if !self.is_within_rate(settings.server.connection_rate_limit, now_ms) {
@@ -232,7 +239,9 @@ impl Process {
             (settings.server.max_connections as usize).min(self.connections_possible);
         if self.connections() >= connections_max {
             self.rejected.fetch_add(1, Relaxed);
-            refuse(socket, TOO_MANY);
+            if transport == Transport::Plain {
+                refuse(socket, TOO_MANY);
+            }
             return Admission::Refused;
         }
         let least = self
@@ -246,10 +255,12 @@ impl Process {
     }
 
     /// Refuses an accepted connection because of protected mode.
-    pub fn refuse_protected(&self, socket: &Socket) {
+    pub fn refuse_protected(&self, socket: &Socket, transport: Transport) {
         self.received.fetch_add(1, Relaxed);
         self.rejected.fetch_add(1, Relaxed);
-        refuse(socket, access::PROTECTED.as_bytes());
+        if transport == Transport::Plain {
+            refuse(socket, access::PROTECTED.as_bytes());
+        }
     }
 
     /// What holds the data.
@@ -410,7 +421,7 @@ fn refuse(socket: &Socket, line: &[u8]) {
 /// What other threads want of a worker.
 #[derive(Default)]
 pub struct Mailbox {
-    sockets: Mutex<Vec<Socket>>,
+    sockets: Mutex<Vec<(Socket, Transport)>>,
     looks_for_killed: AtomicBool,
     shows_commands: AtomicBool,
     waker: OnceLock<Waker>,
@@ -423,8 +434,8 @@ impl Mailbox {
     }
 
     /// Gives the worker a connection.
-    pub fn hand_over(&self, socket: Socket) {
-        self.sockets.lock().push(socket);
+    pub fn hand_over(&self, socket: Socket, transport: Transport) {
+        self.sockets.lock().push((socket, transport));
         self.wake();
     }
 
@@ -448,7 +459,7 @@ impl Mailbox {
 /// What has come into a mailbox.
 pub struct Mail {
     /// Connections.
-    pub sockets: Vec<Socket>,
+    pub sockets: Vec<(Socket, Transport)>,
     /// Whether some client was marked as killed.
     pub looks_for_killed: bool,
     /// Whether there is something for clients that watch all commands.
@@ -466,7 +477,12 @@ impl commands::shared::Process for ForCommands {
     }
 
     fn config_set(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), String> {
-        self.0.config.set(pairs)
+        let before = self.0.tls.as_ref().map(|tls| (tls, tls.current()));
+        self.0.config.set(pairs)?;
+        match before {
+            Some((tls, before)) => tls.reload_named(pairs, &before),
+            None => Ok(()),
+        }
     }
 
     fn config_rewrite(&self) -> Result<(), String> {
@@ -483,7 +499,10 @@ impl commands::shared::Process for ForCommands {
         let mut facts = Facts {
             redistill_version: env!("CARGO_PKG_VERSION"),
             run_id: process.run_id.clone(),
-            tcp_port: settings.server.port,
+            tcp_port: match settings.server.port {
+                0 => settings.security.tls_port,
+                port => port,
+            },
             uptime_seconds: process.clock.uptime_ms() / 1000,
             io_backend: process.io_backend,
             workers: process.workers,

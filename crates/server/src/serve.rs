@@ -16,13 +16,14 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::access;
-use crate::config::{BindAddress, Config, IoBackend, Settings};
+use crate::config::{BindAddress, Config, IoBackend, ServerSettings, Settings};
 use crate::http;
 use crate::limit;
 use crate::logging::Reopener;
 use crate::memory;
 use crate::process::{ForCommands, Process, ShutdownStage, Start};
 use crate::service_manager::Progress;
+use crate::tls::{self, Tls, Transport};
 use crate::worker::Worker;
 
 /// The exit status after a second signal, as shells expect it after SIGINT.
@@ -44,6 +45,7 @@ pub fn serve(config: &Arc<Config>, log: Reopener) -> io::Result<()> {
     let settings = config.settings();
     let workers = worker_count(&settings);
     let connections_possible = raise_descriptor_limit(&settings, workers);
+    let tls = Tls::start(config).map_err(io::Error::other)?;
     let listeners = listen(&settings)?;
     let backend = choose_backend(settings.server.io_backend)?;
     let options = keyspace::Options {
@@ -59,6 +61,7 @@ pub fn serve(config: &Arc<Config>, log: Reopener) -> io::Result<()> {
         io_backend: backend.name(),
         run_id: run_id()?,
         keyspace: Arc::clone(&keyspace),
+        tls,
     };
     let process = Arc::new(Process::new(Arc::clone(config), start));
     let for_commands = Box::new(ForCommands(Arc::clone(&process)));
@@ -80,6 +83,7 @@ pub fn serve(config: &Arc<Config>, log: Reopener) -> io::Result<()> {
         backend = backend.name(),
         workers,
         port = settings.server.port,
+        tls_port = settings.security.tls_port,
         "ready to accept connections"
     );
     let result = join(threads);
@@ -150,8 +154,10 @@ fn raise_descriptor_limit(settings: &Settings, workers: usize) -> usize {
     usize::try_from(possible).unwrap_or(usize::MAX)
 }
 
+type Listeners = Vec<(Listener, Transport)>;
+
 /// Listens on every address of `bind`, and on the unix socket.
-fn listen(settings: &Settings) -> io::Result<Vec<Listener>> {
+fn listen(settings: &Settings) -> io::Result<Listeners> {
     let server = &settings.server;
     let mode = Some(server.unix_socket_permissions.0).filter(|mode| *mode != 0);
     let options = ListenerOptions {
@@ -168,12 +174,31 @@ fn listen(settings: &Settings) -> io::Result<Vec<Listener>> {
                 format!("cannot listen on {}: {error}", path.display()),
             )
         })?;
-        listeners.push(listener);
+        listeners.push((listener, Transport::Plain));
     }
-    for BindAddress { address, optional } in server.bind.iter().filter(|_| server.port != 0) {
-        let address = SocketAddr::new(*address, server.port);
-        match listen_tcp(address, &options) {
-            Ok(listener) => listeners.push(listener),
+    for (port, transport) in tls::ports(settings) {
+        listen_on_port(server, port, transport, &options, &mut listeners)?;
+    }
+    if listeners.is_empty() {
+        return Err(io::Error::other(
+            "there is nothing to listen on: server.port is 0 and there is no unix socket",
+        ));
+    }
+    Ok(listeners)
+}
+
+/// Listens on one port of every address of `bind`.
+fn listen_on_port(
+    server: &ServerSettings,
+    port: u16,
+    transport: Transport,
+    options: &ListenerOptions,
+    listeners: &mut Listeners,
+) -> io::Result<()> {
+    for BindAddress { address, optional } in &server.bind {
+        let address = SocketAddr::new(*address, port);
+        match listen_tcp(address, options) {
+            Ok(listener) => listeners.push((listener, transport)),
             Err(error) if *optional && error.kind() == io::ErrorKind::AddrNotAvailable => {
                 warn!(%address, "this machine does not have that address");
             }
@@ -185,12 +210,7 @@ fn listen(settings: &Settings) -> io::Result<Vec<Listener>> {
             }
         }
     }
-    if listeners.is_empty() {
-        return Err(io::Error::other(
-            "there is nothing to listen on: server.port is 0 and there is no unix socket",
-        ));
-    }
-    Ok(listeners)
+    Ok(())
 }
 
 /// Listens on an address. The kernel takes the ring of a process that was killed down a little later than the process,
@@ -341,7 +361,7 @@ type Threads = Vec<JoinHandle<io::Result<()>>>;
 fn start_workers<B: Backend + 'static>(
     process: &Arc<Process>,
     shared: &Arc<Shared>,
-    listeners: Vec<Listener>,
+    listeners: Listeners,
 ) -> io::Result<Threads> {
     let settings = process.config.settings();
     let options = net::Options {

@@ -25,6 +25,7 @@ use crate::config::{Settings, Watch};
 use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
 use crate::memory;
 use crate::process::{Admission, Mail, Process, ShutdownStage};
+use crate::tls::{Handshakes, Transport};
 use delays::Delays;
 
 mod delays;
@@ -83,6 +84,10 @@ pub struct Worker<B: Backend> {
     pub(crate) dirty: Vec<u32>,
     /// Empty output buffers.
     pub(crate) spare: Vec<Vec<u8>>,
+    /// What each listener's connections speak.
+    transports: Vec<Transport>,
+    /// Handshakes of TLS.
+    pub(crate) handshakes: Handshakes,
     /// What its connections take together.
     pub(crate) counted: Counted,
     /// What all connections of the process may take together; 0 is no limit.
@@ -116,13 +121,15 @@ impl<B: Backend> Worker<B> {
     pub fn new(
         index: usize,
         mut backend: B,
-        listeners: Vec<Listener>,
+        listeners: Vec<(Listener, Transport)>,
         shared: Arc<Shared>,
         process: Arc<Process>,
         keyspace: keyspace::Worker,
     ) -> io::Result<Self> {
-        for listener in listeners {
+        let mut transports = Vec::new();
+        for (listener, transport) in listeners {
             backend.listen(listener)?;
+            transports.push(transport);
         }
         process.mailbox(index).set_waker(backend.waker());
         let settings = process.config.watch();
@@ -149,6 +156,8 @@ impl<B: Backend> Worker<B> {
             delays: Delays::default(),
             dirty: Vec::new(),
             spare: Vec::new(),
+            transports,
+            handshakes: Handshakes::default(),
             open: 0,
             now_ms,
             next_tick_ms: now_ms,
@@ -203,6 +212,7 @@ impl<B: Backend> Worker<B> {
         for event in events.drain(..) {
             self.handle(event);
         }
+        self.run_handshakes();
         parts.end(&self.shared.insight, Delay::Receiving);
         self.release_paused();
         self.release_delayed();
@@ -228,7 +238,7 @@ impl<B: Backend> Worker<B> {
 
     /// How long to sleep if nothing happens.
     fn timeout(&self) -> Duration {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || self.handshakes.has_work(self.handshakes_max()) {
             return Duration::ZERO;
         }
         if self.is_stopping {
@@ -258,7 +268,10 @@ impl<B: Backend> Worker<B> {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Accepted { socket, .. } => self.admit(socket),
+            Event::Accepted { listener, socket } => {
+                let transport = self.transports[listener.0 as usize];
+                self.admit(socket, transport);
+            }
             Event::AcceptFailed { error, .. } => {
                 self.process.log_accept_failure(&error, self.now_ms);
             }
@@ -288,19 +301,21 @@ impl<B: Backend> Worker<B> {
     }
 
     /// Decides about a connection that was accepted: which worker gets it, if any.
-    fn admit(&mut self, socket: Socket) {
+    fn admit(&mut self, socket: Socket, transport: Transport) {
         let settings = self.process.config.settings();
         if access::is_protected_from(&settings, &self.shared.acl, &socket) {
-            return self.process.refuse_protected(&socket);
+            return self.process.refuse_protected(&socket, transport);
         }
-        match self.process.admit(&socket, self.now_ms) {
-            Admission::Worker(worker) if worker == self.index => self.open(socket),
-            Admission::Worker(worker) => self.process.mailbox(worker).hand_over(socket),
+        match self.process.admit(&socket, transport, self.now_ms) {
+            Admission::Worker(worker) if worker == self.index => self.open(socket, transport),
+            Admission::Worker(worker) => {
+                self.process.mailbox(worker).hand_over(socket, transport);
+            }
             Admission::Refused => {}
         }
     }
 
-    fn open(&mut self, socket: Socket) {
+    fn open(&mut self, socket: Socket, transport: Transport) {
         // Not this worker's copy: a password that another worker has just set holds from here on.
         let settings = self.process.config.settings();
         let origin = self.process.origin(&socket);
@@ -324,7 +339,11 @@ impl<B: Backend> Worker<B> {
         if self.connections.len() <= id.slot() {
             self.connections.resize_with(id.slot() + 1, || None);
         }
-        self.connections[id.slot()] = Some(Box::new(Connection::new(id, session)));
+        let mut connection = Box::new(Connection::new(id, session));
+        if transport == Transport::Tls {
+            connection.tls = Some(self.handshakes.open(self.now_ms));
+        }
+        self.connections[id.slot()] = Some(connection);
         self.open += 1;
         self.account(id.slot());
         if self.is_stopping {
@@ -338,6 +357,9 @@ impl<B: Backend> Worker<B> {
         };
         if connection.closes || connection.is_closed {
             return self.backend.recycle(buffer);
+        }
+        if connection.tls.is_some() {
+            return self.receive_records(id, buffer);
         }
         self.count_received(id, buffer.len());
         let Some(connection) = self.connection(id) else {
@@ -356,7 +378,7 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    fn count_received(&mut self, id: ConnectionId, bytes: usize) {
+    pub(crate) fn count_received(&mut self, id: ConnectionId, bytes: usize) {
         let now_ms = self.now_ms;
         let traffic = &self.process.traffic[self.index].received_bytes;
         traffic.add(bytes as u64);
@@ -372,7 +394,8 @@ impl<B: Backend> Worker<B> {
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
         };
-        if connection.is_closed || connection.is_paused {
+        // What arrives by TLS has to be decrypted first.
+        if connection.is_closed || connection.is_paused || connection.tls.is_some() {
             return;
         }
         if let Some((buffer, until)) = connection.input.take_for_filling() {
@@ -477,6 +500,12 @@ impl<B: Backend> Worker<B> {
         let Some(connection) = self.connection(id) else {
             return;
         };
+        if connection.tls.is_some() && self.goes_on_sending(id.slot()) {
+            return self.keep_buffer(buffer);
+        }
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
         connection
             .session
             .client
@@ -502,7 +531,7 @@ impl<B: Backend> Worker<B> {
         self.make_dirty(id.slot());
     }
 
-    fn keep_buffer(&mut self, mut buffer: Vec<u8>) {
+    pub(crate) fn keep_buffer(&mut self, mut buffer: Vec<u8>) {
         if buffer.capacity() <= KEPT_BYTES_MAX && self.spare.len() < KEPT_BUFFERS_MAX {
             buffer.clear();
             self.spare.push(buffer);
@@ -517,6 +546,10 @@ impl<B: Backend> Worker<B> {
                 continue;
             };
             connection.is_dirty = false;
+            if connection.tls.is_some() {
+                self.send_records(slot as usize);
+                continue;
+            }
             if connection.sending > 0 || connection.is_closed {
                 continue;
             }
@@ -562,6 +595,18 @@ impl<B: Backend> Worker<B> {
         }
     }
 
+    /// Closes a connection that waits for nothing. By TLS it is told first; at the second time nothing is said.
+    fn close_in_order(&mut self, slot: usize) {
+        let Some(connection) = self.connections[slot].as_deref_mut() else {
+            return;
+        };
+        if connection.tls.is_none() || connection.closes {
+            return self.close(slot);
+        }
+        connection.closes = true;
+        self.send_records(slot);
+    }
+
     fn closed(&mut self, id: ConnectionId) {
         if self.connection(id).is_none() {
             return;
@@ -572,6 +617,9 @@ impl<B: Backend> Worker<B> {
         connection.input.clear(&mut self.backend);
         connection.session.end(&self.shared);
         self.fills -= usize::from(connection.filling.is_some());
+        if let Some(stream) = &connection.tls {
+            self.handshakes.forget(stream.stage);
+        }
         self.counted.replace(connection.counted, Counted::default());
         self.open -= 1;
         self.process.forget_connection(self.index);
@@ -584,8 +632,8 @@ impl<B: Backend> Worker<B> {
             looks_for_killed,
             shows_commands,
         } = self.process.mailbox(self.index).take();
-        for socket in sockets {
-            self.open(socket);
+        for (socket, transport) in sockets {
+            self.open(socket, transport);
         }
         if shows_commands {
             self.show_commands();
@@ -660,6 +708,7 @@ impl<B: Backend> Worker<B> {
             self.flush_cache_if_idle();
             self.look_for_slow_readers();
             self.note_receive_memory();
+            self.close_slow_handshakes();
             self.close_idle();
             if self.index == 0 {
                 self.process.tick(&self.shared);
@@ -733,7 +782,7 @@ impl<B: Backend> Worker<B> {
             let is_waiting = connection.hold != Hold::None || connection.unsent_bytes() > 0;
             let is_watching = connection.session.feed.is_some();
             if !is_waiting && !is_watching && self.now_ms.saturating_sub(active_ms) > timeout_ms {
-                self.close(slot);
+                self.close_in_order(slot);
             }
         }
     }

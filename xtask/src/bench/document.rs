@@ -8,7 +8,7 @@ use super::memory::{IDLE_CONNECTIONS, VALUE_BYTES};
 use super::results::{AGAIN, Figures, Results};
 use super::servers::Server;
 use super::targets::Target;
-use super::{churn, eviction, statistics, tail, targets};
+use super::{churn, eviction, statistics, tail, targets, tls};
 
 /// The document; `chart` is the picture's file.
 pub fn render(results: &Results, chart: &Path) -> String {
@@ -23,6 +23,7 @@ pub fn render(results: &Results, chart: &Path) -> String {
         tail_section(results),
         churn_section(results),
         eviction_section(results),
+        tls_section(results),
         method_section(results),
     ];
     sections.concat()
@@ -270,7 +271,7 @@ fn method_section(results: &Results) -> String {
          - CPU time comes from `/proc/PID/task/*/schedstat`, in nanoseconds; its split into user and kernel time from \
          the clock ticks of `/proc/PID/stat`.\n\n\
          ```sh\ncargo xtask bench            # the matrix\ncargo xtask bench --memory   # memory and idle CPU\n\
-         cargo xtask bench --quick    # a look\ncargo xtask bench --churn --minutes 20   # a memory limit while sizes shift\ncargo xtask bench --eviction # what eviction costs\n```\n\n\
+         cargo xtask bench --quick    # a look\ncargo xtask bench --churn --minutes 20   # a memory limit while sizes shift\ncargo xtask bench --eviction # what eviction costs\ncargo xtask bench --tls      # what TLS costs\n```\n\n\
          The commands behind it:\n\n```sh\n{commands}```\n",
         machine_lines(&machine),
         rounds_text(results),
@@ -323,6 +324,23 @@ fn eviction_section(results: &Results) -> String {
     };
     format!(
         "## What eviction costs\n\n{introduction} `cargo xtask bench --eviction`\n\n{figures}\n"
+    )
+}
+
+fn tls_section(results: &Results) -> String {
+    let how = "`cargo xtask bench --tls`";
+    let Some(figures) = &results.tls else {
+        return format!(
+            "## TLS\n\n{} Not measured yet: {how}.\n\n",
+            tls::cost_introduction()
+        );
+    };
+    format!(
+        "## TLS\n\n{} {how}\n\n{}\n{}\n\n{}\n",
+        tls::cost_introduction(),
+        table(&tls::COST_HEAD, tls::cost_rows(figures).into_iter()),
+        tls::storm_introduction(),
+        table(&tls::STORM_HEAD, tls::storm_rows(figures).into_iter()),
     )
 }
 

@@ -24,6 +24,8 @@ cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and
   --minutes M          length of --churn for each server (20)
   --flood              at the end of --churn, writes as fast as the server takes it
   --eviction           CPU time of SET at a memory limit and without one, instead (redistill)
+  --tls                CPU time with TLS and without it, and the latency in a storm of new TLS connections, instead
+                       (redistill, redis; 5 rounds of 3 s)
   --hits               misses of the eviction policies in the simulator and live against redis-server, instead; writes
                        docs/eviction.md (about 20 minutes)
   --traces DIR         where the traces of --hits are (../shared/traces)
@@ -52,6 +54,8 @@ pub struct Options {
     pub flood: bool,
     /// Measure what eviction costs instead of the matrix.
     pub eviction: bool,
+    /// Measure what TLS costs instead of the matrix.
+    pub tls: bool,
     /// Measure how often the eviction policies miss instead of the matrix.
     pub hits: bool,
     /// Where the traces for it are, if not beside the project.
@@ -90,7 +94,7 @@ impl Options {
     pub fn parse(arguments: &[String]) -> Result<Option<Self>, String> {
         let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
         let (quick, memory, tail) = (has("--quick"), has("--memory"), has("--tail"));
-        let (churn, eviction) = (has("--churn"), has("--eviction"));
+        let (churn, eviction, tls) = (has("--churn"), has("--eviction"), has("--tls"));
         let mut options = Options {
             quick,
             memory,
@@ -99,6 +103,7 @@ impl Options {
             minutes: 20.0,
             flood: has("--flood"),
             eviction,
+            tls,
             hits: has("--hits"),
             traces: None,
             live: !has("--no-live"),
@@ -118,7 +123,7 @@ impl Options {
             },
             servers: if tail || eviction {
                 vec![Server::Redistill]
-            } else if churn {
+            } else if churn || tls {
                 vec![Server::Redistill, Server::Redis]
             } else if memory {
                 Server::of_memory()
@@ -130,6 +135,9 @@ impl Options {
             server_core: 0,
             client_core: 1,
         };
+        if tls {
+            (options.rounds, options.seconds) = if quick { (2, 0.5) } else { (5, 3.0) };
+        }
         if has("--knobs") {
             (options.rounds, options.seconds) = if quick { (2, 0.1) } else { (9, 0.25) };
         }
@@ -138,7 +146,7 @@ impl Options {
             match flag.as_str() {
                 "--help" => return Ok(None),
                 "--quick" | "--memory" | "--tail" | "--churn" | "--flood" | "--eviction"
-                | "--hits" | "--no-live" | "--render" | "--no-build" => {}
+                | "--tls" | "--hits" | "--no-live" | "--render" | "--no-build" => {}
                 "--traces" => options.traces = Some(value(flag, rest.next())?.into()),
                 "--minutes" => options.minutes = number(flag, rest.next())?,
                 "--knobs" => options.knobs = Some(knobs(&mut rest)?),

@@ -12,6 +12,7 @@ use super::eviction::EvictionCost;
 use super::machine::Machine;
 use super::statistics::{Spread, median, spread};
 use super::tail::Tail;
+use super::tls::TlsFigures;
 
 /// The name under which the second measurement of this server in each round is kept.
 pub const AGAIN: &str = "redistill-again";
@@ -76,6 +77,9 @@ pub struct Results {
     /// What eviction costs.
     #[serde(default)]
     pub evictions: Vec<EvictionCost>,
+    /// What TLS costs.
+    #[serde(default)]
+    pub tls: Option<TlsFigures>,
 }
 
 /// A server's figures in one cell: medians over the rounds.

@@ -66,7 +66,8 @@ impl Server {
         }
     }
 
-    fn port(self) -> u16 {
+    /// Its port.
+    pub fn port(self) -> u16 {
         FIRST_PORT
             + Server::ALL
                 .iter()

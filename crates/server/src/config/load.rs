@@ -13,6 +13,7 @@ use super::store::Config;
 use super::table::Settings;
 use super::{environment, file, help, import, prefixes, users};
 use crate::available_memory::AvailableMemory;
+use crate::tls;
 
 /// The file that is read when no flag names one.
 const DEFAULT_FILE: &str = "redistill.toml";
@@ -124,7 +125,7 @@ pub(super) fn check_together(layers: &mut Layers, available_memory_bytes: u64) {
         return;
     }
     let settings = Settings::from_values(&layers.values, available_memory_bytes);
-    if settings.server.port == 0 && settings.server.unix_socket.is_none() {
+    if tls::ports(&settings).is_empty() && settings.server.unix_socket.is_none() {
         layers.errors.push(
             "server.port is 0 and server.unix_socket is empty: nothing to listen on".to_owned(),
         );
@@ -134,6 +135,20 @@ pub(super) fn check_together(layers: &mut Layers, available_memory_bytes: u64) {
         let text =
             "[[security.users]]: with security.acl_file the users must all stand in that file";
         layers.fault(&source, text);
+    }
+    let security = &settings.security;
+    if security.tls_port != 0 && security.tls_port == settings.server.port {
+        layers.errors.push(
+            "security.tls_port and server.port are the same; one of them may be 0".to_owned(),
+        );
+    }
+    let has_certificate = security.tls_cert_path.is_some() && security.tls_key_path.is_some();
+    if tls::is_wanted(&settings) && !has_certificate {
+        layers.errors.push(
+            "TLS needs a certificate and its key: set security.tls_cert_path and security.tls_key_path, or \
+             security.tls_enabled to false and security.tls_port to 0"
+                .to_owned(),
+        );
     }
     let policy = settings.memory.eviction_policy;
     let conflict = prefixes::conflict(&layers.prefixes, policy)

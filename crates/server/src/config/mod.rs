@@ -55,7 +55,7 @@ pub use store::{Config, Hook, Refusal, Watch};
 pub use table::{
     CONSTANTS, Constant, EvictionPolicy, IoBackend, LogFormat, LogLevel, LoggingSettings,
     MemorySettings, MonitoringSettings, PerformanceSettings, PubsubDefault, ROWS, SECTIONS,
-    SecuritySettings, ServerSettings, Settings, find,
+    SecuritySettings, ServerSettings, Settings, TlsClients, TlsProtocols, TlsUser, find,
 };
 pub use users::UserSettings;
 pub use value::{BindAddress, CommandNames, Fault, FileMode, FromValue, Kind, Secret, Value, Word};

@@ -243,15 +243,70 @@ declare_settings! {
         protected_mode: bool = {
             kind: Kind::Bool, default: "true", redis: "protected-mode", runtime: true,
         }
-        /// Encrypts client connections by TLS.
-        tls_enabled: bool = { kind: Kind::Bool, default: "false", landed: false }
-        /// Path of the certificate chain in PEM.
-        tls_cert_path: Option<PathBuf> = {
-            kind: Kind::Text, default: "", redis: "tls-cert-file", landed: false,
+        /// Whether server.port speaks TLS. For TLS beside a port that does not, leave it false and set
+        /// security.tls_port.
+        tls_enabled: bool = { kind: Kind::Bool, default: "false" }
+        /// TCP port that speaks TLS, beside server.port or, where that is 0, instead of it; 0 is none.
+        tls_port: u16 = {
+            kind: Kind::Integer { min: 0, max: 65535 }, default: "0", redis: "tls-port",
         }
-        /// Path of the certificate's private key in PEM.
+        /// Path of the server's certificate in PEM, followed by those between it and the authority. When a file of
+        /// certificates or keys changes, connections from then on use it, within about a second; what cannot be used
+        /// is logged, and the old stays.
+        tls_cert_path: Option<PathBuf> = {
+            kind: Kind::Text, default: "", redis: "tls-cert-file", runtime: true,
+        }
+        /// Path of the certificate's private key in PEM: PKCS#8, PKCS#1 or SEC1, not encrypted.
         tls_key_path: Option<PathBuf> = {
-            kind: Kind::Text, default: "", redis: "tls-key-file", landed: false,
+            kind: Kind::Text, default: "", redis: "tls-key-file", runtime: true,
+        }
+        /// Path of the certificates, in PEM, of the authorities that clients' certificates come from.
+        tls_ca_cert_path: Option<PathBuf> = {
+            kind: Kind::Text, default: "", redis: "tls-ca-cert-file", runtime: true,
+        }
+        /// Directory of files with such certificates; all that have one are read.
+        tls_ca_cert_dir: Option<PathBuf> = {
+            kind: Kind::Text, default: "", redis: "tls-ca-cert-dir", runtime: true,
+        }
+        /// Whether TLS clients must show a certificate of one of these authorities: `yes`; `optional`, where one that is
+        /// shown must be valid; or `no`, which asks for none.
+        tls_auth_clients: TlsClients = {
+            kind: Kind::Words(TlsClients::WORDS), default: "yes",
+            redis: "tls-auth-clients", runtime: true,
+        }
+        /// Which part of a client's certificate names the user that it is logged in as, if there is such a user: `CN`,
+        /// the common name, or `off`.
+        tls_auth_clients_user: TlsUser = {
+            kind: Kind::Words(TlsUser::WORDS), default: "off",
+            redis: "tls-auth-clients-user", runtime: true,
+        }
+        /// Versions of TLS that are spoken: `TLSv1.2 TLSv1.3`, or one of them.
+        tls_protocols: TlsProtocols = {
+            kind: Kind::Words(TlsProtocols::WORDS), default: "TLSv1.2 TLSv1.3",
+            redis: "tls-protocols", runtime: true,
+        }
+        /// Whether clients may resume sessions, which spares them and the server most of a handshake.
+        tls_session_caching: bool = {
+            kind: Kind::Bool, default: "true", redis: "tls-session-caching", runtime: true,
+        }
+        /// Most sessions that are kept to be resumed, some hundred bytes each; the oldest makes room. A change of
+        /// certificates or of these settings forgets all of them.
+        tls_session_cache_size: usize = {
+            kind: Kind::Integer { min: 1, max: INT_MAX }, default: "20480",
+            redis: "tls-session-cache-size", runtime: true,
+        }
+        /// Seconds for which a session may be resumed.
+        tls_session_cache_timeout: u32 = {
+            kind: Kind::Integer { min: 1, max: INT_MAX }, default: "300",
+            redis: "tls-session-cache-timeout", runtime: true,
+        }
+        /// Seconds that a TLS handshake may take before the connection is closed.
+        tls_handshake_timeout: u32 = {
+            kind: Kind::Integer { min: 1, max: INT_MAX }, default: "10", runtime: true,
+        }
+        /// Most TLS handshakes that are under way at a time, all workers together. Further ones wait for their turn.
+        tls_handshakes_max: usize = {
+            kind: Kind::Integer { min: 1, max: INT_MAX }, default: "1024", runtime: true,
         }
     }
 
@@ -337,7 +392,6 @@ pub static CONSTANTS: &[Constant] = &[
     settable("save", ""),
     settable("appendonly", "no"),
     settable("notify-keyspace-events", ""),
-    settable("tls-port", "0"),
     fixed("cluster-enabled", "no"),
     fixed("daemonize", "no"),
     fixed("supervised", "no"),
@@ -397,6 +451,40 @@ words! {
         AllkeysS3Fifo = "allkeys-s3fifo" / "",
         /// The same, of the keys with a deadline.
         VolatileS3Fifo = "volatile-s3fifo" / "",
+    }
+}
+
+words! {
+    /// Whether TLS clients must show a certificate.
+    TlsClients {
+        /// They are not asked for one.
+        No = "no",
+        /// They may; it must be valid then.
+        Optional = "optional",
+        /// They must.
+        Yes = "yes",
+    }
+}
+
+words! {
+    /// What of a client's certificate names its user.
+    TlsUser {
+        /// Nothing.
+        Off = "off",
+        /// The common name.
+        Cn = "CN",
+    }
+}
+
+words! {
+    /// Versions of TLS.
+    TlsProtocols {
+        /// All that there are.
+        All = "TLSv1.2 TLSv1.3",
+        /// TLS 1.2 only.
+        Tls12 = "TLSv1.2",
+        /// TLS 1.3 only.
+        Tls13 = "TLSv1.3",
     }
 }
 

@@ -243,8 +243,11 @@ pub fn encode_inline<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
     (quoted.join(" ") + "\r\n").into_bytes()
 }
 
+type TlsStream = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream>),
     Unix(UnixStream),
 }
 
@@ -252,6 +255,7 @@ impl Stream {
     fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
+            Stream::Tls(stream) => stream.sock.set_read_timeout(Some(timeout)),
             Stream::Unix(stream) => stream.set_read_timeout(Some(timeout)),
         }
     }
@@ -261,6 +265,7 @@ impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
             Stream::Unix(stream) => stream.read(buffer),
         }
     }
@@ -270,6 +275,7 @@ impl Write for Stream {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.write(buffer),
+            Stream::Tls(stream) => stream.write(buffer),
             Stream::Unix(stream) => stream.write(buffer),
         }
     }
@@ -290,6 +296,11 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         Client::over(Stream::Tcp(stream))
+    }
+
+    /// Speaks over a TLS connection.
+    pub fn from_tls(stream: TlsStream) -> Client {
+        Client::over(Stream::Tls(Box::new(stream))).expect("a connection")
     }
 
     /// Connects to a unix socket.
@@ -314,6 +325,7 @@ impl Client {
     pub fn try_clone(&self) -> io::Result<Client> {
         Client::over(match self.stream.get_ref() {
             Stream::Tcp(stream) => Stream::Tcp(stream.try_clone()?),
+            Stream::Tls(_) => return Err(ErrorKind::Unsupported.into()),
             Stream::Unix(stream) => Stream::Unix(stream.try_clone()?),
         })
     }

@@ -17,6 +17,7 @@
 //! - `monitoring`: the dashboard of Grafana and the alerts of Prometheus name metrics that exist.
 //! - `observing`: MONITOR, logs, what a service manager is told, calls of monitoring programs.
 //! - `runs`: pipelines of commands that are executed in runs.
+//! - `tls`, `certificates`: encrypted connections, with certificates that are made for each test.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
 //! Environment:
@@ -30,6 +31,7 @@ mod access;
 mod acl_oracle;
 mod budgets;
 mod cases;
+mod certificates;
 mod client;
 mod clients;
 mod command_table;
@@ -59,4 +61,5 @@ mod random;
 mod runs;
 mod server;
 mod stress;
+mod tls;
 mod waiting;

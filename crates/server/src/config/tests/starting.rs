@@ -307,7 +307,6 @@ fn a_setting_without_its_feature_takes_only_its_default() {
             "memory.eviction_policy",
             "[memory]\neviction_policy = \"noeviction\"\n",
         ),
-        ("security.tls_enabled", "[security]\ntls_enabled = true\n"),
     ] {
         let row = ROWS.iter().find(|row| row.path == path).expect("a setting");
         let message = format!(

@@ -16,6 +16,7 @@ use super::script::Script;
 use crate::clients_memory::Counted;
 use crate::config::{self, Inputs, Start};
 use crate::process::{ForCommands, Process};
+use crate::tls::Transport;
 use crate::worker::Worker;
 
 const PORT: u32 = 6379;
@@ -53,7 +54,7 @@ impl World {
         let for_commands = Box::new(ForCommands(Arc::clone(&process)));
         let shared = Arc::new(Shared::new(keyspace, 1, for_commands));
         let keyspace = shared.keyspace.worker();
-        let listeners = vec![Listener::simulated(PORT)];
+        let listeners = vec![(Listener::simulated(PORT), Transport::Plain)];
         let worker = Worker::new(0, backend, listeners, shared, process, keyspace);
         World {
             worker: worker.expect("a worker"),
@@ -194,6 +195,7 @@ fn process_with(arguments: &[&str], keyspace: Arc<Keyspace>) -> Process {
         io_backend: "simulation",
         run_id: "0".repeat(40),
         keyspace,
+        tls: None,
     };
     Process::new(Arc::new(*config), start)
 }

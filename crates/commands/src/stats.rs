@@ -178,7 +178,8 @@ impl WorkerStats {
 
     #[inline]
     fn now_ns(&self) -> u64 {
-        u64::try_from(self.made.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        let elapsed = self.made.elapsed();
+        elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
     }
 
     /// Nanoseconds that commands took, all together.

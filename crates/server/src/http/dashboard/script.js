@@ -115,7 +115,8 @@ function plot(id, series, show, top) {
   const height = svg.clientHeight || 110;
   svg.setAttribute("viewBox", "0 0 " + width + " " + height);
   const values = history.flatMap((point) => series.map(([, value]) => value(point))).filter(Number.isFinite);
-  const highest = top || Math.max(1e-9, ...values) * 1.1;
+  const most = Math.max(0, ...values);
+  const highest = top || (most > 0 ? most * 1.1 : 1);
   for (const part of [0, 0.5, 1]) {
     const y = 4 + (height - 8) * (1 - part);
     svg.append(shape("line", { class: "grid", x1: 0, x2: width, y1: y, y2: y }));

@@ -307,7 +307,7 @@ impl<B: Backend> Worker<B> {
             return self.process.refuse_protected(&socket, transport);
         }
         match self.process.admit(&socket, transport, self.now_ms) {
-            Admission::Worker(worker) if worker == self.index => self.open(socket, transport),
+            Admission::Worker(worker) if worker == self.index => self.take_over(socket, transport),
             Admission::Worker(worker) => {
                 self.process.mailbox(worker).hand_over(socket, transport);
             }
@@ -315,7 +315,15 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    fn open(&mut self, socket: Socket, transport: Transport) {
+    /// A connection is this worker's from now on.
+    fn take_over(&mut self, socket: Socket, transport: Transport) {
+        match transport {
+            Transport::Plain => self.open(socket, transport),
+            Transport::Tls => self.handshakes.accept(socket),
+        }
+    }
+
+    pub(crate) fn open(&mut self, socket: Socket, transport: Transport) {
         // Not this worker's copy: a password that another worker has just set holds from here on.
         let settings = self.process.config.settings();
         let origin = self.process.origin(&socket);
@@ -633,7 +641,7 @@ impl<B: Backend> Worker<B> {
             shows_commands,
         } = self.process.mailbox(self.index).take();
         for (socket, transport) in sockets {
-            self.open(socket, transport);
+            self.take_over(socket, transport);
         }
         if shows_commands {
             self.show_commands();

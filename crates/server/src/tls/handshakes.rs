@@ -6,9 +6,10 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use net::Backend;
+use net::{Backend, Socket};
 use tracing::{debug, warn};
 
+use super::Transport;
 use super::identity;
 use super::limits::HANDSHAKE_BUDGET;
 use super::stream::{Stage, Stream};
@@ -17,6 +18,8 @@ use crate::worker::Worker;
 /// What a worker knows of its handshakes.
 #[derive(Default)]
 pub struct Handshakes {
+    /// Connections that were accepted, and are to be opened.
+    accepted: VecDeque<Socket>,
     /// Connections that have something to go on with.
     ready: VecDeque<u32>,
     /// Connections that have not begun.
@@ -30,6 +33,11 @@ pub struct Handshakes {
 }
 
 impl Handshakes {
+    /// Has a connection opened when there is time: even that, some thousand times in one wake, would hold others up.
+    pub fn accept(&mut self, socket: Socket) {
+        self.accepted.push_back(socket);
+    }
+
     /// A new connection's TLS.
     pub fn open(&mut self, now_ms: u64) -> Box<Stream> {
         self.unfinished += 1;
@@ -38,7 +46,9 @@ impl Handshakes {
 
     /// Whether the next wake has something to do.
     pub fn has_work(&self, begun_max: usize) -> bool {
-        !self.ready.is_empty() || (!self.waiting.is_empty() && self.begun < begun_max)
+        !self.ready.is_empty()
+            || !self.accepted.is_empty()
+            || (!self.waiting.is_empty() && self.begun < begun_max)
     }
 
     /// Has a connection go on.
@@ -84,6 +94,12 @@ impl<B: Backend> Worker<B> {
             return;
         }
         let began = Instant::now();
+        while let Some(socket) = self.handshakes.accepted.pop_front() {
+            self.open(socket, Transport::Tls);
+            if began.elapsed() >= HANDSHAKE_BUDGET {
+                break;
+            }
+        }
         while let Some(slot) = self.handshakes.next(begun_max) {
             self.shake_hands(slot as usize);
             if began.elapsed() >= HANDSHAKE_BUDGET {

@@ -279,6 +279,7 @@ fn follow_signals(process: &Arc<Process>, log: Reopener) -> io::Result<()> {
                         process.service.reloading();
                         log.reopen();
                         reload(&process.config);
+                        reload_certificates(&process);
                         process.service.ready(status(&process));
                     }
                     _ if !is_asked_to_end => {
@@ -320,6 +321,15 @@ fn reload(config: &Config) {
     }
     let changed = reload.changed.len();
     info!(changed, "the configuration was read again");
+}
+
+/// Reads the certificates again, too: SIGHUP comes from who has just replaced them.
+fn reload_certificates(process: &Process) {
+    match process.tls.as_ref().map(|tls| tls.reload()) {
+        Some(Ok(())) => info!("certificates and keys were read again"),
+        Some(Err(error)) => warn!(error, "certificates and keys stay as they were"),
+        None => {}
+    }
 }
 
 /// What the service manager shows.

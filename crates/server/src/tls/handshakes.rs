@@ -138,7 +138,12 @@ impl<B: Backend> Worker<B> {
         }
         if stage == Stage::Open {
             let auth = self.settings.settings().security.tls_auth_clients_user;
-            identity::log_in(&mut connection.session, tls.certificates(), auth);
+            identity::log_in(
+                &mut connection.session,
+                &self.shared.acl,
+                tls.certificates(),
+                auth,
+            );
         }
         self.received_records(slot, result);
     }

@@ -1,5 +1,6 @@
 //! The user that a client's certificate names: the common name (CN) of its subject (RFC 5280, 4.1.2.4).
 
+use commands::acl::Acl;
 use commands::session::Session;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -17,20 +18,19 @@ const STRINGS: [u8; 4] = [0x0c, 0x13, 0x14, 0x16];
 
 /// Logs a client in as the user that its certificate names, where the settings say so and there is such a user.
 /// Otherwise it goes on as any new client.
-pub fn log_in(session: &mut Session, certificates: &[CertificateDer<'_>], user: TlsUser) {
+pub fn log_in(
+    session: &mut Session,
+    acl: &Acl,
+    certificates: &[CertificateDer<'_>],
+    user: TlsUser,
+) {
     let name = match (user, certificates.first()) {
         (TlsUser::Off, _) | (_, None) => return,
         (TlsUser::Cn, Some(certificate)) => common_name(certificate),
     };
-    if let Some(name) = name {
-        log_in_as(session, &name);
-    }
-}
-
-/// Where the name is handed over to the users that there are.
-fn log_in_as(session: &mut Session, name: &str) {
-    if name == "default" {
-        session.authenticated = true;
+    let user = name.and_then(|name| acl.user(name.as_bytes()));
+    if let Some(user) = user.filter(|user| user.is_enabled()) {
+        session.log_in(user);
     }
 }
 

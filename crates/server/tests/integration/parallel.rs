@@ -52,8 +52,9 @@ fn run(target: Target) {
     let grammar = grammar();
     let seed = Random::seed_of_run();
     let redis = Server::start(Target::Redis);
-    // Batches that are smaller than the pipelines, and few shards.
-    let flags = ["--server.batch_size", "32", "--server.num_shards", "4"];
+    // Batches that are smaller than the pipelines, and few shards. Wrong passwords are part of the grammar.
+    let flags = "--server.batch_size 32 --server.num_shards 4 --security.auth_delay_max 0";
+    let flags: Vec<&str> = flags.split(' ').collect();
     let ours = Server::start_with(target, &flags);
     thread::scope(|scope| {
         for number in 0..CLIENTS {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
@@ -281,10 +282,16 @@ fn a_certificate_names_its_user() {
     for_each_backend(&flags, |world| {
         let mut admin = world.server.connect();
         admin.command(&["AUTH", "secret"]);
+        for (name, state) in [("reporting", "on"), ("retired", "off")] {
+            let reply = admin.command(&["ACL", "SETUSER", name, state, "+get", "~report:*"]);
+            assert_eq!(reply.to_string(), "OK");
+        }
         for (user, name, expected) in [
             ("off", "default", "-NOAUTH"),
             ("CN", "default", "+PONG"),
             ("CN", "nobody", "-NOAUTH"),
+            ("CN", "retired", "-NOAUTH"),
+            ("CN", "reporting", "-NOPERM this user has no permissions"),
         ] {
             let reply = admin.command(&["CONFIG", "SET", "tls-auth-clients-user", user]);
             assert_eq!(reply.to_string(), "OK");
@@ -419,6 +426,12 @@ fn certificates_are_rotated_under_load() {
                 point(&directory, name);
                 waiting::until(PATIENCE, name, || shows(identity));
             }
+            world.server.signal(Signal::HUP);
+            waiting::until(PATIENCE, "the signal", || {
+                let log = world.server.log();
+                log.contains("certificates and keys were read again")
+            });
+            assert!(shows(&identities[2]));
             // What cannot be used is logged, and the old stays.
             fs::create_dir(directory.join("broken")).expect("a directory");
             fs::write(directory.join("broken/server.crt"), "broken").expect("a file");

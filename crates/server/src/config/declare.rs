@@ -28,8 +28,6 @@ pub struct Row {
     pub short: Option<char>,
     /// Whether CONFIG SET can change it while the server runs.
     pub runtime: bool,
-    /// Whether what it controls exists. Until then only the default is accepted.
-    pub landed: bool,
 }
 
 impl Row {
@@ -46,7 +44,6 @@ impl Row {
         env: "",
         short: None,
         runtime: false,
-        landed: true,
     };
 
     /// The default as a value.
@@ -62,15 +59,6 @@ impl Row {
             || [self.redis, self.also]
                 .iter()
                 .any(|other| !other.is_empty() && other.eq_ignore_ascii_case(name))
-    }
-
-    /// Why this version cannot act on the value, if it cannot.
-    pub fn refusal(&self, value: &Value) -> Option<String> {
-        let accepted = self.landed || *value == self.default_value();
-        (!accepted).then(|| {
-            let default = self.default;
-            format!("is not supported by this version: only its default '{default}' is accepted")
-        })
     }
 
     /// The value as people see it: secrets hidden.

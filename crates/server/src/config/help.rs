@@ -138,8 +138,7 @@ setting, the last of these wins:
 
 `redistill --check-config` reads all of them, prints every setting and where it came from, and
 serves nothing. A key that is unknown, of the wrong type or out of range stops the start with its
-file and line. So does a setting whose feature this version does not have yet, when it is set to
-anything but its default.
+file and line.
 
 `CONFIG SET` changes the settings marked so while the server runs, several at a time, all or none.
 `CONFIG REWRITE` writes what was changed, and what flags set, into the file and keeps its comments;
@@ -203,12 +202,6 @@ fn document_row(text: &mut String, row: &Row) {
     list(text, "Environment", &code(row.env));
     list(text, "Flags", &code(&flags(row)));
     list(text, "CONFIG SET", if row.runtime { "yes" } else { "no" });
-    if !row.landed {
-        push(
-            text,
-            format_args!("- Not supported yet: only the default is accepted."),
-        );
-    }
 }
 
 fn rows_of(section: &str) -> impl Iterator<Item = &'static Row> {
@@ -283,9 +276,6 @@ fn facts(row: &Row) -> String {
     };
     if !row.env.is_empty() {
         facts.push_str(&format!("Environment {}. ", row.env));
-    }
-    if !row.landed {
-        facts.push_str("Not supported yet: only the default is accepted.");
     }
     facts
 }

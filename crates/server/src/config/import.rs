@@ -11,6 +11,8 @@ use super::declare::Row;
 use super::table::{CONSTANTS, ROWS};
 use super::value::{Kind, Value};
 
+/// The setting that takes commands away, as a renaming to nothing does.
+const DISABLED_COMMANDS: &str = "security.disabled_commands";
 /// The most files that are read, because files may include each other.
 const FILES_MAX: usize = 100;
 
@@ -101,6 +103,8 @@ struct Import {
     settings: BTreeMap<usize, (Value, String)>,
     /// What could not be carried over, one line each.
     left: Vec<String>,
+    /// Users, by name, and their rules.
+    users: Vec<(String, String)>,
     /// How many files were read.
     files: usize,
 }
@@ -156,6 +160,15 @@ impl Import {
     /// Takes one directive.
     fn take(&mut self, place: &str, name: &str, arguments: &[String]) {
         let value = arguments.join(" ");
+        match arguments {
+            [user, rules @ ..] if name.eq_ignore_ascii_case("user") => {
+                return self.users.push((user.clone(), rules.join(" ")));
+            }
+            [command, new] if name.eq_ignore_ascii_case("rename-command") && new.is_empty() => {
+                return self.disable(place, command);
+            }
+            _ => {}
+        }
         let is_named = |row: &Row| !row.redis.is_empty() && row.redis.eq_ignore_ascii_case(name);
         if let Some(index) = ROWS.iter().position(is_named) {
             return self.set(index, place, &value);
@@ -172,27 +185,31 @@ impl Import {
 
     fn set(&mut self, index: usize, place: &str, text: &str) {
         let row = &ROWS[index];
-        let checked = row.kind.parse(text).map_err(|fault| fault.to_string());
-        let checked = checked.and_then(|value| match row.refusal(&value) {
-            Some(reason) => Err(reason),
-            None => Ok(value),
-        });
-        match checked {
+        match row.kind.parse(text) {
             Ok(value) => {
                 let before = self.settings.get(&index).map(|(value, _)| value);
                 let before = before.cloned().unwrap_or_else(|| row.default_value());
                 self.settings
                     .insert(index, (value.over(&before), place.to_owned()));
             }
-            Err(reason) => {
+            Err(fault) => {
                 let text = if matches!(row.kind, Kind::Secret) {
                     "..."
                 } else {
                     text
                 };
-                self.leave(place, &format!("{} {text}", row.redis), &reason);
+                self.leave(place, &format!("{} {text}", row.redis), &fault.to_string());
             }
         }
+    }
+
+    fn disable(&mut self, place: &str, command: &str) {
+        let Some(index) = ROWS.iter().position(|row| row.path == DISABLED_COMMANDS) else {
+            return;
+        };
+        let before = self.settings.get(&index).map(|(value, _)| value.plain());
+        let names = format!("{} {command}", before.unwrap_or_default());
+        self.set(index, place, names.trim());
     }
 
     fn leave(&mut self, place: &str, directive: &str, reason: &str) {
@@ -236,6 +253,13 @@ impl Import {
             }
             let value: Toml = value.toml();
             push(&mut text, &format!("{} = {value} # {place}", row.name));
+        }
+        for (name, rules) in &self.users {
+            let [name, rules] = [name, rules].map(|text| Toml::from(text.as_str()));
+            push(
+                &mut text,
+                &format!("\n[[security.users]]\nname = {name}\nrules = {rules}"),
+            );
         }
         text
     }

@@ -75,13 +75,10 @@ impl Layers {
                 let path = row.path;
                 self.errors.push(format!("{source}: {path} {fault}{given}"));
             }
-            Ok(value) => match row.refusal(&value) {
-                Some(reason) => self.errors.push(format!("{source}: {} {reason}", row.path)),
-                None => {
-                    self.values[index] = value.over(&self.values[index]);
-                    self.sources[index] = source;
-                }
-            },
+            Ok(value) => {
+                self.values[index] = value.over(&self.values[index]);
+                self.sources[index] = source;
+            }
         }
     }
 

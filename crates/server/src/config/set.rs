@@ -127,7 +127,7 @@ impl Named {
                         format!("argument {fault}")
                     }
                 })?;
-                row.refusal(&value).map_or(Ok(Some(value)), Err)
+                Ok(Some(value))
             }
             Target::Constant(index) => {
                 let only = CONSTANTS[index].value;

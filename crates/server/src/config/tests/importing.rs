@@ -110,3 +110,24 @@ fn a_file_that_includes_itself_is_refused() {
     let error = result.expect_err("no end").to_string();
     assert!(error.contains("more than 100 files"), "{error}");
 }
+
+#[test]
+fn users_and_renamed_commands_are_carried_over() {
+    let text = imported(
+        "user shop on >secret ~cart:* +@read\nuser default off\nrename-command FLUSHALL \"\"\n\
+         rename-command CONFIG hidden\nrename-command FLUSHDB \"\"\n",
+    );
+    assert!(
+        text.contains("disabled_commands = [\"flushall\", \"flushdb\"]"),
+        "{text}"
+    );
+    let user = "[[security.users]]\nname = \"shop\"\nrules = \"on >secret ~cart:* +@read\"\n";
+    assert!(text.contains(user), "{text}");
+    assert!(text.contains("rename-command CONFIG hidden"), "{text}");
+    let directory = Directory::new();
+    fs::write(directory.0.join("redistill.toml"), &text).expect("the file is written");
+    let Ok(Start::Serve { config, .. }) = start_in(&directory, &[], &[]) else {
+        panic!("not readable:\n{text}");
+    };
+    assert_eq!(config.users().len(), 2);
+}

@@ -6,7 +6,7 @@ use crate::config::{Config, OutputLimit, Portion, ROWS, Source};
 
 const MB: u64 = 1 << 20;
 
-/// A configuration with these texts of settings, landed or not, where there are 1000 MB.
+/// A configuration with these texts of settings, where there are 1000 MB.
 fn config_with(texts: &[(&str, &str)]) -> Config {
     let value = |index: usize| {
         let given = texts.iter().find(|(path, _)| *path == ROWS[index].path);

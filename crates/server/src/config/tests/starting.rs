@@ -300,25 +300,6 @@ fn files_of_earlier_versions_work() {
 }
 
 #[test]
-fn a_setting_without_its_feature_takes_only_its_default() {
-    for (path, text) in [
-        ("memory.max_memory", "[memory]\nmax_memory = \"4gb\"\n"),
-        (
-            "memory.eviction_policy",
-            "[memory]\neviction_policy = \"noeviction\"\n",
-        ),
-    ] {
-        let row = ROWS.iter().find(|row| row.path == path).expect("a setting");
-        let message = format!(
-            "redistill.toml:2: {path} is not supported by this version: only its default '{}' is accepted",
-            row.default
-        );
-        let expected: &[&str] = if row.landed { &[] } else { &[&message] };
-        check_file(text, expected);
-    }
-}
-
-#[test]
 fn check_config_prints_every_setting_with_its_source() {
     let file = "[server]\nbind = [\"127.0.0.1\", \"::1\"]\nio_backend = \"mio\"\n";
     let environment = [

@@ -69,7 +69,7 @@ certificate server '/CN=localhost' 'subjectAltName=DNS:localhost,IP:127.0.0.1'
 certificate client '/CN=reporting' 'extendedKeyUsage=clientAuth'
 cp /etc/redistill/redistill.toml "$WORK/redistill.toml"
 chown --recursive redistill "$WORK"
-runuser -u redistill -- /usr/bin/redistill --config "$WORK/redistill.toml" \
+setpriv --reuid redistill --regid redistill --init-groups /usr/bin/redistill --config "$WORK/redistill.toml" \
     --port $PORT --requirepass secret --maxmemory 256mb \
     --tls-port $TLS_PORT --tls-cert-file "$WORK/server.pem" --tls-key-file "$WORK/server.key" \
     --tls-ca-cert-file "$WORK/ca.pem" --tls-auth-clients optional \

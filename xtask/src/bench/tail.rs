@@ -6,7 +6,7 @@
 //! the prober waits for then is the share of the core, and not a stall of the server.
 
 mod disturbance;
-mod pauses;
+pub mod pauses;
 pub mod prober;
 mod slow_reader;
 pub mod wire;

@@ -150,14 +150,13 @@ impl Prober<'_> {
             .args(self.arguments())
             .args(["-t", "get", "--rate", &RATE.to_string(), "--rate-sleeps"])
             .args(["--duration", &seconds.to_string()])
-            .args(["--slow", &(SLOW_US as f64 / 1000.0).to_string()])
+            .args(["--slow", &slow_ms()])
             .stdout(Stdio::piped());
         let watchers = match self.urgency {
             Urgency::Usual => None,
             Urgency::RealTime => Some(Watchers::start(seconds, self.options, self.binaries)?),
         };
-        let child = command.spawn().map_err(|error| error.to_string())?;
-        Ok(Probing { child, watchers })
+        Probing::start(command, watchers)
     }
 
     /// Starts the measurement of the longest loop anew, where the server has one.
@@ -194,7 +193,30 @@ pub struct Probing {
     watchers: Option<Watchers>,
 }
 
+/// The value of the client's flag `--slow`.
+pub fn slow_ms() -> String {
+    (SLOW_US as f64 / 1000.0).to_string()
+}
+
 impl Probing {
+    /// Starts the client, whose output is piped, beside these watchers.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(mut command: Command, watchers: Option<Watchers>) -> Result<Self, String> {
+        let child = command.spawn().map_err(|error| error.to_string())?;
+        Ok(Self { child, watchers })
+    }
+
+    /// Whether it is over.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn is_over(&mut self) -> Result<bool, String> {
+        let status = self.child.try_wait().map_err(|error| error.to_string())?;
+        Ok(status.is_some())
+    }
+
     /// Waits for its report.
     ///
     /// # Errors

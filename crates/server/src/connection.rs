@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use commands::session::Session;
-use net::{Backend, Buffer, ConnectionId};
+use net::{Backend, Buffer, ConnectionId, Outgoing};
 use resp::{Output, RequestParser, Span};
 
 use crate::clients_memory::Counted;
@@ -141,6 +141,17 @@ impl Connection {
     pub fn lent_bytes(&self) -> usize {
         let sending: usize = self.lent.iter().map(|(_, bytes)| bytes).sum();
         sending + self.output.shared_len()
+    }
+
+    /// Takes the replies for a send, which is under way from now on.
+    pub fn begin_sending(&mut self) -> Outgoing {
+        let output = std::mem::take(&mut self.output);
+        self.sending = output.len();
+        let (bytes, shared) = output.into_parts();
+        let lent = shared.iter();
+        self.lent
+            .extend(lent.map(|(_, value)| (value.as_ptr().addr(), value.len())));
+        Outgoing { bytes, shared }
     }
 
     /// Bytes of replies that the peer has not taken yet.

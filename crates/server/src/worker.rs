@@ -14,7 +14,7 @@ use commands::insight::{Event as Delay, Parts};
 use commands::session::Session;
 use commands::shared::Shared;
 use keyspace::Plan;
-use net::{Backend, Buffer, ConnectionId, Event, Listener, Outgoing, Socket};
+use net::{Backend, Buffer, ConnectionId, Event, Listener, Socket};
 use tracing::{debug, warn};
 
 use resp::Limits;
@@ -574,14 +574,7 @@ impl<B: Backend> Worker<B> {
                 }
                 continue;
             }
-            let output = std::mem::take(&mut connection.output);
-            connection.sending = output.len();
-            let (bytes, shared) = output.into_parts();
-            let lent = shared.iter();
-            connection
-                .lent
-                .extend(lent.map(|(_, value)| (value.as_ptr().addr(), value.len())));
-            let output = Outgoing { bytes, shared };
+            let output = connection.begin_sending();
             if connection.closes || connection.hold == Hold::Backpressure {
                 self.backend.send(connection.id, output);
             } else {

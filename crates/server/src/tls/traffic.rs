@@ -95,21 +95,19 @@ impl<B: Backend> Worker<B> {
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
         };
-        let Some(tls) = connection.tls.as_deref_mut() else {
+        let Some(tls) = connection.tls.as_deref() else {
             return;
         };
         if tls.is_sending || connection.is_closed {
             return;
         }
         let is_open = tls.stage == Stage::Open;
-        if is_open && !tls.has_unencrypted() && !connection.output.is_empty() {
-            let output = std::mem::take(&mut connection.output);
-            connection.sending = output.len();
-            let (bytes, shared) = output.into_parts();
-            let lent = shared.iter();
-            connection
-                .lent
-                .extend(lent.map(|(_, value)| (value.as_ptr().addr(), value.len())));
+        let takes_replies = is_open && !tls.has_unencrypted() && !connection.output.is_empty();
+        let replies = takes_replies.then(|| connection.begin_sending());
+        let Some(tls) = connection.tls.as_deref_mut() else {
+            return;
+        };
+        if let Some(Outgoing { bytes, shared }) = replies {
             tls.load(bytes, shared);
         }
         let mut free = None;

@@ -245,14 +245,7 @@ impl<'s> Work<'s> {
         for _ in 0..10 {
             let _ = large.send(&queued);
         }
-        until(PATIENCE, "both are closed", || {
-            self.control
-                .command_words("CLIENT LIST")
-                .text()
-                .lines()
-                .count()
-                == 2
-        });
+        self.until_two_clients("both are closed");
         self.control.command_words("CONFIG SET maxmemory-clients 0");
     }
 
@@ -262,13 +255,13 @@ impl<'s> Work<'s> {
             self.control.info("rejected_connections") > 0
         });
         drop(clients);
-        until(PATIENCE, "they are gone", || {
-            self.control
-                .command_words("CLIENT LIST")
-                .text()
-                .lines()
-                .count()
-                == 2
+        self.until_two_clients("they are gone");
+    }
+
+    fn until_two_clients(&mut self, what: &str) {
+        until(PATIENCE, what, || {
+            let list = self.control.command_words("CLIENT LIST").text();
+            list.lines().count() == 2
         });
     }
 }

@@ -9,6 +9,7 @@ mod cells;
 mod chart;
 mod churn;
 mod client;
+mod collections;
 mod document;
 mod eviction;
 mod hits;
@@ -75,6 +76,9 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             results.save(&results_file)?;
         } else if options.tls {
             results.tls = Some(tls::measure(&options, &binaries)?);
+            results.save(&results_file)?;
+        } else if options.collections {
+            results.collections = Some(collections::measure(&options, &binaries)?);
             results.save(&results_file)?;
         } else if options.memory {
             memory::measure(&options, &binaries, &mut results, &results_file)?;

@@ -159,6 +159,8 @@ pub enum Locks {
     Keys,
     /// Those that this function names: for keys in other databases.
     Named(NameKeys),
+    /// As [`Locks::Named`], or the whole keyspace when the second function says that other keys are meant.
+    NamedOrEverything(NameKeys, fn(Args<'_>) -> bool),
     /// Nothing, and it goes through the keyspace shard by shard. In a transaction that means everything.
     Stepwise,
     /// The whole keyspace.
@@ -195,6 +197,10 @@ pub enum Find {
         /// The distance of one key to the next.
         step: usize,
     },
+    /// They derive from what is in other keys (BY and GET of SORT): they are not among the arguments.
+    Derived,
+    /// Behind the last STORE among the options of SORT.
+    Stored,
 }
 
 impl KeySpec {
@@ -240,7 +246,7 @@ impl KeySpec {
     #[inline]
     pub const fn first_place(&self) -> usize {
         match self.find {
-            Find::Range { .. } => self.begin,
+            Find::Range { .. } | Find::Derived | Find::Stored => self.begin,
             Find::Counted { .. } => self.begin + 1,
         }
     }
@@ -250,6 +256,7 @@ impl KeySpec {
     pub const fn step(&self) -> usize {
         match self.find {
             Find::Range { step, .. } | Find::Counted { step } => step,
+            Find::Derived | Find::Stored => 1,
         }
     }
 
@@ -273,6 +280,11 @@ impl KeySpec {
                 let first = self.begin + 1;
                 let keys = usize::try_from(keys).unwrap_or(0).min(count);
                 (first, first + keys * step, step)
+            }
+            Find::Derived => return,
+            Find::Stored => {
+                let place = crate::keys::sort_destination(args);
+                return place.into_iter().for_each(each);
             }
         };
         let mut place = first;
@@ -378,6 +390,18 @@ pub mod key_flag {
 pub enum Group {
     /// Strings.
     String,
+    /// Hashes.
+    Hash,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
+    /// Strings as bits.
+    Bitmap,
+    /// Numbers of different elements, estimated.
+    HyperLogLog,
     /// Keys of any type.
     Generic,
     /// Connections.
@@ -390,8 +414,14 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the documents.
-    pub const ALL: [Group; 5] = [
+    pub const ALL: [Group; 11] = [
         Self::String,
+        Self::Hash,
+        Self::List,
+        Self::Set,
+        Self::SortedSet,
+        Self::Bitmap,
+        Self::HyperLogLog,
         Self::Generic,
         Self::Connection,
         Self::Transactions,
@@ -402,6 +432,12 @@ impl Group {
     pub const fn name(self) -> &'static str {
         match self {
             Self::String => "string",
+            Self::Hash => "hash",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "sorted-set",
+            Self::Bitmap => "bitmap",
+            Self::HyperLogLog => "hyperloglog",
             Self::Generic => "generic",
             Self::Connection => "connection",
             Self::Transactions => "transactions",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyspace::{Deadline, EntryRef, Key, Locked, NewValue, SharedBytes, ValueKind, ValueRef};
+use keyspace::{Deadline, EntryRef, Key, Locked, NewValue, SharedBytes, StringRef};
 use resp::{Args, ReplyWriter};
 
 use crate::error::CommandError;
@@ -137,9 +137,6 @@ pub fn check_reply(reply: &ReplyWriter<'_>, start: usize, more: usize) -> Result
 
 /// The value of a string entry.
 #[inline]
-pub fn string_value<'e>(entry: &EntryRef<'e>) -> Result<ValueRef<'e>, CommandError> {
-    let value = entry.value();
-    match value.kind() {
-        ValueKind::String => Ok(value),
-    }
+pub fn string_value<'e>(entry: &EntryRef<'e>) -> Result<StringRef<'e>, CommandError> {
+    entry.string().ok_or(CommandError::WrongType)
 }

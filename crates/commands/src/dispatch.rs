@@ -38,6 +38,8 @@ pub enum Flow {
     Close,
     /// Too much waits to be sent: nothing has happened, try it again when some of that is gone.
     Full,
+    /// It is done, but its reply goes on later, see [`Session::continue_reply`].
+    Unfinished,
 }
 
 /// The requests of one connection in a group, and how far they have been executed.
@@ -148,6 +150,9 @@ impl<'d> Dispatcher<'d> {
             match self.execute_one(group, session, request, out) {
                 Flow::Done => requests.done += 1,
                 flow => return flow,
+            }
+            if session.unfinished.is_some() {
+                return Flow::Unfinished;
             }
         }
     }
@@ -568,7 +573,13 @@ fn plan_command(
             has_keys
         }
         Locks::Stepwise => false,
-        Locks::Everything => {
+        Locks::NamedOrEverything(name_keys, means_others) if !means_others(args) => {
+            name_keys(args, database, &mut |database, key| {
+                plan.add(keyspace, keyspace.key(database, key));
+            });
+            true
+        }
+        Locks::Everything | Locks::NamedOrEverything(..) => {
             plan.add_everything();
             true
         }
@@ -691,7 +702,9 @@ fn for_each_key(
                 spec.for_each_place(args, |place| each(database, args.get(place)));
             }
         }
-        Locks::Named(name_keys) => name_keys(args, database, &mut each),
+        Locks::Named(name_keys) | Locks::NamedOrEverything(name_keys, _) => {
+            name_keys(args, database, &mut each);
+        }
         Locks::Stepwise | Locks::Everything | Locks::Transaction => {}
     }
 }

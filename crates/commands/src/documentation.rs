@@ -32,6 +32,12 @@ pub fn documentation() -> String {
 fn title(group: Group) -> &'static str {
     match group {
         Group::String => "Strings",
+        Group::Hash => "Hashes",
+        Group::List => "Lists",
+        Group::Set => "Sets",
+        Group::SortedSet => "Sorted sets",
+        Group::Bitmap => "Bitmaps",
+        Group::HyperLogLog => "HyperLogLog",
         Group::Generic => "Keys",
         Group::Connection => "Connections",
         Group::Transactions => "Transactions",

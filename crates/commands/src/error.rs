@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use keyspace::WrongKind;
+
 /// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
@@ -88,6 +90,12 @@ impl CommandError {
             Self::Bytes(line) => return line.into(),
         };
         line.as_bytes().into()
+    }
+}
+
+impl From<WrongKind> for CommandError {
+    fn from(_: WrongKind) -> Self {
+        Self::WrongType
     }
 }
 

@@ -21,6 +21,7 @@
 
 pub mod acl;
 pub mod batch;
+mod bitmaps;
 mod categories;
 pub mod clients;
 pub mod command;
@@ -30,25 +31,32 @@ pub mod dispatch;
 mod documentation;
 mod error;
 pub mod glob;
+mod hashes;
 mod heads;
 mod help;
+mod hyperloglog;
 pub mod insight;
 mod jitter;
 mod keys;
 pub mod limits;
+mod lists;
 mod parse;
+pub mod rdb;
 mod reads;
 pub mod registry;
 mod room;
 mod server;
 pub mod session;
+mod sets;
 pub mod shared;
+mod sorted_sets;
 pub mod stats;
 mod stores;
 mod strings;
 #[cfg(test)]
 mod testing;
 mod transactions;
+mod unfinished;
 pub mod wakes;
 
 pub use context::Context;

@@ -19,6 +19,15 @@ pub fn int(argument: &[u8]) -> Result<i32, CommandError> {
     })
 }
 
+/// A count, which may be 0.
+pub fn positive(argument: &[u8]) -> Result<usize, CommandError> {
+    let count = integer(argument).ok();
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    count.ok_or(CommandError::line(
+        "ERR value is out of range, must be positive",
+    ))
+}
+
 /// The number of a database.
 pub fn database(argument: &[u8]) -> Result<u8, CommandError> {
     database_number(int(argument)?)

@@ -11,6 +11,7 @@ use crate::clients::{Client, client_flag};
 use crate::insight::Feed;
 use crate::registry::Registered;
 use crate::shared::Shared;
+use crate::unfinished::Unfinished;
 
 /// The state of one connection. Only its worker has it; what others may see is in its [`Client`].
 pub struct Session {
@@ -54,6 +55,8 @@ pub struct Session {
     pub watching: Option<Box<Watching>>,
     /// All commands of all connections (MONITOR).
     pub feed: Option<Arc<Feed>>,
+    /// A reply that is written in steps; nothing is executed until it is finished.
+    pub unfinished: Option<Box<Unfinished>>,
 }
 
 impl Session {
@@ -136,6 +139,7 @@ impl Session {
             transaction: None,
             watching: None,
             feed: None,
+            unfinished: None,
         }
     }
 

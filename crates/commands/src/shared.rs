@@ -27,6 +27,8 @@ pub struct Shared {
     pub insight: Insight,
     /// The longest string that a command may build, in bytes (`proto-max-bulk-len`).
     pub string_bytes_max: AtomicU64,
+    /// Up to how many bytes a HyperLogLog is sparse (`hll-sparse-max-bytes`).
+    pub sparse_sketch_bytes_max: AtomicU64,
     /// Whether expired keys are removed before somebody asks for them (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
     /// What only the process can do.
@@ -45,6 +47,7 @@ impl Shared {
             stats: (0..workers).map(|_| WorkerStats::new(commands)).collect(),
             insight: Insight::default(),
             string_bytes_max: AtomicU64::new(resp::limits::BULK_BYTES_MAX),
+            sparse_sketch_bytes_max: AtomicU64::new(3000),
             active_expire: AtomicBool::new(true),
             process,
         }
@@ -67,11 +70,11 @@ pub trait Process: Send + Sync {
     /// The whole error line, with its code.
     fn config_set(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), String>;
 
-    /// Writes the settings into the configuration file.
+    /// Writes the settings and the users into the configuration file.
     ///
     /// # Errors
     /// The whole error line, with its code.
-    fn config_rewrite(&self) -> Result<(), String>;
+    fn config_rewrite(&self, acl: &Acl) -> Result<(), String>;
 
     /// Facts and counters of the process.
     fn facts(&self) -> Facts;
@@ -217,6 +220,10 @@ pub struct PerSecond {
     pub input_bytes: u64,
     /// Bytes sent.
     pub output_bytes: u64,
+    /// Times that a worker woke up.
+    pub wakes: u64,
+    /// Nanoseconds that workers were busy, all together.
+    pub busy_ns: u64,
 }
 
 /// CLIENT PAUSE.

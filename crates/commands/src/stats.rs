@@ -27,6 +27,8 @@ pub struct WorkerStats {
     pub evicted_clients: Counter,
     /// Clients that were closed because too much waited for them.
     pub overflown_clients: Counter,
+    /// Clients that were closed because the requests that they had sent took too much memory.
+    pub overlong_clients: Counter,
     /// Times that the worker has woken up.
     pub wakes: Counter,
     /// 1 while the worker waits for something to do.
@@ -116,6 +118,7 @@ impl WorkerStats {
             errors: Counter::default(),
             evicted_clients: Counter::default(),
             overflown_clients: Counter::default(),
+            overlong_clients: Counter::default(),
             wakes: Counter::default(),
             waits: Counter::default(),
             busy_us_max: Counter::default(),
@@ -246,6 +249,7 @@ impl WorkerStats {
         self.errors.reset();
         self.evicted_clients.reset();
         self.overflown_clients.reset();
+        self.overlong_clients.reset();
         self.wakes.reset();
         self.busy_us_max.reset();
         self.waking.reset();

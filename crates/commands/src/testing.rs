@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use keyspace::{HugePages, Keyspace, Options, Plan, Worker};
 use resp::{Limits, Output, Protocol, Reply, RequestParser, parse_reply};
 
+use crate::acl::Acl;
 use crate::batch::{Batch, Source};
 use crate::clients::{Client, Origin};
 use crate::dispatch::{Dispatcher, Flow, Requests, Unsent, record_accesses};
@@ -186,6 +187,7 @@ impl TestServer {
         while let Some(item) = requests.next() {
             match dispatcher.execute(&mut group, session, &mut requests, &mut out) {
                 Flow::Done => {}
+                Flow::Unfinished => while !session.continue_reply(&mut out) {},
                 Flow::Paused | Flow::Delayed | Flow::Close => requests.done += 1,
                 flow => panic!("{flow:?}: {:?}", batch.request(item, input).args),
             }
@@ -285,7 +287,7 @@ impl Process for TestProcess {
         Ok(())
     }
 
-    fn config_rewrite(&self) -> Result<(), String> {
+    fn config_rewrite(&self, _: &Acl) -> Result<(), String> {
         Ok(())
     }
 

@@ -4,10 +4,14 @@
 //! A mutation is announced here and nowhere else ([`Locked::announce`]). A panic while something is being changed
 //! aborts the process: half a change is worse than none.
 
+mod collections;
+
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+
+pub use collections::{Built, WrongKind};
 
 use crate::ahead::{self, Ahead, Spot};
 use crate::budget::Room;
@@ -28,7 +32,7 @@ use crate::shared::{SharedBytes, StringMut};
 use crate::slab::{Magazines, PageSet};
 use crate::stats::Counters;
 use crate::table::{Fired, Found, Held, Look, MovedSegment, Spotted, Table};
-use crate::value::{Deadline, NewValue, Number};
+use crate::value::{Deadline, NewValue, Number, StringRef};
 use crate::watch::{WatchedKey, Watcher};
 
 /// A key in a database, with its hash.
@@ -733,6 +737,29 @@ impl<'g> Locked<'g> {
         is_kept.then(|| self.core.touch.counter(entry.policy()) as u8)
     }
 
+    /// Makes a key one that was last used so long ago, unless the policy keeps frequencies.
+    pub fn set_idle_seconds(&mut self, key: Key<'_>, idle_seconds: u64) {
+        let ticks = self
+            .core
+            .keyspace
+            .budget
+            .clock
+            .ticks_in(idle_seconds.saturating_mul(1000), self.now_ms());
+        self.change_policy(key, |touch, bits| touch.idle(bits, ticks));
+    }
+
+    /// Makes a key one that is used so often, on a logarithmic scale, unless the policy keeps times.
+    pub fn set_frequency(&mut self, key: Key<'_>, frequency: u8) {
+        self.change_policy(key, |touch, bits| touch.frequent(bits, frequency));
+    }
+
+    fn change_policy(&mut self, key: Key<'_>, change: impl Fn(Touch, u32) -> u32) {
+        if let Some((_, found)) = self.lookup(key) {
+            let touch = self.core.touch_of(key.bytes);
+            found.entry().set_policy(|bits| change(touch, bits));
+        }
+    }
+
     /// What an access makes of an entry's policy bits.
     pub(crate) fn touch_bits(&self) -> Touch {
         self.core.touch
@@ -893,12 +920,20 @@ impl<'g> Locked<'g> {
     }
 
     #[inline(always)]
-    fn set_held(
+    fn set_held(&mut self, held: Held<'g>, key: Key<'_>, value: NewValue<'_>, deadline: Deadline) {
+        self.set_entry(held, key, deadline, |deadline_ms, policy, memory| {
+            Entry::allocate(key.bytes, value, deadline_ms, policy, &mut memory.magazines)
+        });
+    }
+
+    /// Sets a key to the entry that `make` makes with this deadline and these policy bits.
+    #[inline(always)]
+    fn set_entry(
         &mut self,
         mut held: Held<'g>,
         key: Key<'_>,
-        value: NewValue<'_>,
         deadline: Deadline,
+        make: impl FnOnce(Option<u64>, u32, &mut Memory) -> Entry,
     ) {
         let touch = self.core.touch_of(key.bytes);
         let found = held.find(key.hash, key.bytes);
@@ -919,8 +954,7 @@ impl<'g> Locked<'g> {
             (Deadline::None | Deadline::Keep, _) => self.core.deadline_ms(key, None, Lifetime::New),
         };
         let memory = &mut *self.core.memory.borrow_mut();
-        let magazines = &mut memory.magazines;
-        let entry = Entry::allocate(key.bytes, value, deadline_ms, policy, magazines);
+        let entry = make(deadline_ms, policy, memory);
         self.store(&mut held, found.as_ref(), key, entry, memory);
     }
 
@@ -983,7 +1017,9 @@ impl<'g> Locked<'g> {
         key: Key<'_>,
         change: impl FnOnce(&mut StringMut<'_>),
     ) -> usize {
-        let mut bytes = Vec::new();
+        let core = self.core;
+        let mut bytes = std::mem::take(&mut core.memory.borrow_mut().pack);
+        bytes.clear();
         let mut change = Some(change);
         let mut change = |string: &mut StringMut<'_>| (change.take().expect("called once"))(string);
         if let Some((mut held, found)) = self.lookup(key) {
@@ -992,15 +1028,19 @@ impl<'g> Locked<'g> {
             let is_done = held.change_large_in_place(&found, &mut change);
             drop(unbroken);
             if is_done {
+                core.memory.borrow_mut().pack = bytes;
                 self.announce(key, Change::Written);
-                return found.entry().value().string_len();
+                return found.entry().string().map_or(0, StringRef::len);
             }
-            bytes.extend_from_slice(found.entry().value().string_bytes(&mut Number::new()));
+            if let Some(string) = found.entry().string() {
+                bytes.extend_from_slice(string.bytes(&mut Number::new()));
+            }
         }
         change(&mut StringMut::whole(&mut bytes));
         let len = bytes.len();
         if len < LARGE_BYTES_MIN {
             self.set(key, NewValue::Composed(&bytes), Deadline::Keep);
+            core.memory.borrow_mut().pack = bytes;
         } else {
             let shared = SharedBytes::from(bytes);
             self.set(key, NewValue::Shared(&shared), Deadline::Keep);

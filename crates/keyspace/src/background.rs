@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::entry::Owned;
 use crate::removed::RemovedValues;
-use crate::shared::SharedBytes;
 use crate::table::Tables;
 
 /// How long the thread waits for more before it ends.
@@ -23,8 +23,8 @@ const NICENESS: i32 = 10;
 pub(crate) enum Waste {
     /// The tables of a database, with all that is in them.
     Tables(Tables),
-    /// Large values, which others may still share.
-    Large(Vec<SharedBytes>),
+    /// Large strings, which others may still share, and large collections.
+    Values(Vec<Owned>),
 }
 
 impl Waste {
@@ -33,19 +33,25 @@ impl Waste {
         match self {
             Self::Tables(tables) => tables.free(|bytes, value| {
                 if let Some(value) = value {
-                    removed.note(&value);
+                    free_owned(value, removed);
                 }
                 is_gone(bytes);
             }),
-            Self::Large(values) => {
+            Self::Values(values) => {
                 for value in values {
                     let bytes = value.memory_bytes();
-                    removed.note(&value);
-                    drop(value);
+                    free_owned(value, removed);
                     is_gone(bytes);
                 }
             }
         }
+    }
+}
+
+fn free_owned(value: Owned, removed: &RemovedValues) {
+    match value {
+        Owned::Bytes(bytes) => removed.note(&bytes),
+        Owned::Object(object) => drop(object),
     }
 }
 

@@ -295,7 +295,7 @@ mod tests {
         };
         group.read(key, true).is_ok_and(|entry| {
             entry.is_some_and(|entry| {
-                entry.value().string_bytes(&mut Number::new()) == expected
+                entry.string().unwrap().bytes(&mut Number::new()) == expected
                     && entry.deadline_ms().is_some() == (number % 5 == 1)
             })
         })

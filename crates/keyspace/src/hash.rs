@@ -27,7 +27,13 @@ impl KeyHasher {
 
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
-        spread(rapidhash_v3_inline::<true, false, true>(key, &self.secrets))
+        spread(self.uniform_hash(key))
+    }
+
+    /// As [`KeyHasher::hash`], but uniform: for the elements of a collection.
+    #[inline]
+    pub fn uniform_hash(&self, name: &[u8]) -> u64 {
+        rapidhash_v3_inline::<true, false, true>(name, &self.secrets)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::access::{Group, Key};
 use crate::background::Background;
 use crate::big_keys::BigKeys;
 use crate::budget::{Budget, Eviction, Limit, Room};
+use crate::collections::Collections;
 use crate::compact::{Compaction, Mover};
 use crate::evict::Evictor;
 use crate::expiry::SweepPosition;
@@ -49,6 +50,7 @@ pub struct Options {
 /// All databases, shared by all workers.
 pub struct Keyspace {
     pub(crate) hasher: KeyHasher,
+    pub(crate) collections: Collections,
     pub(crate) quiescence: Quiescence,
     pub(crate) databases: Databases,
     slabs: Arc<Slabs>,
@@ -101,6 +103,7 @@ impl Keyspace {
         let slabs = Slabs::new(huge_pages);
         Arc::new(Self {
             hasher: KeyHasher::new(seed),
+            collections: Collections::new(seed),
             quiescence: Quiescence::new(workers_max),
             databases: Databases::new(num_shards, Arc::clone(&slabs)),
             slabs,

@@ -12,6 +12,7 @@
 //! | `table` | one shard's hash table: buckets of 64 bytes, growth in small steps, hash-ordered scan |
 //! | `quiescence` | when memory that others may still read is freed; the gate for commands on everything |
 //! | `slab` | where entries and buckets come from: size classes of 8 bytes, a magazine per worker |
+//! | `collections` | hashes, lists, sets and sorted sets: packed ones and large ones |
 //! | `memory` | what a worker allocates from, and what it has retired |
 //! | `ahead` | asking the processor for what comes next |
 //! | `background` | the thread that frees what takes long |
@@ -39,6 +40,7 @@ mod ahead;
 mod background;
 mod big_keys;
 mod budget;
+mod collections;
 mod compact;
 mod deadline;
 mod entry;
@@ -69,9 +71,14 @@ mod value;
 mod watch;
 mod whole;
 
-pub use access::{Busy, Group, Key, Locked, Plan};
+pub use access::{Built, Busy, Group, Key, Locked, Plan, WrongKind};
 pub use big_keys::BigKey;
 pub use budget::{Eviction, Limit, Room};
+pub use collections::{
+    Collection, Contents, Direction, Draft, Elements, ElementsBack, ElementsLeft, End, Equal,
+    Field, Hash, Item, List, Members, NameBound, Object, PACK_ITEMS_MAX, Pack, ScoreBound, Scored,
+    Set, SortedSet, Thresholds,
+};
 pub use compact::{CompactionStats, Waste};
 pub use entry::EntryRef;
 pub use evict::MadeRoom;
@@ -89,7 +96,7 @@ pub use shared::{SharedBytes, StringMut};
 pub use slab::{HugePages, SlabStats};
 pub use statistics_bytes::StatisticsBytes;
 pub use stats::{DatabaseStats, KeyspaceStats};
-pub use value::{Deadline, Encoding, NewValue, Number, ValueKind, ValueRef};
+pub use value::{Deadline, Encoding, NewValue, Number, StringRef, ValueKind};
 pub use watch::{WatchedKey, Watcher};
 pub use whole::{Free, ScanCursor};
 

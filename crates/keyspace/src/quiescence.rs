@@ -17,8 +17,7 @@ use std::alloc::Layout;
 use std::collections::VecDeque;
 use std::ptr::NonNull;
 
-use crate::entry::{Entry, EntryRef};
-use crate::shared::SharedBytes;
+use crate::entry::{Entry, EntryRef, Owned};
 use crate::slab::Magazines;
 use crate::sync::atomic::{
     AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
@@ -141,11 +140,11 @@ pub(crate) enum Retired {
 }
 
 impl Retired {
-    /// Frees it but for its large value, if it has one.
+    /// Frees it but for what an entry owns.
     ///
     /// # Safety
     /// Nobody can read it any more.
-    unsafe fn free(self, magazines: &mut Magazines) -> Option<SharedBytes> {
+    unsafe fn free(self, magazines: &mut Magazines) -> Option<Owned> {
         match self {
             Self::Memory(start, layout) => {
                 // SAFETY: by `retire_memory`'s contract and ours.
@@ -199,14 +198,14 @@ impl Garbage {
     }
 
     /// Frees what nobody can read any more, when enough has come together or `all` is asked for. Between groups. Returns
-    /// their large values.
+    /// what they owned.
     #[inline]
     pub fn collect(
         &mut self,
         quiescence: &Quiescence,
         magazines: &mut Magazines,
         all: bool,
-    ) -> Vec<SharedBytes> {
+    ) -> Vec<Owned> {
         let is_time = self.fresh.len() >= COLLECT_AT || self.large_bytes >= COLLECT_AT_LARGE_BYTES;
         if is_time || all && !self.is_empty() {
             self.collect_now(quiescence, magazines)
@@ -216,20 +215,16 @@ impl Garbage {
     }
 
     #[cold]
-    fn collect_now(
-        &mut self,
-        quiescence: &Quiescence,
-        magazines: &mut Magazines,
-    ) -> Vec<SharedBytes> {
+    fn collect_now(&mut self, quiescence: &Quiescence, magazines: &mut Magazines) -> Vec<Owned> {
         self.large_bytes = 0;
-        let mut large_values = Vec::new();
+        let mut owned_values = Vec::new();
         self.seal_and_free(quiescence, |piece| {
             // SAFETY: nobody can read a piece any more when it is freed.
-            if let Some(large) = unsafe { piece.free(magazines) } {
-                large_values.push(large);
+            if let Some(owned) = unsafe { piece.free(magazines) } {
+                owned_values.push(owned);
             }
         });
-        large_values
+        owned_values
     }
 }
 

@@ -151,6 +151,21 @@ impl<'a> StringMut<'a> {
         }
         self.bytes[from..end].copy_from_slice(part);
     }
+
+    /// Its bytes, of which there are at least `len` then: what is missing becomes zeros.
+    pub fn at_least(&mut self, len: usize) -> &mut [u8] {
+        let end = self.start + len;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        &mut self.bytes[self.start..]
+    }
+
+    /// Makes it these bytes.
+    pub fn replace(&mut self, bytes: &[u8]) {
+        self.bytes.truncate(self.start);
+        self.bytes.extend_from_slice(bytes);
+    }
 }
 
 #[cfg(test)]
@@ -175,8 +190,14 @@ mod tests {
             string.append(b"tail");
             string.overwrite(0, b"head");
             string.overwrite(19_910, b"end");
+            assert_eq!(string.at_least(5).len(), 19_913);
         }));
         let expected = [&b"head"[..], &[b'v'; 19_896], b"tail", &[0; 6], b"end"].concat();
         assert_eq!(value.as_ref(), expected);
+        assert!(value.change_in_place(|string| {
+            string.replace(b"new");
+            string.at_least(5)[4] = b'!';
+        }));
+        assert_eq!(value.as_ref(), b"new\0!");
     }
 }

@@ -48,14 +48,14 @@ use version::{Begun, Torn, Version};
 pub(crate) use walk::{Look, MovedSegment, Spotted};
 
 use crate::access::Key;
-use crate::entry::{Entry, EntryRef};
+use crate::entry::{Entry, EntryRef, Owned};
 use crate::expiry::dues::Dues;
 use crate::keyspace::Keyspace;
 use crate::limits::DATABASES;
 use crate::memory::Memory;
 use crate::prefetch::prefetch_line;
 use crate::prefix::index::Record;
-use crate::shared::{SharedBytes, StringMut};
+use crate::shared::StringMut;
 use crate::slab::{Magazines, Slabs, map_zeros, unmap_zeros};
 use crate::stats::Counters;
 
@@ -526,6 +526,16 @@ impl<'t> Held<'t> {
         is_done
     }
 
+    /// Counts the memory of an object anew that has been changed in its place.
+    pub fn count_object(&mut self, found: &Found<'t>) {
+        let before = found.entry.memory_bytes();
+        found.entry.recount_object();
+        let after = found.entry.memory_bytes();
+        self.count_size(found.hash, found.entry, before, after);
+        self.counters
+            .entry_changed(self.database, found.entry, after - before);
+    }
+
     /// Finds the key of a hash.
     pub fn find_hash(&self, hash: u64) -> Option<Found<'t>> {
         self.find_where(hash, |entry| self.keyspace.hasher.hash(entry.key()) == hash)
@@ -661,7 +671,7 @@ impl Tables {
 
 impl Tables {
     /// Frees them, and shows `freed` how many bytes are gone, and large values, which it lets go of.
-    pub fn free(self, mut freed: impl FnMut(u64, Option<SharedBytes>)) {
+    pub fn free(self, mut freed: impl FnMut(u64, Option<Owned>)) {
         let mut tables = std::mem::ManuallyDrop::new(self);
         // SAFETY: nobody uses it after this, and it is not dropped.
         unsafe {
@@ -672,7 +682,7 @@ impl Tables {
 
     /// # Safety
     /// It is called once, and only the slabs are used after it.
-    unsafe fn release(&mut self, freed: &mut dyn FnMut(u64, Option<SharedBytes>)) {
+    unsafe fn release(&mut self, freed: &mut dyn FnMut(u64, Option<Owned>)) {
         let mut magazines = Magazines::new(Arc::clone(&self.slabs));
         // SAFETY: the array is ours.
         let tables = unsafe { std::slice::from_raw_parts(self.start, self.count) };

@@ -7,20 +7,35 @@ use crate::shared::SharedBytes;
 pub enum ValueKind {
     /// A string: bytes or an integer.
     String,
+    /// A hash: fields with values.
+    Hash,
+    /// A list of strings.
+    List,
+    /// A set of strings.
+    Set,
+    /// A sorted set: strings with scores.
+    SortedSet,
 }
 
 impl ValueKind {
+    /// All types, each at the place of its number.
+    pub const ALL: [Self; 4] = [Self::String, Self::Hash, Self::List, Self::Set];
+
     /// The name that `TYPE` and `SCAN TYPE` use.
     pub fn name(self) -> &'static str {
         match self {
             Self::String => "string",
+            Self::Hash => "hash",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "zset",
         }
     }
 }
 
-/// A value, borrowed from its entry.
+/// A string, borrowed from its entry.
 #[derive(Clone, Copy, Debug)]
-pub enum ValueRef<'a> {
+pub enum StringRef<'a> {
     /// A string of bytes.
     Bytes(&'a [u8]),
     /// A string that is the canonical decimal form of this integer.
@@ -52,16 +67,9 @@ impl Number {
     }
 }
 
-impl<'a> ValueRef<'a> {
-    /// The value's type.
-    pub fn kind(&self) -> ValueKind {
-        match self {
-            Self::Bytes(_) | Self::Integer(_) => ValueKind::String,
-        }
-    }
-
+impl<'a> StringRef<'a> {
     /// The bytes of a string; the digits of an integer are written into `number`.
-    pub fn string_bytes<'n>(self, number: &'n mut Number) -> &'n [u8]
+    pub fn bytes<'n>(self, number: &'n mut Number) -> &'n [u8]
     where
         'a: 'n,
     {
@@ -72,8 +80,13 @@ impl<'a> ValueRef<'a> {
     }
 
     /// The length of a string in bytes.
-    pub fn string_len(self) -> usize {
-        self.string_bytes(&mut Number::new()).len()
+    pub fn len(self) -> usize {
+        self.bytes(&mut Number::new()).len()
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -86,6 +99,8 @@ pub enum NewValue<'a> {
     Composed(&'a [u8]),
     /// An integer.
     Integer(i64),
+    /// A small collection of this kind, as its pack.
+    Packed(ValueKind, &'a [u8]),
     /// Bytes of a buffer that the value shares. For large values: they are stored apart from their key.
     Shared(&'a SharedBytes),
 }
@@ -103,7 +118,7 @@ impl<'a> NewValue<'a> {
 
 /// The integer whose canonical decimal form `bytes` is.
 #[inline]
-fn canonical_integer(bytes: &[u8]) -> Option<i64> {
+pub(crate) fn canonical_integer(bytes: &[u8]) -> Option<i64> {
     const DIGITS_MAX: usize = 20;
     if bytes.is_empty() || bytes.len() > DIGITS_MAX {
         return None;
@@ -152,6 +167,18 @@ pub enum Encoding {
     Embstr,
     /// A long string, or one that was changed in place.
     Raw,
+    /// A small collection in one piece.
+    Listpack,
+    /// A small hash in one piece, with deadlines of its fields.
+    Listpackex,
+    /// A large list.
+    Quicklist,
+    /// A small set of integers.
+    Intset,
+    /// A hash table.
+    Hashtable,
+    /// A large sorted set. What Redis keeps in a skip list is a tree here; the name is Redis's.
+    Skiplist,
 }
 
 impl Encoding {
@@ -161,13 +188,26 @@ impl Encoding {
             Self::Int => "int",
             Self::Embstr => "embstr",
             Self::Raw => "raw",
+            Self::Listpack => "listpack",
+            Self::Listpackex => "listpackex",
+            Self::Quicklist => "quicklist",
+            Self::Intset => "intset",
+            Self::Hashtable => "hashtable",
+            Self::Skiplist => "skiplist",
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::canonical_integer;
+    use super::{ValueKind, canonical_integer};
+
+    #[test]
+    fn each_type_has_its_place() {
+        for (place, kind) in ValueKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, place);
+        }
+    }
 
     #[test]
     fn only_canonical_forms_are_integers() {

@@ -48,8 +48,8 @@ fn value(name: &str, len: usize) -> Vec<u8> {
 
 fn check(name: &str, entry: EntryRef<'_>) {
     let mut number = Number::new();
-    let value = entry.value();
-    let bytes = value.string_bytes(&mut number);
+    let value = entry.string().expect("a string");
+    let bytes = value.bytes(&mut number);
     assert!(
         bytes
             .chunks(name.len())

@@ -284,7 +284,11 @@ impl Pair {
         let mut seen = Model::new();
         let mut group = self.worker.group(self.now_ms);
         group.lock_nothing().for_each(0, |entry| {
-            let value = entry.value().string_bytes(&mut Number::new()).to_vec();
+            let value = entry
+                .string()
+                .expect("a string")
+                .bytes(&mut Number::new())
+                .to_vec();
             seen.insert(entry.key().to_vec(), (value, entry.deadline_ms()));
         });
         drop(group);
@@ -293,9 +297,13 @@ impl Pair {
             let key = self.keyspace.key(0, key);
             let mut group = self.worker.group(self.now_ms);
             let mut locked = group.lock_one(0, key.hash).expect("there is one worker");
-            let found = locked
-                .read(key)
-                .map(|entry| entry.value().string_bytes(&mut Number::new()).to_vec());
+            let found = locked.read(key).map(|entry| {
+                entry
+                    .string()
+                    .expect("a string")
+                    .bytes(&mut Number::new())
+                    .to_vec()
+            });
             prop_assert_eq!(found.as_ref(), Some(value));
         }
         Ok(())

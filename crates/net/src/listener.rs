@@ -11,7 +11,11 @@ use std::sync::Arc;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, sockopt};
 
+use crate::backend::{Event, ListenerId};
 use crate::socket::{Handle, Peer, Socket};
+
+/// Connections accepted from one listener in one wait: accepting one takes some microseconds.
+const ACCEPTS_PER_WAIT: usize = 16;
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -143,13 +147,31 @@ impl Listener {
     }
 
     /// Accepts one connection without waiting; `WouldBlock` when there is none.
-    pub(crate) fn accept(&self) -> io::Result<Socket> {
+    fn accept(&self) -> io::Result<Socket> {
         let ListenerHandle::Descriptor { descriptor, .. } = &self.handle else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         Ok(Socket {
             handle: Handle::Descriptor(accept(descriptor)?),
         })
+    }
+
+    /// Accepts some of the connections that wait; whether it was all of them.
+    pub(crate) fn accept_some(&self, id: ListenerId, events: &mut Vec<Event>) -> io::Result<bool> {
+        use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+        for _ in 0..ACCEPTS_PER_WAIT {
+            match self.accept() {
+                Ok(socket) => events.push(Event::Accepted {
+                    listener: id,
+                    socket,
+                }),
+                Err(error) if error.kind() == WouldBlock => return Ok(true),
+                // The client has gone already, or a signal came.
+                Err(error) if [ConnectionAborted, Interrupted].contains(&error.kind()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// A listener of the simulation's network: clients connect to it by `port`.

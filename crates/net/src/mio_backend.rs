@@ -33,9 +33,6 @@ const WAKER_TOKEN: Token = Token(usize::MAX - 1);
 /// Events taken from the system in one wait; more stay there for the next.
 const READY_MAX: usize = 1024;
 
-/// Connections accepted from one listener in one wait.
-const ACCEPTS_PER_WAIT: usize = 64;
-
 /// See the module's description.
 pub struct MioBackend {
     poll: mio::Poll,
@@ -399,21 +396,8 @@ impl MioBackend {
 
 impl ReadyListener {
     fn accept(&mut self, id: ListenerId, events: &mut Vec<Event>) -> io::Result<()> {
-        for _ in 0..ACCEPTS_PER_WAIT {
-            match self.listener.accept() {
-                Ok(socket) => events.push(Event::Accepted {
-                    listener: id,
-                    socket,
-                }),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.is_ready = false;
-                    return Ok(());
-                }
-                // The client has gone already, or a signal came.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        if self.listener.accept_some(id, events)? {
+            self.is_ready = false;
         }
         Ok(())
     }

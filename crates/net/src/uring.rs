@@ -22,7 +22,7 @@ pub use self_test::io_uring_usable;
 use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use io_uring::opcode;
@@ -36,12 +36,19 @@ use crate::fill::Fill;
 use crate::listener::Listener;
 use crate::outgoing::Outgoing;
 use crate::slots::Slots;
-use crate::socket::{Handle, Socket};
+use crate::socket::Socket;
 use crate::waker::{Signal, Waker};
 
 use buffer_ring::BufferRing;
 use connection::{Connection, Sending};
 use ring::{Completion, Operation, Ring, Tag};
+
+/// Connections ended in one wait: ending one takes some microseconds.
+const CLOSES_PER_WAIT: usize = 16;
+
+/// Completions that are told of in one wait, sends not counted: what follows from one, the end of a connection say,
+/// can take some tens of microseconds.
+const COMPLETIONS_PER_WAIT: usize = 128;
 
 /// How long dropping a backend waits for the kernel to let go of its memory. What it then still holds is leaked.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -65,9 +72,9 @@ pub struct Uring {
     /// Whether `immediate` has only sends that may be reported late.
     sent_lazily: bool,
     /// Slots that were closed with nothing in flight.
-    closed: Vec<u32>,
-    /// Empty between waits, kept for its memory.
-    completions: Vec<Completion>,
+    closed: VecDeque<u32>,
+    /// What has completed and is told of in the next waits; of sends it has been told.
+    completions: VecDeque<Completion>,
 }
 
 struct ArmedListener {
@@ -99,8 +106,8 @@ impl Backend for Uring {
             deferred: Vec::new(),
             immediate: Vec::new(),
             sent_lazily: true,
-            closed: Vec::new(),
-            completions: Vec::new(),
+            closed: VecDeque::new(),
+            completions: VecDeque::new(),
         };
         backend.arm_waker();
         Ok(backend)
@@ -203,7 +210,7 @@ impl Backend for Uring {
             return;
         }
         if !connection.is_in_flight() {
-            self.closed.push(id.slot);
+            self.closed.push_back(id.slot);
             return;
         }
         if connection.sending == Sending::Blocked {
@@ -278,15 +285,13 @@ impl Uring {
                 && let Some(descriptor) = listener.listener.descriptor()
             {
                 listener.is_armed = true;
-                let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-                let entry = opcode::AcceptMulti::new(Fd(descriptor.as_raw_fd()))
-                    .flags(flags)
-                    .build();
+                let entry =
+                    opcode::PollAdd::new(Fd(descriptor.as_raw_fd()), libc::POLLIN as u32).build();
                 let tag = Tag {
                     operation: Operation::Accept,
                     index: index as u32,
                 };
-                // SAFETY: the listener stays while it is armed, and no address is asked for.
+                // SAFETY: the listener stays while it is armed, and poll uses no memory of ours.
                 unsafe { self.ring.push(entry, tag) };
             }
         }
@@ -297,16 +302,19 @@ impl Uring {
 impl Uring {
     /// Whether the next wait has something to report without any completion.
     fn has_news(&self) -> bool {
-        !self.closed.is_empty() || (!self.sent_lazily && !self.immediate.is_empty())
+        !self.closed.is_empty()
+            || !self.completions.is_empty()
+            || (!self.sent_lazily && !self.immediate.is_empty())
     }
 
     fn take_completions(&mut self, events: &mut Vec<Event>) {
         // Sends first: only then is it known which of the immediate ones have succeeded, and their events belong
         // before those of the requests that answer them.
-        let mut completions = std::mem::take(&mut self.completions);
         let is_up_to_date = self.ring.is_up_to_date();
+        let mut completions = std::mem::take(&mut self.completions);
+        let before = completions.len();
         completions.extend(self.ring.completions());
-        for completion in &completions {
+        for completion in completions.range(before..) {
             if completion.tag.operation == Operation::Send {
                 self.on_send(completion, events);
             }
@@ -314,14 +322,16 @@ impl Uring {
         if is_up_to_date {
             self.report_immediate(events);
         }
-        for slot in std::mem::take(&mut self.closed) {
+        let closes = self.closed.len().min(CLOSES_PER_WAIT);
+        for slot in self.closed.drain(..closes).collect::<Vec<_>>() {
             self.finish_close(slot, events);
         }
-        for completion in completions.drain(..) {
+        let taken = completions.len().min(COMPLETIONS_PER_WAIT);
+        for completion in completions.drain(..taken) {
             match completion.tag.operation {
                 Operation::Receive => self.on_receive(&completion, events),
                 Operation::Fill => self.on_fill(&completion, events),
-                Operation::Accept => self.on_accept(&completion, events),
+                Operation::Accept => self.on_acceptable(&completion, events),
                 Operation::Wake if !completion.more => self.arm_waker(),
                 Operation::Wake | Operation::Send | Operation::Cancel => {}
             }
@@ -329,34 +339,29 @@ impl Uring {
         self.completions = completions;
     }
 
-    fn on_accept(&mut self, completion: &Completion, events: &mut Vec<Event>) {
+    /// Connections wait to be accepted. Some are, and the listener is asked again in the next wait: a multishot accept
+    /// would take all that wait at once, and thousands of them take milliseconds.
+    fn on_acceptable(&mut self, completion: &Completion, events: &mut Vec<Event>) {
         let index = completion.tag.index;
-        // SAFETY: a new descriptor that nobody else knows.
-        let accepted =
-            (completion.result >= 0).then(|| unsafe { OwnedFd::from_raw_fd(completion.result) });
         let Some(place) = self.listeners.get_mut(index as usize) else {
             return;
         };
         let Some(listener) = place else {
             return;
         };
-        if !completion.more {
-            listener.is_armed = false;
-        }
+        listener.is_armed = false;
         if listener.is_stopping {
-            if !completion.more {
-                *place = None;
-            }
+            *place = None;
             return;
         }
-        let listener = ListenerId(index);
-        if let Some(descriptor) = accepted {
-            let handle = Handle::Descriptor(descriptor);
-            let socket = Socket { handle };
-            events.push(Event::Accepted { listener, socket });
-        } else if ![-libc::ECONNABORTED, -libc::EINTR, -libc::EAGAIN].contains(&completion.result) {
+        let accepted = if completion.result < 0 {
+            Err(io::Error::from_raw_os_error(-completion.result))
+        } else {
+            listener.listener.accept_some(ListenerId(index), events)
+        };
+        if let Err(error) = accepted {
             self.accept_pause.begin();
-            let error = io::Error::from_raw_os_error(-completion.result);
+            let listener = ListenerId(index);
             events.push(Event::AcceptFailed { listener, error });
         }
     }

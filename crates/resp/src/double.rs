@@ -37,6 +37,34 @@ pub fn parse_double(text: &[u8]) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
+/// Reads a double as C's `strtod` does where Redis takes its result as it is: white space may come before it, nothing at
+/// all is 0, a zero byte ends it, and what is out of range is infinite or 0. Still all of the text, and not "nan".
+#[must_use]
+pub fn parse_double_leniently(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let text = &text[text.iter().take_while(|byte| is_space(byte)).count()..];
+    if let Some(value) = parse_double(text) {
+        return Some(value);
+    }
+    let number = FloatText::parse(text)?;
+    let unsigned = match number.magnitude {
+        Magnitude::Infinity => f64::INFINITY,
+        Magnitude::Decimal(_) => {
+            let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+            str::from_utf8(unsigned).ok()?.parse::<f64>().ok()?
+        }
+        Magnitude::Hexadecimal(digits) => match hexadecimal(digits).round(DOUBLE) {
+            Rounded::Finite { mantissa, exponent } => scale(mantissa, exponent),
+            Rounded::Infinite => f64::INFINITY,
+        },
+    };
+    Some(if number.negative { -unsigned } else { unsigned })
+}
+
 fn in_range(value: f64, digits: Digits<'_>) -> Option<f64> {
     (value.is_finite() && (value != 0.0 || digits.is_zero())).then_some(value)
 }

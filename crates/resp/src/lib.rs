@@ -25,7 +25,9 @@ mod rounding;
 
 pub use args::{Args, ArgsIter, OwnedArgs, Span};
 pub use client::{REPLY_DEPTH_MAX, Reply, ReplyError, encode_request, parse_reply, skip_reply};
-pub use double::{DoubleText, format_double, format_double_17, parse_double};
+pub use double::{
+    DoubleText, format_double, format_double_17, parse_double, parse_double_leniently,
+};
 pub use inline::split_arguments;
 pub use limits::Limits;
 pub use number::parse_integer;

@@ -58,6 +58,13 @@ pub fn begin(config: &Config, shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
+/// The users that there are when the settings alone say so, without those of a file.
+pub fn configured(settings: &Settings) -> Acl {
+    let acl = Acl::default();
+    apply(&acl, None, settings);
+    acl
+}
+
 /// Takes over settings, those that have changed.
 fn apply(acl: &Acl, before: Option<&Settings>, settings: &Settings) {
     let security = &settings.security;

@@ -70,16 +70,11 @@ impl<B: Backend> Worker<B> {
         self.counted.replace(before, counted);
     }
 
-    /// Closes a connection for which more waits than it may. Clients that watch all commands are held to what those of
-    /// pubsub may have: nothing they do could hold back what is sent to them.
+    /// Closes a connection for which more waits than it may. Clients that watch all commands are normal ones, as in Redis.
     pub(crate) fn keep_output_limit(&mut self, slot: usize) {
-        let limits = &self.settings.settings().server.output_buffer_limits;
+        let limit = self.settings.settings().server.output_buffer_limits.normal;
         let Some(connection) = self.connections[slot].as_deref_mut() else {
             return;
-        };
-        let limit = match connection.session.feed {
-            None => limits.normal,
-            Some(_) => limits.pubsub,
         };
         if limit == OutputLimit::default() {
             return;

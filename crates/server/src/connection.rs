@@ -77,6 +77,8 @@ pub enum Hold {
     None,
     /// Its keys are locked by another worker; the rest of its requests in this group waits.
     Busy,
+    /// The reply to its last request is written in steps; what follows that in this group waits.
+    Unfinished,
     /// CLIENT PAUSE.
     Paused,
     /// Too many wrong passwords came from its address.

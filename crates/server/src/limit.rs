@@ -142,13 +142,17 @@ pub fn keep(process: Arc<Process>) -> std::io::Result<()> {
 
 /// Sets what is evicted, and how much entries may take.
 fn apply(process: &Process, limits: &MemoryLimits) {
-    process.keyspace().set_eviction(Eviction {
+    process.keyspace().set_eviction(eviction(limits));
+    look(process, limits);
+}
+
+fn eviction(limits: &MemoryLimits) -> Eviction {
+    Eviction {
         policy: policy(limits.policy),
         samples: limits.samples,
         lfu_log_factor: limits.lfu_log_factor,
         lfu_decay_minutes: limits.lfu_decay_minutes,
-    });
-    look(process, limits);
+    }
 }
 
 /// Takes a look at the memory, sets what entries may take, and gives back what is not needed.
@@ -256,7 +260,13 @@ fn policy(setting: EvictionPolicy) -> Policy {
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, budget};
+    use std::ffi::OsString;
+    use std::path::PathBuf;
+
+    use keyspace::{Deadline, HugePages, Keyspace, NewValue, Options};
+
+    use super::{Memory, budget, eviction};
+    use crate::config::{self, Inputs, MemoryLimits, Start};
 
     const MB: u64 = 1 << 20;
 
@@ -302,5 +312,54 @@ mod tests {
         let limit = budget(512 * MB, memory(600, 320, 0));
         assert_eq!(limit.bytes / MB, 202);
         assert_eq!(limit.low_bytes, 310 * MB);
+    }
+
+    fn limits(arguments: &str) -> MemoryLimits {
+        let start = config::start(Inputs {
+            arguments: arguments.split(' ').map(OsString::from).collect(),
+            environment: &|_| None,
+            directory: PathBuf::from("/nonexistent"),
+            available_memory_bytes: 1 << 30,
+        });
+        let Ok(Start::Serve { config, .. }) = start else {
+            panic!("not settings: {arguments}");
+        };
+        config.settings().memory_limits()
+    }
+
+    /// Shows settings: memory.lfu_decay_time
+    #[test]
+    fn frequencies_fall_as_fast_as_is_set() {
+        const BEGIN_MS: u64 = 1_700_000_000_000;
+        const LATER_MS: u64 = BEGIN_MS + 10 * 60_000;
+        for (minutes, expected) in [("0", 55), ("1", 45), ("5", 53)] {
+            let keyspace = Keyspace::new(Options {
+                num_shards: 4,
+                workers_max: 1,
+                seed: 1,
+                huge_pages: HugePages::No,
+            });
+            let flags = format!("--lfu-decay-time {minutes} --lfu-log-factor 0");
+            let flags = format!("{flags} --maxmemory-policy allkeys-lfu");
+            keyspace.set_eviction(eviction(&limits(&flags)));
+            let mut worker = keyspace.worker();
+            let key = keyspace.key(0, b"key");
+            let mut group = worker.group(BEGIN_MS);
+            let mut locked = group.lock_one(0, key.hash).expect("nobody else");
+            locked.set(key, NewValue::Bytes(b"value"), Deadline::None);
+            drop(locked);
+            drop(group);
+            for _ in 0..50 {
+                let entry = worker
+                    .group(BEGIN_MS)
+                    .read(key, true)
+                    .map(|entry| entry.is_some());
+                assert_eq!(entry.ok(), Some(true));
+            }
+            let mut group = worker.group(LATER_MS);
+            let locked = group.lock_one(0, key.hash).expect("nobody else");
+            let entry = locked.peek(key).expect("it is there");
+            assert_eq!(locked.frequency(entry), Some(expected), "{minutes}");
+        }
     }
 }

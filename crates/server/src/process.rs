@@ -9,6 +9,7 @@ use std::sync::atomic::{
 };
 use std::thread::Thread;
 
+use commands::acl::Acl;
 use commands::clients::{Client, Origin};
 use commands::glob;
 use commands::shared::{Facts, PerSecond, Shared};
@@ -338,6 +339,12 @@ impl Process {
                 .iter()
                 .map(|traffic| traffic.sent_bytes.get())
                 .sum(),
+            wakes: shared.stats.iter().map(|stats| stats.wakes.get()).sum(),
+            busy_ns: shared
+                .stats
+                .iter()
+                .map(|stats| stats.waking.busy_ns.get())
+                .sum(),
         };
         let mut samples = self.samples.lock();
         let elapsed_ms = at_ms.saturating_sub(samples.at_ms).max(1);
@@ -346,6 +353,8 @@ impl Process {
             commands: rate(totals.commands, samples.totals.commands),
             input_bytes: rate(totals.input_bytes, samples.totals.input_bytes),
             output_bytes: rate(totals.output_bytes, samples.totals.output_bytes),
+            wakes: rate(totals.wakes, samples.totals.wakes),
+            busy_ns: rate(totals.busy_ns, samples.totals.busy_ns),
         };
         samples.totals = totals;
         samples.at_ms = at_ms;
@@ -485,8 +494,8 @@ impl commands::shared::Process for ForCommands {
         }
     }
 
-    fn config_rewrite(&self) -> Result<(), String> {
-        self.0.config.rewrite()
+    fn config_rewrite(&self, acl: &Acl) -> Result<(), String> {
+        self.0.config.rewrite(acl)
     }
 
     fn facts(&self) -> Facts {

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use commands::insight::InsightSettings;
 use commands::shared::Shared;
-use keyspace::Keyspace;
+use keyspace::{Keyspace, Thresholds};
 use net::{Backend, Listener, ListenerOptions, MioBackend};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use crate::access;
-use crate::config::{BindAddress, Config, IoBackend, ServerSettings, Settings};
+use crate::config::{BindAddress, Config, EncodingSettings, IoBackend, ServerSettings, Settings};
 use crate::http;
 use crate::limit;
 use crate::logging::Reopener;
@@ -238,6 +238,11 @@ fn follow_settings(config: &Config, shared: &Arc<Shared>) {
         let percent = settings.memory.ttl_jitter_percent;
         shared.keyspace.set_ttl_jitter(percent);
         shared.insight.set(&noted(settings));
+        set_thresholds(shared.keyspace.thresholds(), &settings.encoding);
+        let sparse_bytes_max = settings.encoding.sparse_hyperloglog_bytes_max;
+        shared
+            .sparse_sketch_bytes_max
+            .store(sparse_bytes_max, Relaxed);
     };
     apply(shared, &config.settings());
     let shared = Arc::clone(shared);
@@ -245,6 +250,34 @@ fn follow_settings(config: &Config, shared: &Arc<Shared>) {
         apply(&shared, settings);
         Ok(())
     });
+}
+
+fn set_thresholds(thresholds: &Thresholds, encoding: &EncodingSettings) {
+    for (threshold, value) in [
+        (&thresholds.hash_entries, encoding.hash_entries_max),
+        (
+            &thresholds.hash_value_bytes,
+            usize::try_from(encoding.hash_value_bytes_max).unwrap_or(usize::MAX),
+        ),
+        (
+            &thresholds.set_intset_entries,
+            encoding.set_intset_entries_max,
+        ),
+        (&thresholds.set_entries, encoding.set_entries_max),
+        (&thresholds.set_value_bytes, encoding.set_value_bytes_max),
+        (
+            &thresholds.sorted_set_entries,
+            encoding.sorted_set_entries_max,
+        ),
+        (
+            &thresholds.sorted_set_value_bytes,
+            encoding.sorted_set_value_bytes_max,
+        ),
+    ] {
+        threshold.store(value, Relaxed);
+    }
+    let list_size = encoding.list_listpack_size_max;
+    thresholds.list_size.store(list_size, Relaxed);
 }
 
 /// What is noted of commands.

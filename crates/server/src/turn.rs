@@ -7,7 +7,7 @@ use commands::dispatch::{Dispatcher, Flow, Requests, Unsent, record_accesses};
 use commands::insight::{Event, Parts};
 use keyspace::{Group, Keyspace};
 use net::Backend;
-use resp::Limits;
+use resp::{Limits, ProtocolError};
 use tracing::error;
 
 use crate::connection::{Connection, Hold};
@@ -92,6 +92,9 @@ impl<B: Backend> Worker<B> {
                     if !connection.output.is_allocated() && connection.output.is_empty() {
                         connection.output = self.spare.pop().unwrap_or_default().into();
                     }
+                    if !connection.session.continue_reply(&mut connection.output) {
+                        connection.hold = Hold::Unfinished;
+                    }
                     collect(
                         batch,
                         connection,
@@ -145,6 +148,11 @@ impl<B: Backend> Worker<B> {
         }
         match connection.hold {
             Hold::None => self.go_on(slot, stop),
+            Hold::Unfinished => {
+                connection.hold = Hold::None;
+                self.ready.push_back(slot as u32);
+                self.pause_receiving(slot);
+            }
             Hold::Busy => {
                 connection.hold = Hold::None;
                 let is_much = connection.input_bytes() > BUSY_INPUT_BYTES_MAX;
@@ -183,6 +191,9 @@ impl<B: Backend> Worker<B> {
             Stop::Empty => connection.input.advance(&mut self.backend, false),
             Stop::Incomplete => connection.input.advance(&mut self.backend, true),
             Stop::Error(error) => {
+                if *error == ProtocolError::RequestTooLong {
+                    self.shared.stats[self.index].overlong_clients.add(1);
+                }
                 let mut reply =
                     resp::ReplyWriter::new(&mut connection.output, connection.session.protocol);
                 reply.error(error.message());
@@ -289,6 +300,7 @@ fn execute_run<B: Backend>(
         Ok(Flow::Paused) => Hold::Paused,
         Ok(Flow::Delayed) => Hold::Delayed,
         Ok(Flow::Full) => Hold::Backpressure,
+        Ok(Flow::Unfinished) => Hold::Unfinished,
         Ok(Flow::Close) => {
             connection.closes = true;
             Hold::None
@@ -304,10 +316,13 @@ fn execute_run<B: Backend>(
             Hold::None
         }
     };
-    if hold != Hold::None
-        && let Some(item) = items.get(requests.done)
-    {
+    let next = items.get(requests.done);
+    if hold == Hold::Unfinished || (hold != Hold::None && next.is_some()) {
         connection.hold = hold;
+    }
+    if hold != Hold::None
+        && let Some(item) = next
+    {
         input.rewind(item.start());
     }
 }

@@ -25,7 +25,7 @@ use crate::config::{Settings, Watch};
 use crate::connection::{Connection, Hold, KEPT_BYTES_MAX};
 use crate::memory;
 use crate::process::{Admission, Mail, Process, ShutdownStage};
-use crate::tls::{Handshakes, Transport};
+use crate::tls::{Handshakes, Transport, seed_random};
 use delays::Delays;
 
 mod delays;
@@ -109,6 +109,8 @@ pub struct Worker<B: Backend> {
     /// All that it had received at the last tick.
     received_bytes_before: u64,
     is_stopping: bool,
+    /// Some client may have been killed.
+    pub(crate) looks_for_killed: bool,
     /// The end of its last wake.
     rested: Instant,
 }
@@ -170,6 +172,7 @@ impl<B: Backend> Worker<B> {
             is_compacting: false,
             received_bytes_before: 0,
             is_stopping: false,
+            looks_for_killed: false,
             rested: Instant::now(),
         })
     }
@@ -180,6 +183,9 @@ impl<B: Backend> Worker<B> {
     /// When the backend is broken.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Vec::new();
+        if self.process.tls.is_some() {
+            seed_random();
+        }
         // What came before there was a waker has woken nobody.
         self.read_mailbox();
         while !self.has_stopped() {
@@ -212,6 +218,8 @@ impl<B: Backend> Worker<B> {
         for event in events.drain(..) {
             self.handle(event);
         }
+        // Afterwards, because whether something is on its way to them is known by then.
+        self.close_killed();
         self.run_handshakes();
         parts.end(&self.shared.insight, Delay::Receiving);
         self.release_paused();
@@ -619,7 +627,7 @@ impl<B: Backend> Worker<B> {
         connection.session.end(&self.shared);
         self.fills -= usize::from(connection.filling.is_some());
         if let Some(stream) = &connection.tls {
-            self.handshakes.forget(stream.stage);
+            self.handshakes.forget(stream);
         }
         self.counted.replace(connection.counted, Counted::default());
         self.open -= 1;
@@ -639,16 +647,7 @@ impl<B: Backend> Worker<B> {
         if shows_commands {
             self.show_commands();
         }
-        if looks_for_killed {
-            for slot in 0..self.connections.len() {
-                let Some(connection) = self.connections[slot].as_deref() else {
-                    continue;
-                };
-                if connection.session.client.killed.load(Relaxed) && !connection.is_closed {
-                    self.close(slot);
-                }
-            }
-        }
+        self.looks_for_killed |= looks_for_killed;
     }
 
     /// Lets connections go on when CLIENT PAUSE has ended.
@@ -710,6 +709,7 @@ impl<B: Backend> Worker<B> {
             self.look_for_slow_readers();
             self.note_receive_memory();
             self.close_slow_handshakes();
+            self.close_told();
             self.close_idle();
             if self.index == 0 {
                 self.process.tick(&self.shared);

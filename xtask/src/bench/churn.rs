@@ -10,7 +10,6 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -144,7 +143,7 @@ fn run(
     let plan = plan(options);
     let running = start(server, options, binaries)?;
     if urgency == Urgency::RealTime {
-        go_first(&running)?;
+        running.go_first()?;
     }
     let prober = Prober {
         running: &running,
@@ -395,22 +394,6 @@ fn peak_bytes(running: &Running) -> Result<f64, String> {
     let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     let peak = kibibytes(&status, "VmHWM").ok_or("no VmHWM")?;
     Ok(peak * 1024.0)
-}
-
-/// Has the server go before other programs on its core, as the prober does on the client's.
-fn go_first(running: &Running) -> Result<(), String> {
-    let path = format!("/proc/{}/task", running.pid());
-    let tasks = fs::read_dir(&path).map_err(|error| format!("{path}: {error}"))?;
-    let tasks = tasks.flatten().map(|task| task.file_name());
-    let status = Command::new("renice")
-        .args(["-n", "-20", "-p"])
-        .args(tasks)
-        .stdout(Stdio::null())
-        .status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err("renice does not work here".to_owned()),
-    }
 }
 
 /// What the table of phases has to be read with.

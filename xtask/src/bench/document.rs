@@ -8,7 +8,7 @@ use super::memory::{IDLE_CONNECTIONS, VALUE_BYTES};
 use super::results::{AGAIN, Figures, Results};
 use super::servers::Server;
 use super::targets::Target;
-use super::{churn, eviction, statistics, tail, targets, tls};
+use super::{churn, collections, eviction, statistics, tail, targets, tls};
 
 /// The document; `chart` is the picture's file.
 pub fn render(results: &Results, chart: &Path) -> String {
@@ -23,6 +23,7 @@ pub fn render(results: &Results, chart: &Path) -> String {
         tail_section(results),
         churn_section(results),
         eviction_section(results),
+        collections_section(results),
         tls_section(results),
         method_section(results),
     ];
@@ -271,7 +272,7 @@ fn method_section(results: &Results) -> String {
          - CPU time comes from `/proc/PID/task/*/schedstat`, in nanoseconds; its split into user and kernel time from \
          the clock ticks of `/proc/PID/stat`.\n\n\
          ```sh\ncargo xtask bench            # the matrix\ncargo xtask bench --memory   # memory and idle CPU\n\
-         cargo xtask bench --quick    # a look\ncargo xtask bench --churn --minutes 20   # a memory limit while sizes shift\ncargo xtask bench --eviction # what eviction costs\ncargo xtask bench --tls      # what TLS costs\n```\n\n\
+         cargo xtask bench --quick    # a look\ncargo xtask bench --churn --minutes 20   # a memory limit while sizes shift\ncargo xtask bench --eviction # what eviction costs\ncargo xtask bench --tls      # what TLS costs\ncargo xtask bench --collections # hashes, lists, sets, sorted sets\n```\n\n\
          The commands behind it:\n\n```sh\n{commands}```\n",
         machine_lines(&machine),
         rounds_text(results),
@@ -324,6 +325,25 @@ fn eviction_section(results: &Results) -> String {
     };
     format!(
         "## What eviction costs\n\n{introduction} `cargo xtask bench --eviction`\n\n{figures}\n"
+    )
+}
+
+fn collections_section(results: &Results) -> String {
+    let how = "`cargo xtask bench --collections`";
+    let introduction = collections::introduction();
+    let Some(figures) = &results.collections else {
+        return format!("## Collections\n\n{introduction} Not measured yet: {how}.\n\n");
+    };
+    format!(
+        "## Collections\n\n{introduction} {how}\n\n{}\n{}\n",
+        table(
+            &collections::COST_HEAD,
+            collections::cost_rows(figures).into_iter()
+        ),
+        table(
+            &collections::MEMORY_HEAD,
+            collections::memory_rows(figures).into_iter()
+        ),
     )
 }
 

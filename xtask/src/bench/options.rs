@@ -24,6 +24,7 @@ cargo xtask bench [flags]: measures the matrix and writes docs/benchmarks.md and
   --minutes M          length of --churn for each server (20)
   --flood              at the end of --churn, writes as fast as the server takes it
   --eviction           CPU time of SET at a memory limit and without one, instead (redistill)
+  --collections        CPU time and memory of hashes, lists, sets and sorted sets, instead
   --tls                CPU time with TLS and without it, and the latency in a storm of new TLS connections, instead
                        (redistill, redis; 5 rounds of 3 s)
   --hits               misses of the eviction policies in the simulator and live against redis-server, instead; writes
@@ -56,6 +57,8 @@ pub struct Options {
     pub eviction: bool,
     /// Measure what TLS costs instead of the matrix.
     pub tls: bool,
+    /// Measure collections instead of the matrix.
+    pub collections: bool,
     /// Measure how often the eviction policies miss instead of the matrix.
     pub hits: bool,
     /// Where the traces for it are, if not beside the project.
@@ -104,6 +107,7 @@ impl Options {
             flood: has("--flood"),
             eviction,
             tls,
+            collections: has("--collections"),
             hits: has("--hits"),
             traces: None,
             live: !has("--no-live"),
@@ -111,7 +115,7 @@ impl Options {
             render_only: has("--render"),
             build: !has("--no-build"),
             cells: if quick { Cell::quick() } else { Cell::all() },
-            rounds: match (tail, quick) {
+            rounds: match (tail || has("--collections"), quick) {
                 (true, _) => 5,
                 (false, true) => 3,
                 (false, false) => 7,
@@ -146,7 +150,8 @@ impl Options {
             match flag.as_str() {
                 "--help" => return Ok(None),
                 "--quick" | "--memory" | "--tail" | "--churn" | "--flood" | "--eviction"
-                | "--tls" | "--hits" | "--no-live" | "--render" | "--no-build" => {}
+                | "--tls" | "--collections" | "--hits" | "--no-live" | "--render"
+                | "--no-build" => {}
                 "--traces" => options.traces = Some(value(flag, rest.next())?.into()),
                 "--minutes" => options.minutes = number(flag, rest.next())?,
                 "--knobs" => options.knobs = Some(knobs(&mut rest)?),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::Cell;
 use super::churn::Churn;
+use super::collections::CollectionFigures;
 use super::eviction::EvictionCost;
 use super::machine::Machine;
 use super::statistics::{Spread, median, spread};
@@ -80,6 +81,9 @@ pub struct Results {
     /// What TLS costs.
     #[serde(default)]
     pub tls: Option<TlsFigures>,
+    /// What collections cost.
+    #[serde(default)]
+    pub collections: Option<CollectionFigures>,
 }
 
 /// A server's figures in one cell: medians over the rounds.

@@ -87,6 +87,7 @@ pub fn measure(options: &Options, binaries: &Binaries) -> Result<TlsFigures, Str
     }
     measure_costs(&servers, options, binaries, &mut figures)?;
     for running in &servers {
+        running.go_first()?;
         measure_storms(running, options, binaries, &mut figures)?;
     }
     for (head, rows) in [
@@ -230,9 +231,9 @@ fn measure_storms(
     for _ in 0..options.rounds {
         let probing = probe(running, options, binaries)?;
         storm.quiet.push(latency(probing)?);
-        let mut probing = probe(running, options, binaries)?;
+        let probing = probe(running, options, binaries)?;
         let (mut connections, began) = (0, std::time::Instant::now());
-        while !probing.is_over()? {
+        while !probing.is_over() {
             burst(running, options, binaries)?;
             connections += BURST;
         }
@@ -359,7 +360,7 @@ pub fn storm_introduction() -> String {
         "{} TLS connections that are open send {} GETs a second at fixed times, at real-time priority, while others open \
          {BURST} TLS connections at once, again and again; each of these makes a whole handshake. Of 1,000 requests, 999 \
          are to take less than {STORM_P999_MS_MAX} ms. Requests that met a pause of the machine, as in the churn, are left \
-         out: those who connect share the client's core. The medians of the rounds:",
+         out: those who connect share the client's core. Servers have the highest usual priority. The medians of the rounds:",
         prober::CONNECTIONS,
         prober::RATE
     )

@@ -4,10 +4,12 @@
 //! - `safety`: unsafe code only in the files named for it.
 //! - `arrows`: which crate may depend on which, and what its code may not mention.
 //! - `documents`: README, ARCHITECTURE, CONTRIBUTING and the tuning guide name what exists.
+//! - `settings`: every setting has a test that shows its effect.
 
 mod arrows;
 mod documents;
 mod safety;
+mod settings;
 mod text;
 
 use std::fs;
@@ -55,6 +57,7 @@ pub fn check() -> Result<(), String> {
     }
     safety::check_list(&files, &mut problems);
     documents::check(&files, &mut problems);
+    settings::check(&files, &mut problems);
     if problems.is_empty() {
         println!("{} files are in order", files.len());
         return Ok(());

@@ -1,5 +1,6 @@
 //! A process that there is nothing to know of: the commands that are counted ask nothing of it.
 
+use commands::acl::Acl;
 use commands::clients::Client;
 use commands::shared::{Facts, Process};
 
@@ -15,7 +16,7 @@ impl Process for Nothing {
         Ok(())
     }
 
-    fn config_rewrite(&self) -> Result<(), String> {
+    fn config_rewrite(&self, _: &Acl) -> Result<(), String> {
         Ok(())
     }
 

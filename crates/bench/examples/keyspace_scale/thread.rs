@@ -133,13 +133,13 @@ fn get(group: &mut Group<'_>, key: Key<'_>, reply: &mut Vec<u8>) -> bool {
     let mut number = keyspace::Number::new();
     if let Ok(found) = group.read(key, true) {
         let entry = found.expect("no key is ever removed");
-        reply.extend_from_slice(entry.value().string_bytes(&mut number));
+        reply.extend_from_slice(entry.string().unwrap().bytes(&mut number));
         return true;
     }
     let Ok(mut locked) = group.lock_one(key.database, key.hash) else {
         return false;
     };
     let entry = locked.read(key).expect("no key is ever removed");
-    reply.extend_from_slice(entry.value().string_bytes(&mut number));
+    reply.extend_from_slice(entry.string().unwrap().bytes(&mut number));
     true
 }

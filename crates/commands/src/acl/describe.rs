@@ -32,13 +32,8 @@ fn quoted(rule: Vec<u8>) -> Vec<u8> {
     quoted
 }
 
-/// The rules for all that a selector allows.
-pub fn selector_rules(selector: &Selector) -> Vec<u8> {
-    words(selector).join(&b' ')
-}
-
-/// The rules for keys, channels, commands.
-fn words(selector: &Selector) -> Vec<Vec<u8>> {
+/// The rules for all that a selector allows: keys, channels, commands.
+pub fn words(selector: &Selector) -> Vec<Vec<u8>> {
     let mut words: Vec<Vec<u8>> = Vec::new();
     words.extend(key_rules(selector));
     if !selector.has_all_channels() {

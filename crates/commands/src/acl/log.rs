@@ -1,6 +1,7 @@
 //! ACL LOG: what was denied lately.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
@@ -13,6 +14,8 @@ const COMPARED_MAX: usize = 10;
 #[derive(Debug, Default)]
 pub struct AclLog {
     entries: Mutex<Entries>,
+    /// All denials since the start, by their reason.
+    counts: [AtomicU64; Reason::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +66,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Command, Self::Key, Self::Authentication];
+
     /// As Redis words it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -95,6 +101,7 @@ impl Scene {
 impl AclLog {
     /// Notes a denial. The log keeps `entries_max` entries.
     pub fn add(&self, denial: Denial, client: String, now_ms: u64, entries_max: usize) {
+        self.counts[denial.reason as usize].fetch_add(1, Relaxed);
         let Entries { list, last_id } = &mut *self.entries.lock();
         let same = list.iter().take(COMPARED_MAX).position(|entry| {
             entry.denial == denial && entry.updated_ms.abs_diff(now_ms) <= SAME_MS_MAX
@@ -131,6 +138,11 @@ impl AclLog {
             .take(count)
             .cloned()
             .collect()
+    }
+
+    /// How often something was denied for this reason since the start.
+    pub fn count(&self, reason: Reason) -> u64 {
+        self.counts[reason as usize].load(Relaxed)
     }
 
     /// Forgets all entries.
@@ -175,5 +187,7 @@ mod tests {
         assert_eq!(shown(9).len(), 3);
         log.clear();
         assert_eq!(shown(9), []);
+        assert_eq!(log.count(Reason::Command), 5);
+        assert_eq!(log.count(Reason::Key), 0);
     }
 }

@@ -23,7 +23,7 @@ mod failures;
 mod file;
 pub(crate) mod guard;
 pub(crate) mod keys;
-mod log;
+pub(crate) mod log;
 mod password;
 mod permissions;
 mod rule;
@@ -35,6 +35,7 @@ mod users;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use log::Reason;
 pub use rule::has_spaces;
 pub use selector::{ChannelsDefault, Denied};
 pub(crate) use session::Followed;

@@ -7,7 +7,7 @@ fn rules_are_shown_as_redis_shows_them() {
     check(
         "ACL LIST
          ACL SETUSER u
-         ACL SETUSER v on >x ~k* %R~r %W~w %RW~b &ch +@all -@dangerous +config|get -set (+get ~a %W~b)
+         ACL SETUSER v on >x ~k* %R~r %W~w %RW~b &ch +@all -@dangerous -object +object|help -set (+get ~a %W~b)
          ACL SETUSER w reset +select|0 +select|1 +SELECT|0 allkeys allchannels
          ACL LIST
          ACL GETUSER v
@@ -19,10 +19,10 @@ fn rules_are_shown_as_redis_shows_them() {
          OK
          [user default on nopass ~* &* +@all user u off resetchannels -@all user v on \
          #2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 ~k* %R~r %W~w ~b resetchannels &ch +@all \
-         -@dangerous -set +config|get (~a %W~b resetchannels -@all +get) user w off sanitize-payload ~* &* -@all \
+         -@dangerous -set -object +object|help (~a %W~b resetchannels -@all +get) user w off sanitize-payload ~* &* -@all \
          +select|0 +select|1]
          [flags [on] passwords [2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881] commands +@all \
-         -@dangerous -set +config|get keys ~k* %R~r %W~w ~b channels &ch selectors [[commands -@all +get keys ~a %W~b \
+         -@dangerous -set -object +object|help keys ~k* %R~r %W~w ~b channels &ch selectors [[commands -@all +get keys ~a %W~b \
          channels \"\"]]]
          nil
          [default u v w]",
@@ -267,6 +267,12 @@ fn denials_are_logged() {
         "OK\n[]\n-ERR value is not an integer or out of range\n[]\n-ERR unknown subcommand or wrong number of arguments \
          for 'LOG'. Try ACL HELP."
     );
+    // Counted whatever becomes of the log, as in Redis.
+    let stats = server.run("CONFIG RESETSTAT\nINFO stats");
+    for (name, count) in [("auth", 1), ("cmd", 2), ("key", 2), ("channel", 0)] {
+        let field = format!("acl_access_denied_{name}:{count}\\r\\n");
+        assert!(stats.contains(&field), "{stats}");
+    }
 }
 
 #[test]

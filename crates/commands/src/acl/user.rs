@@ -227,11 +227,18 @@ impl User {
     /// The line of the ACL file that makes this user.
     pub fn line(&self) -> Vec<u8> {
         let mut words = vec![b"user".to_vec(), self.name.clone()];
-        words.extend(self.flags().map(|flag| flag.as_bytes().to_vec()));
-        let passwords = self.passwords.iter();
-        words.extend(passwords.map(|hash| format!("#{}", hash.to_hex()).into_bytes()));
-        words.push(describe::selector_rules(&self.root));
-        words.extend(self.selectors.iter().map(describe::selector_rule));
+        words.extend(self.rules());
         words.join(&b' ')
+    }
+
+    /// The rules that make this user of a new one.
+    pub fn rules(&self) -> Vec<Vec<u8>> {
+        let flags = self.flags().map(|flag| flag.as_bytes().to_vec());
+        let passwords = self.passwords.iter();
+        let passwords = passwords.map(|hash| format!("#{}", hash.to_hex()).into_bytes());
+        let mut rules: Vec<Vec<u8>> = flags.chain(passwords).collect();
+        rules.extend(describe::words(&self.root));
+        rules.extend(self.selectors.iter().map(describe::selector_rule));
+        rules
     }
 }

@@ -105,7 +105,7 @@ fn kind(
     _: u64,
     reply: &mut ReplyWriter<'_>,
 ) -> Result<(), CommandError> {
-    let name = entry.map_or("none", |entry| entry.value().kind().name());
+    let name = entry.map_or("none", |entry| entry.kind().name());
     reply.simple(name);
     Ok(())
 }

@@ -6,9 +6,14 @@ mod flush;
 mod object;
 mod rename;
 mod scan;
+mod sort;
 mod ttl;
 
+pub use scan::{ElementScan, random, scan_cursor};
+pub use sort::sort_destination;
+
 use crate::command::{Command, Group, KeySpec, flag, key_flag};
+use crate::rdb::{DUMP, RESTORE};
 
 /// The family's rows.
 pub const COMMANDS: &[Command] = &[
@@ -33,7 +38,11 @@ pub const COMMANDS: &[Command] = &[
     rename::RENAMENX,
     rename::COPY,
     rename::MOVE,
+    sort::SORT,
+    sort::SORT_RO,
     object::OBJECT,
+    DUMP,
+    RESTORE,
     flush::DBSIZE,
     flush::FLUSHDB,
     flush::FLUSHALL,

@@ -1,7 +1,7 @@
 //! KEYS, SCAN, RANDOMKEY: which keys there are.
 
 use keyspace::{EntryRef, Random, ScanCursor};
-use resp::{Args, Output, ReplyWriter};
+use resp::{Args, Output, Protocol, ReplyWriter};
 
 use super::READING;
 use crate::command::{Command, Locks, flag};
@@ -105,9 +105,11 @@ struct ScanOptions<'a> {
     pattern: Pattern<'a>,
     count: usize,
     kind: Option<&'a [u8]>,
+    has_values: bool,
 }
 
 const COUNT_DEFAULT: usize = 10;
+const NO_VALUES: CommandError = CommandError::line("ERR NOVALUES option can only be used in HSCAN");
 
 impl<'a> ScanOptions<'a> {
     fn parse(args: Args<'a>) -> Result<Self, CommandError> {
@@ -115,9 +117,14 @@ impl<'a> ScanOptions<'a> {
             pattern: Pattern::All,
             count: COUNT_DEFAULT,
             kind: None,
+            has_values: true,
         };
         let mut args = args.iter();
         while let Some(option) = args.next() {
+            if is(option, "NOVALUES") {
+                options.has_values = false;
+                continue;
+            }
             let value = args.next().ok_or(CommandError::Syntax)?;
             if is(option, "COUNT") {
                 options.count = match usize::try_from(integer(value)?) {
@@ -137,14 +144,90 @@ impl<'a> ScanOptions<'a> {
 
     /// Whether an entry is asked for. A type that does not exist is that of none.
     fn fit(&self, entry: &EntryRef<'_>) -> bool {
-        let is_kind = |kind| is(kind, entry.value().kind().name());
+        let is_kind = |kind| is(kind, entry.kind().name());
         self.kind.is_none_or(is_kind) && self.pattern.fits(entry.key())
     }
 }
 
+/// The cursor of SCAN and its relatives.
+pub fn scan_cursor(argument: &[u8]) -> Result<u64, CommandError> {
+    let cursor = cursor(argument).ok_or(CommandError::line("ERR invalid cursor"))?;
+    Ok(cursor.0)
+}
+
+/// One call of HSCAN, SSCAN or ZSCAN.
+pub struct ElementScan<'a> {
+    options: ScanOptions<'a>,
+    found: Output,
+    protocol: Protocol,
+    values: usize,
+}
+
+impl<'a> ElementScan<'a> {
+    /// Reads the options, which are `args`.
+    pub fn new(context: &Context<'_, '_>, args: Args<'a>) -> Result<Self, CommandError> {
+        let (scan, has_values) = Self::of_hash(context, args)?;
+        if has_values { Ok(scan) } else { Err(NO_VALUES) }
+    }
+
+    /// As [`ElementScan::new`], for a hash, and whether its values are to be shown.
+    pub fn of_hash(
+        context: &Context<'_, '_>,
+        args: Args<'a>,
+    ) -> Result<(Self, bool), CommandError> {
+        let options = ScanOptions::parse(args)?;
+        let has_values = options.has_values;
+        if options.kind.is_some() {
+            return Err(CommandError::Syntax);
+        }
+        let scan = Self {
+            options,
+            found: Output::default(),
+            protocol: context.reply.protocol(),
+            values: 0,
+        };
+        Ok((scan, has_values))
+    }
+
+    /// About how many elements are asked for.
+    pub fn count(&self) -> usize {
+        self.options.count
+    }
+
+    /// An element, its name first, is part of the reply if it is asked for.
+    pub fn show(&mut self, element: &[&[u8]]) {
+        let mut found = ReplyWriter::new(&mut self.found, self.protocol);
+        if self.options.pattern.fits(element[0]) && found.len() <= REPLY_BYTES_MAX {
+            element.iter().for_each(|bytes| found.bulk(bytes));
+            self.values += element.len();
+        }
+    }
+
+    /// Answers with what was shown, and the next cursor.
+    pub fn reply(self, context: &mut Context<'_, '_>, next: u64) -> Result<(), CommandError> {
+        context.check_reply(self.found.len())?;
+        context.reply.array(2);
+        context.reply.bulk_display(next);
+        context.reply.array(self.values);
+        context.reply.raw(&self.found.to_vec());
+        Ok(())
+    }
+
+    /// Answers that all of a key that is not there has been seen, whatever the options are.
+    pub fn reply_nothing(context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+        context.reply.array(2);
+        context.reply.bulk_display(0);
+        context.reply.array(0);
+        Ok(())
+    }
+}
+
 fn scan(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let cursor = cursor(args.get(1)).ok_or(CommandError::line("ERR invalid cursor"))?;
+    let cursor = ScanCursor(scan_cursor(args.get(1))?);
     let options = ScanOptions::parse(args.tail(2))?;
+    if !options.has_values {
+        return Err(NO_VALUES);
+    }
     let database = context.session.database;
     let mut found = Output::default();
     let mut keys = ReplyWriter::new(&mut found, context.reply.protocol());
@@ -202,7 +285,7 @@ fn random_key(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandE
 
 /// Random numbers that differ from command to command and worker to worker. Nothing secret: whoever knows the hash's
 /// seed and the time can tell them.
-fn random(context: &Context<'_, '_>) -> Random {
+pub fn random(context: &Context<'_, '_>) -> Random {
     let executed = context.shared.stats[context.worker].executed();
     let moment = [context.now_ms(), executed, context.worker as u64].map(u64::to_le_bytes);
     Random::new(context.keys.keyspace().hash(moment.as_flattened()))

@@ -57,7 +57,7 @@ pub const CONFIG: Command = Command {
             arity: 2,
             flags: FLAGS,
             since: "2.8.0",
-            summary: "Writes the settings that are in force into the configuration file",
+            summary: "Writes the settings and users that are in force into the configuration file",
             run: rewrite,
             ..Command::BASE
         },
@@ -102,7 +102,8 @@ fn reset_stats(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), Command
 }
 
 fn rewrite(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> {
-    let written = context.shared.process.config_rewrite();
+    let shared = context.shared;
+    let written = shared.process.config_rewrite(&shared.acl);
     written.map_err(|line| CommandError::Line(line.into()))?;
     context.reply.ok();
     Ok(())

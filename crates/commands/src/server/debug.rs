@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use keyspace::{Deadline, NewValue};
+use keyspace::{Deadline, NewValue, StringRef};
 use resp::Args;
 
 use super::ANYTIME;
@@ -137,7 +137,7 @@ fn object(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandEr
         "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{stamp} lru_seconds_idle:{idle_seconds}",
         entry.key().as_ptr().addr(),
         entry.encoding().name(),
-        entry.value().string_len() + 1,
+        entry.string().map_or(0, StringRef::len) + 1,
     );
     context.reply.simple(&text);
     Ok(())

@@ -100,7 +100,7 @@ impl Comparison {
     /// Whether it is met by an entry. Only a digest that is compared is looked at, as in Redis.
     pub fn is_met(self, entry: &EntryRef<'_>, operand: &[u8]) -> Result<bool, CommandError> {
         let mut number = Number::new();
-        let value = string_value(entry)?.string_bytes(&mut number);
+        let value = string_value(entry)?.bytes(&mut number);
         Ok(match self {
             Self::Equal => value == operand,
             Self::NotEqual => value != operand,

@@ -21,7 +21,7 @@ pub fn digest(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
         None => context.reply.null(),
         Some(entry) => {
             let mut number = Number::new();
-            let value = string_value(&entry)?.string_bytes(&mut number);
+            let value = string_value(&entry)?.bytes(&mut number);
             context.reply.bulk(digest_text(value).as_bytes());
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use keyspace::{Deadline, EntryRef, Key, Number, ValueRef};
+use keyspace::{Deadline, EntryRef, Key, Number, StringRef};
 use resp::{Args, ReplyWriter};
 
 use super::lifetime::Lifetime;
@@ -19,11 +19,11 @@ pub fn write_value(
 ) -> Result<(), CommandError> {
     match entry.as_ref().map(string_value).transpose()? {
         None => reply.null(),
-        Some(ValueRef::Bytes(bytes)) if bytes.len() >= SHARED_BYTES_MIN => {
+        Some(StringRef::Bytes(bytes)) if bytes.len() >= SHARED_BYTES_MIN => {
             write_large(entry, 0..bytes.len(), reply);
         }
-        Some(ValueRef::Bytes(bytes)) => reply.bulk(bytes),
-        Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
+        Some(StringRef::Bytes(bytes)) => reply.bulk(bytes),
+        Some(StringRef::Integer(integer)) => reply.bulk_integer(integer),
     }
     Ok(())
 }
@@ -36,8 +36,8 @@ pub fn write_short_value(
 ) -> Result<(), CommandError> {
     match entry.as_ref().map(string_value).transpose()? {
         None => reply.null(),
-        Some(ValueRef::Bytes(bytes)) => reply.bulk_in_place(bytes),
-        Some(ValueRef::Integer(integer)) => reply.bulk_integer(integer),
+        Some(StringRef::Bytes(bytes)) => reply.bulk_in_place(bytes),
+        Some(StringRef::Integer(integer)) => reply.bulk_integer(integer),
     }
     Ok(())
 }
@@ -50,7 +50,11 @@ pub fn write_large(entry: Option<EntryRef<'_>>, part: Range<usize>, reply: &mut 
     };
     match entry.shared() {
         Some(shared) => reply.bulk_shared(Bytes::from_owner(shared.part(part))),
-        None => reply.bulk(&entry.value().string_bytes(&mut Number::new())[part]),
+        None => {
+            let value = entry.string();
+            let mut number = Number::new();
+            reply.bulk(value.map_or(&[][..], |value| &value.bytes(&mut number)[part]));
+        }
     }
 }
 

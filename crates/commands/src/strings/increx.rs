@@ -1,6 +1,6 @@
 //! INCREX: increments a number within bounds, and sets its key's deadline.
 
-use keyspace::{Deadline, Key, Locked, NewValue, Number, ValueRef};
+use keyspace::{Deadline, Key, Locked, NewValue, Number, StringRef};
 use resp::long_double::LongDouble;
 use resp::{Args, ReplyWriter, parse_integer};
 
@@ -141,7 +141,7 @@ trait Countable: Copy + PartialOrd {
 
     fn parse(text: &[u8]) -> Option<Self>;
     fn check_increment(self) -> Result<Self, CommandError>;
-    fn stored(value: ValueRef<'_>) -> Result<Self, CommandError>;
+    fn stored(value: StringRef<'_>) -> Result<Self, CommandError>;
     fn plus(self, other: Self) -> Option<Self>;
     fn minus(self, other: Self) -> Option<Self>;
     fn store(self, keys: &mut Locked<'_>, key: Key<'_>, deadline: Deadline);
@@ -251,10 +251,10 @@ impl Countable for i64 {
         Ok(self)
     }
 
-    fn stored(value: ValueRef<'_>) -> Result<Self, CommandError> {
+    fn stored(value: StringRef<'_>) -> Result<Self, CommandError> {
         match value {
-            ValueRef::Integer(value) => Ok(value),
-            ValueRef::Bytes(bytes) => integer(bytes),
+            StringRef::Integer(value) => Ok(value),
+            StringRef::Bytes(bytes) => integer(bytes),
         }
     }
 
@@ -301,8 +301,8 @@ impl Countable for LongDouble {
         }
     }
 
-    fn stored(value: ValueRef<'_>) -> Result<Self, CommandError> {
-        let text = value.string_bytes(&mut Number::new()).to_vec();
+    fn stored(value: StringRef<'_>) -> Result<Self, CommandError> {
+        let text = value.bytes(&mut Number::new()).to_vec();
         let value = Self::parse(&text).ok_or(CommandError::NotAFloat)?;
         if value.is_finite() {
             Ok(value)

@@ -79,11 +79,11 @@ pub fn lcs(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandE
     let (mut number_a, mut number_b) = (Number::new(), Number::new());
     let a: &[u8] = match context.keys.peek(key_a) {
         None => b"",
-        Some(entry) => string_value(&entry)?.string_bytes(&mut number_a),
+        Some(entry) => string_value(&entry)?.bytes(&mut number_a),
     };
     let b: &[u8] = match context.keys.peek(key_b) {
         None => b"",
-        Some(entry) => string_value(&entry)?.string_bytes(&mut number_b),
+        Some(entry) => string_value(&entry)?.bytes(&mut number_b),
     };
     check_table(a.len(), b.len(), context.shared.string_bytes_max())?;
     let reply = &mut context.reply;

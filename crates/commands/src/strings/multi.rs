@@ -48,7 +48,7 @@ fn write_one(
     match entry.and_then(|entry| string_value(&entry).ok()) {
         None => reply.null(),
         Some(value) => {
-            let bytes = value.string_bytes(&mut number);
+            let bytes = value.bytes(&mut number);
             check_reply(reply, reply_start, bytes.len())?;
             if bytes.len() >= SHARED_BYTES_MIN {
                 write_large(entry, 0..bytes.len(), reply);

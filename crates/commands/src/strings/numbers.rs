@@ -1,6 +1,6 @@
 //! Values that are numbers: INCR, DECR, INCRBY, DECRBY, INCRBYFLOAT.
 
-use keyspace::{Deadline, EntryRef, NewValue, Number, ValueRef};
+use keyspace::{Deadline, EntryRef, NewValue, Number, StringRef};
 use resp::Args;
 use resp::long_double::{IncrementError, increment};
 
@@ -43,8 +43,8 @@ pub fn integer_value(entry: Option<EntryRef<'_>>) -> Result<i64, CommandError> {
         return Ok(0);
     };
     match string_value(&entry)? {
-        ValueRef::Integer(value) => Ok(value),
-        ValueRef::Bytes(bytes) => integer(bytes),
+        StringRef::Integer(value) => Ok(value),
+        StringRef::Bytes(bytes) => integer(bytes),
     }
 }
 
@@ -53,7 +53,7 @@ pub fn incrbyfloat(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
     let mut number = Number::new();
     let value: &[u8] = match context.keys.find(key) {
         None => b"0",
-        Some(entry) => string_value(&entry)?.string_bytes(&mut number),
+        Some(entry) => string_value(&entry)?.bytes(&mut number),
     };
     let sum = increment(value, args.get(2)).map_err(|error| match error {
         IncrementError::NotAFloat => CommandError::NotAFloat,

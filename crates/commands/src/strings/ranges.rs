@@ -20,7 +20,7 @@ pub fn append(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
             tail.len()
         }
         Some(entry) => {
-            let len = string_value(&entry)?.string_len();
+            let len = string_value(&entry)?.len();
             check_length(context, len, tail.len())?;
             context
                 .keys
@@ -49,7 +49,7 @@ pub fn getrange(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Com
     let entry = context.keys.read(key);
     let bytes: &[u8] = match &entry {
         None => b"",
-        Some(entry) => string_value(entry)?.string_bytes(&mut number),
+        Some(entry) => string_value(entry)?.bytes(&mut number),
     };
     let part = part(bytes.len(), start, end);
     if part.len() >= SHARED_BYTES_MIN {
@@ -93,7 +93,7 @@ pub fn setrange(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Com
 }
 
 fn value_len(entry: Option<EntryRef<'_>>) -> Result<Option<usize>, CommandError> {
-    let len = |entry| string_value(&entry).map(|value| value.string_len());
+    let len = |entry| string_value(&entry).map(|value| value.len());
     entry.map(len).transpose()
 }
 

@@ -171,6 +171,26 @@ impl Touch {
         u64::from(minutes) * MS_PER_MINUTE
     }
 
+    /// The bits of a key that was last used so many ticks ago.
+    pub fn idle(&self, bits: u32, ticks: u32) -> u32 {
+        match self.used_for {
+            Use::Stamp => self.tick.wrapping_sub(ticks.min(TICK_MASK)) & TICK_MASK,
+            Use::Frequency => bits,
+            Use::Count => {
+                let tick = self.tick.wrapping_sub(ticks.min(SHORT_TICK_MASK)) & SHORT_TICK_MASK;
+                bits & !SHORT_TICK_MASK | tick
+            }
+        }
+    }
+
+    /// The bits of a key that is used so often.
+    pub fn frequent(&self, bits: u32, counter: u8) -> u32 {
+        match self.used_for {
+            Use::Stamp | Use::Count => bits,
+            Use::Frequency => self.minutes << COUNTER_BITS | u32::from(counter),
+        }
+    }
+
     /// The frequency of a key that was used once at that time, in milliseconds of the Unix epoch.
     pub fn seldom_used(&self, used_ms: u64) -> u32 {
         let minutes = (used_ms / MS_PER_MINUTE) as u32 & MINUTES_MASK;

@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 
 pub(crate) const TICK_MASK: u32 = 0xff_ffff;
 const TICK_MS: u64 = 1000;
+/// Seconds before the start that the clock knows of, so that a key can come that was last used then.
+const TICKS_BEFORE: u64 = 1 << 20;
 /// Ticks that the history has; above that it forgets every second one of the older half.
 const HISTORY_MAX: usize = 4096;
 
@@ -25,7 +27,7 @@ pub(crate) struct AccessClock {
 impl AccessClock {
     pub fn new() -> Self {
         Self {
-            tick: AtomicU64::new(0),
+            tick: AtomicU64::new(TICKS_BEFORE - 1),
             next_ms: AtomicU64::new(0),
             history: Mutex::new(VecDeque::new()),
         }
@@ -53,11 +55,15 @@ impl AccessClock {
         if !is_due(tick) {
             return;
         }
+        if history.is_empty() {
+            history.push_back((0, now_ms.saturating_sub(TICKS_BEFORE * TICK_MS)));
+        }
         if history.len() >= HISTORY_MAX {
             let mut at = 0;
             history.retain(|_| {
                 at += 1;
-                at % 2 == 1 || at > HISTORY_MAX / 2
+                // The first two are the time before the start.
+                at <= 2 || at % 2 == 1 || at > HISTORY_MAX / 2
             });
         }
         history.push_back((tick + 1, now_ms));
@@ -73,6 +79,24 @@ impl AccessClock {
             .get(after.saturating_sub(1))
             .map_or(0, |(tick, _)| *tick);
         tick as u32 & TICK_MASK
+    }
+
+    /// The ticks in so many milliseconds until now, as many as the history knows of.
+    pub fn ticks_in(&self, ms: u64, now_ms: u64) -> u32 {
+        let began_ms = now_ms.saturating_sub(ms);
+        let history = self.history.lock();
+        let after = history.partition_point(|(_, ms)| *ms <= began_ms);
+        let tick = match (
+            after.checked_sub(1).map(|at| history[at]),
+            history.get(after),
+        ) {
+            (None, _) => 0,
+            (Some((tick, _)), None) => tick,
+            (Some((tick, ms)), Some((next, next_ms))) => {
+                tick + (began_ms - ms) * (next - tick) / (next_ms - ms).max(1)
+            }
+        };
+        self.tick.load(Relaxed).saturating_sub(tick) as u32
     }
 
     /// Milliseconds since the tick that was so many ticks ago began.
@@ -110,6 +134,16 @@ mod tests {
         assert_eq!(clock.since_ms(0, 13_000), 300);
         assert_eq!(clock.since_ms(2, 13_000), 500);
         assert_eq!(clock.since_ms(3, 13_000), 3_000);
+    }
+
+    #[test]
+    fn times_before_the_start_have_ticks() {
+        let (clock, start_ms) = (AccessClock::new(), 1_700_000_000_000);
+        clock.tick(start_ms);
+        for idle_ms in [0, 1_000, 5_000_000, 900_000_000] {
+            let ticks = clock.ticks_in(idle_ms, start_ms);
+            assert_eq!(clock.since_ms(ticks, start_ms), idle_ms);
+        }
     }
 
     #[test]

@@ -12,11 +12,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::bucket::{Buckets, SLOTS, pack, tag_of};
 use super::growth::directory_layout;
 use super::{ADDRESS_MASK, ALIGNED_MASK, DEPTH_MASK, Found, Held, TAG_BITS, Table, tag};
-use crate::entry::{Entry, EntryRef};
+use crate::entry::{Entry, EntryRef, Owned};
 use crate::memory::Memory;
 use crate::policy::s3::region::Hand;
 use crate::prefetch::prefetch_line;
-use crate::shared::SharedBytes;
 use crate::slab::{Magazines, PageSet};
 
 /// What [`Held::move_segment`] has done.
@@ -296,7 +295,7 @@ impl Table {
     pub unsafe fn free(
         &self,
         magazines: &mut Magazines,
-        freed: &mut dyn FnMut(u64, Option<SharedBytes>),
+        freed: &mut dyn FnMut(u64, Option<Owned>),
     ) {
         // SAFETY: by the contract.
         unsafe { self.free_wheel(magazines) };

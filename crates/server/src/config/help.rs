@@ -165,8 +165,8 @@ restart: they have no flags, no environment variables and no names in `CONFIG GE
 const USERS_INTRODUCTION: &str = "
 ## [[security.users]]
 
-Users and what they may do: [security.md](security.md). They stand in the file only, and a change takes a restart; `ACL SETUSER`
-changes users of the running server, and `security.acl_file` is for users that are to be changed and kept.
+Users and what they may do: [security.md](security.md). They stand in the file only, and a change there takes a restart. `ACL SETUSER`
+changes users of the running server, and `CONFIG REWRITE` writes them into the file.
 
 | key | type | what it does |
 |---|---|---|

@@ -28,6 +28,7 @@ mod portion;
 mod prefixes;
 mod reload;
 mod rewrite;
+mod rewrite_users;
 mod set;
 mod size;
 mod source;
@@ -53,9 +54,9 @@ pub use rewrite::replace;
 pub use source::Source;
 pub use store::{Config, Hook, Refusal, Watch};
 pub use table::{
-    CONSTANTS, Constant, EvictionPolicy, IoBackend, LogFormat, LogLevel, LoggingSettings,
-    MemorySettings, MonitoringSettings, PerformanceSettings, PubsubDefault, ROWS, SECTIONS,
-    SecuritySettings, ServerSettings, Settings, TlsClients, TlsProtocols, TlsUser, find,
+    CONSTANTS, Constant, EncodingSettings, EvictionPolicy, IoBackend, LogFormat, LogLevel,
+    LoggingSettings, MemorySettings, MonitoringSettings, PerformanceSettings, PubsubDefault, ROWS,
+    SECTIONS, SecuritySettings, ServerSettings, Settings, TlsClients, TlsProtocols, TlsUser, find,
 };
 pub use users::UserSettings;
 pub use value::{BindAddress, CommandNames, Fault, FileMode, FromValue, Kind, Secret, Value, Word};

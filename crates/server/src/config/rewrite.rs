@@ -5,8 +5,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use commands::acl::Acl;
 use toml_edit::{DocumentMut, Item, Table};
 
+use super::rewrite_users;
 use super::source::Source;
 use super::store::Config;
 use super::table::ROWS;
@@ -14,8 +16,9 @@ use super::value::Value;
 
 impl Config {
     /// Writes the settings that the file, a flag or CONFIG SET gave into the file. Those of the
-    /// environment are left to the environment. The error is the whole line for the client.
-    pub fn rewrite(&self) -> Result<(), String> {
+    /// environment are left to the environment. Without an ACL file the users are written as well.
+    /// The error is the whole line for the client.
+    pub fn rewrite(&self, acl: &Acl) -> Result<(), String> {
         let Some(path) = self.path() else {
             return Err("ERR The server is running without a config file".to_owned());
         };
@@ -31,7 +34,14 @@ impl Config {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(failed(&error)),
         };
-        let new = updated(&old, &values, &sources).map_err(|reason| failed(&reason))?;
+        let mut document: DocumentMut = old.parse().map_err(|error: toml_edit::TomlError| {
+            let reason = one_line(error.message());
+            failed(&reason)
+        })?;
+        update(&mut document, &values, &sources)
+            .and_then(|()| rewrite_users::update(&mut document, &self.settings(), acl))
+            .map_err(|reason| failed(&reason))?;
+        let new = document.to_string();
         if new == old {
             return Ok(());
         }
@@ -39,11 +49,8 @@ impl Config {
     }
 }
 
-/// The text of the file with the settings in it.
-fn updated(text: &str, values: &[Value], sources: &[Source]) -> Result<String, String> {
-    let mut document: DocumentMut = text
-        .parse()
-        .map_err(|error: toml_edit::TomlError| one_line(error.message()))?;
+/// Puts the settings into the document.
+fn update(document: &mut DocumentMut, values: &[Value], sources: &[Source]) -> Result<(), String> {
     for ((row, value), source) in ROWS.iter().zip(values).zip(sources) {
         match source {
             Source::Default | Source::Environment(_) => continue,
@@ -68,7 +75,7 @@ fn updated(text: &str, values: &[Value], sources: &[Source]) -> Result<String, S
             }
         }
     }
-    Ok(document.to_string())
+    Ok(())
 }
 
 /// Replaces a file by a new one in one step: who reads it sees the old text or the new.

@@ -116,8 +116,10 @@ declare_settings! {
         /// How much may wait for a client that does not read its replies, by class of client (`normal`, `replica`,
         /// `pubsub`): hard limit, soft limit, seconds. A client is closed when more than the hard limit waits for it,
         /// or more than the soft limit for longer than so many seconds; 0 sets no limit. Classes that are not named
-        /// stay as they are. As in Redis the first 16kb do not count. In TOML also an array with one string for each class. Whatever the limits are, a normal
-        /// client for which server.output_buffer_pause_bytes wait has no more commands executed until it reads.
+        /// stay as they are. As in Redis the first 16kb do not count, and a client that watches all commands (MONITOR)
+        /// is a normal one. In TOML also an array with one string for each class. Whatever the limits are, a normal
+        /// client for which server.output_buffer_pause_bytes wait has no more commands executed until it reads; what
+        /// MONITOR shows goes on to come.
         output_buffer_limits: OutputLimits = {
             kind: Kind::OutputLimits,
             default: "normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
@@ -357,6 +359,57 @@ declare_settings! {
         latency_monitor_threshold_ms: u64 = {
             kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "0",
             redis: "latency-monitor-threshold", runtime: true,
+        }
+    }
+
+    /// Up to where collections are kept in their small form, which takes less memory and is gone through element by
+    /// element. What is larger has the form that OBJECT ENCODING names for large ones, and keeps it.
+    encoding: EncodingSettings {
+        /// Most fields of a hash that is kept as a `listpack`.
+        hash_entries_max: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "512",
+            redis: "hash-max-listpack-entries", also: "hash-max-ziplist-entries", runtime: true,
+        }
+        /// Longest field or value, in bytes, of a hash that is kept as a `listpack`.
+        hash_value_bytes_max: u64 = {
+            kind: Kind::Bytes { min: 0, max: LONG_MAX }, default: "64",
+            redis: "hash-max-listpack-value", also: "hash-max-ziplist-value", runtime: true,
+        }
+        /// Most elements of a list that is a `listpack`, or its size: -1 to -5 stand for 4, 8, 16, 32 and 64 KB. A
+        /// `quicklist` becomes a `listpack` again when it takes half of that. Only the name depends on it.
+        list_listpack_size_max: i32 = {
+            kind: Kind::Signed, default: "-2",
+            redis: "list-max-listpack-size", also: "list-max-ziplist-size", runtime: true,
+        }
+        /// Most members of a set of integers that is kept as an `intset`; packs have at most 16383.
+        set_intset_entries_max: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "512",
+            redis: "set-max-intset-entries", runtime: true,
+        }
+        /// Most members of a set that is kept as a `listpack`.
+        set_entries_max: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "128",
+            redis: "set-max-listpack-entries", runtime: true,
+        }
+        /// Longest member, in bytes, of a set that is kept as a `listpack`.
+        set_value_bytes_max: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "64",
+            redis: "set-max-listpack-value", runtime: true,
+        }
+        /// Most members of a sorted set that is kept as a `listpack`; packs have at most 8191.
+        sorted_set_entries_max: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "128",
+            redis: "zset-max-listpack-entries", also: "zset-max-ziplist-entries", runtime: true,
+        }
+        /// Longest member, in bytes, of a sorted set that is kept as a `listpack`.
+        sorted_set_value_bytes_max: usize = {
+            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "64",
+            redis: "zset-max-listpack-value", also: "zset-max-ziplist-value", runtime: true,
+        }
+        /// Most bytes of a HyperLogLog that is kept sparse; a dense one has 12304.
+        sparse_hyperloglog_bytes_max: u64 = {
+            kind: Kind::Bytes { min: 0, max: LONG_MAX }, default: "3000",
+            redis: "hll-sparse-max-bytes", runtime: true,
         }
     }
 

@@ -19,6 +19,8 @@ use super::size;
 pub enum Value {
     /// A whole number.
     Integer(u64),
+    /// A whole number that may be negative.
+    Signed(i32),
     /// A size in bytes.
     Bytes(u64),
     /// From where on something counts; `None` for never.
@@ -57,6 +59,8 @@ pub enum Kind {
         /// The largest allowed.
         max: u64,
     },
+    /// A whole number of 32 bits that may be negative.
+    Signed,
     /// A power of two.
     PowerOfTwo {
         /// The smallest allowed.
@@ -118,6 +122,8 @@ pub enum Fault {
     NotPercentiles,
     /// A number outside the limits.
     OutOfRange(u64, u64),
+    /// A number beyond 32 bits.
+    OutOfSignedRange,
     /// Not a power of two within the limits.
     NotPowerOfTwo(u64, u64),
     /// None of the words.
@@ -142,6 +148,7 @@ impl Kind {
                 self.checked_integer(parse_integer(text)?)
             }
             Kind::Bytes { .. } => self.checked_bytes(size::parse(text).ok_or(Fault::NotBytes)?),
+            Kind::Signed => checked_signed(parse_integer(text)?),
             Kind::Threshold => checked_threshold(parse_integer(text)?),
             Kind::Percentiles => checked_percentiles(text),
             Kind::Portion(whole) => checked_portion(text, whole),
@@ -191,6 +198,7 @@ impl Kind {
                 (None, Some(text)) => self.parse(text),
                 (None, None) => Err(wrong_type()),
             },
+            Kind::Signed => checked_signed(item.as_integer().ok_or_else(wrong_type)?),
             Kind::Threshold => checked_threshold(item.as_integer().ok_or_else(wrong_type)?),
             Kind::Portion(whole) => match (item.as_integer(), item.as_str()) {
                 (Some(bytes), _) => checked_portion(&bytes.to_string(), whole),
@@ -231,6 +239,7 @@ impl Kind {
             Kind::Bytes { min, max } => {
                 format!("bytes, {} to {}", size::format(min), size::format(max))
             }
+            Kind::Signed => "integer of 32 bits".to_owned(),
             Kind::Threshold => "integer, -1 for never".to_owned(),
             Kind::Percentiles => "percentages, none or more".to_owned(),
             Kind::Portion(Whole::AvailableMemory) => {
@@ -284,7 +293,7 @@ impl Kind {
     fn toml_type(&self) -> &'static str {
         match self {
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => "an integer",
-            Kind::Threshold => "an integer",
+            Kind::Signed | Kind::Threshold => "an integer",
             Kind::Percentiles => "a string such as \"50 99\"",
             Kind::Bytes { .. } => "an integer or a string such as \"512mb\"",
             Kind::Portion(_) => "an integer or a string such as \"512mb\" or \"75%\"",
@@ -303,6 +312,7 @@ impl Value {
     pub fn plain(&self) -> String {
         match self {
             Value::Integer(number) | Value::Bytes(number) => number.to_string(),
+            Value::Signed(number) => number.to_string(),
             Value::Threshold(from) => from.map_or_else(|| "-1".to_owned(), |from| from.to_string()),
             Value::Portion(portion) => portion.plain(),
             Value::OutputLimits(limits) => limits.plain(),
@@ -333,6 +343,7 @@ impl Value {
     pub fn toml(&self) -> Toml {
         match self {
             Value::Integer(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
+            Value::Signed(number) => i64::from(*number).into(),
             Value::Bytes(bytes) | Value::Portion(Portion::Bytes(bytes)) => bytes_to_toml(*bytes),
             Value::Threshold(from) => from
                 .map_or(-1, |from| i64::try_from(from).unwrap_or(i64::MAX))
@@ -414,6 +425,9 @@ impl fmt::Display for Fault {
             Fault::NotBool => f.write_str("must be 'yes' or 'no'"),
             Fault::OutOfRange(min, max) => {
                 write!(f, "must be between {min} and {max} inclusive")
+            }
+            Fault::OutOfSignedRange => {
+                write!(f, "must be between {} and {} inclusive", i32::MIN, i32::MAX)
             }
             Fault::NotPowerOfTwo(min, max) => {
                 write!(
@@ -526,6 +540,15 @@ macro_rules! integer_from_value {
 }
 
 integer_from_value!(u16, u32, u64, usize);
+
+impl FromValue for i32 {
+    fn from_value(value: &Value) -> i32 {
+        match value {
+            Value::Signed(number) => *number,
+            other => panic!("a signed field got {other:?}"),
+        }
+    }
+}
 
 impl FromValue for Option<u64> {
     fn from_value(value: &Value) -> Option<u64> {
@@ -715,6 +738,11 @@ fn bytes_to_toml(bytes: u64) -> Toml {
 }
 
 /// A whole number as Redis reads one: no sign but a minus, no leading zero, no space.
+fn checked_signed(number: i64) -> Result<Value, Fault> {
+    let number = i32::try_from(number).map_err(|_| Fault::OutOfSignedRange)?;
+    Ok(Value::Signed(number))
+}
+
 fn parse_integer(text: &str) -> Result<i64, Fault> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if text.starts_with('+') || (digits.starts_with('0') && text != "0") {

@@ -72,6 +72,12 @@ fn key_pair(security: &SecuritySettings) -> Result<(&Path, &Path), String> {
     }
 }
 
+/// Seeds the thread's generator of random numbers, which takes some 40 ms: the first handshake would hold others up.
+pub fn seed_random() {
+    // If it fails, so will handshakes, and they tell.
+    let _ = aws_lc_rs::default_provider().secure_random.fill(&mut [0]);
+}
+
 type Versions = &'static [&'static SupportedProtocolVersion];
 
 fn versions(protocols: TlsProtocols) -> Versions {

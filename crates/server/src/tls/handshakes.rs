@@ -28,6 +28,8 @@ pub struct Handshakes {
     begun: usize,
     /// TLS connections that are not open yet.
     pub(super) unfinished: usize,
+    /// TLS connections that were killed and have been told so.
+    pub(super) killed: usize,
     /// For records that are being decrypted; empty.
     pub(super) scratch: Vec<u8>,
 }
@@ -59,9 +61,10 @@ impl Handshakes {
         }
     }
 
-    /// A connection has closed that was at this stage.
-    pub fn forget(&mut self, stage: Stage) {
-        match stage {
+    /// A connection has closed.
+    pub fn forget(&mut self, stream: &Stream) {
+        self.killed -= usize::from(stream.killed_ms.is_some());
+        match stream.stage {
             Stage::New => self.unfinished -= 1,
             Stage::Handshake => {
                 self.begun -= 1;
@@ -126,6 +129,7 @@ impl<B: Backend> Worker<B> {
                 return self.close(slot);
             };
             self.handshakes.begun += 1;
+            // What has not begun does not go on either.
             if let Err(error) = tls.begin(current) {
                 warn!(%error, "a TLS handshake cannot begin");
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How long a worker goes on with handshakes in one wake, but for the last step of one. One step is at most a signature
 /// and a key exchange: some 0.2 ms with an ECDSA key, about 1 ms with an RSA key of 2048 bits.
-pub const HANDSHAKE_BUDGET: Duration = Duration::from_micros(500);
+pub const HANDSHAKE_BUDGET: Duration = Duration::from_micros(200);
 
 /// What is kept of what has arrived until a handshake goes on, in bytes; then nothing more is received. Chains of
 /// certificates are some kilobytes, and rustls takes no message of a handshake that is larger than this.
@@ -29,3 +29,6 @@ pub const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// How often files are looked at for changes.
 pub const FILES_LOOK: Duration = Duration::from_secs(1);
+
+/// How long a client that was killed has to take that, in milliseconds.
+pub const FAREWELL_MS_MAX: u64 = 1_000;

@@ -6,19 +6,22 @@
 //! - `stream`: one connection: records to bytes and back. It knows no sockets.
 //! - `handshakes`: which handshakes a worker goes on with, and how much of its time they may take.
 //! - `traffic`: the worker's side: what arrives and what is sent.
+//! - `farewell`: what clients are told that are killed.
 //! - `identity`: the user that a client's certificate names.
 //! - `limits`: how much of everything.
 
 mod context;
+mod farewell;
 mod files;
 mod handshakes;
 mod identity;
-mod limits;
+pub(crate) mod limits;
 mod reload;
 mod sessions;
 mod stream;
 mod traffic;
 
+pub use context::seed_random;
 pub use handshakes::Handshakes;
 pub use reload::Tls;
 pub use stream::Stream;

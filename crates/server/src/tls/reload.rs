@@ -68,6 +68,18 @@ impl Tls {
         })
     }
 
+    /// One without files, which follows nothing.
+    #[cfg(test)]
+    pub fn fixed(config: Arc<ServerConfig>, security: &SecuritySettings) -> Arc<Tls> {
+        Arc::new(Tls {
+            current: ArcSwap::new(config),
+            used: Mutex::new(Used {
+                security: security.clone(),
+                look: Look::default(),
+            }),
+        })
+    }
+
     /// What a handshake that begins now uses.
     pub fn current(&self) -> Arc<ServerConfig> {
         self.current.load_full()

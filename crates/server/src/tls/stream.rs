@@ -1,6 +1,8 @@
 //! TLS of one connection: records that arrive become bytes, bytes become records to send. It knows no sockets.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -36,6 +38,8 @@ pub struct Stream {
     pub stage: Stage,
     /// When it was accepted, in milliseconds of the Unix epoch.
     pub opened_ms: u64,
+    /// When it was told that nothing more comes because it was killed, in milliseconds of the Unix epoch.
+    pub killed_ms: Option<u64>,
     /// It is in the queue of handshakes that go on.
     pub is_queued: bool,
     /// The backend sends records of it.
@@ -53,7 +57,28 @@ pub struct Stream {
 }
 
 /// Why a connection cannot go on.
-pub type Fault = rustls::Error;
+#[derive(Debug, PartialEq)]
+pub enum Fault {
+    /// What the peer sent, or what rustls could not do.
+    Tls(rustls::Error),
+    /// rustls has a defect.
+    Panic,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Tls(error) => error.fmt(formatter),
+            Fault::Panic => formatter.write_str("a panic"),
+        }
+    }
+}
+
+impl From<rustls::Error> for Fault {
+    fn from(error: rustls::Error) -> Fault {
+        Fault::Tls(error)
+    }
+}
 
 /// What came of records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +93,7 @@ impl Stream {
         Stream {
             stage: Stage::New,
             opened_ms: now_ms,
+            killed_ms: None,
             is_queued: false,
             is_sending: false,
             connection: None,
@@ -87,10 +113,9 @@ impl Stream {
 
     /// Begins the handshake.
     pub fn begin(&mut self, config: Arc<ServerConfig>) -> Result<(), Fault> {
-        let connection = UnbufferedServerConnection::new(config);
-        self.connection = Some(Box::new(connection.inspect_err(|_| {
-            self.stage = Stage::Failed;
-        })?));
+        self.stage = Stage::Failed;
+        let connection = guarded(|| UnbufferedServerConnection::new(config))??;
+        self.connection = Some(Box::new(connection));
         self.stage = Stage::Handshake;
         Ok(())
     }
@@ -133,10 +158,30 @@ impl Stream {
         incoming: &mut [u8],
         plain: &mut Vec<u8>,
     ) -> (usize, Result<Received, Fault>) {
+        let bytes = incoming.len();
+        guarded(|| self.process_records(incoming, plain)).unwrap_or_else(|fault| {
+            self.give_up();
+            (bytes, Err(fault))
+        })
+    }
+
+    /// After a panic rustls is asked nothing more, and nothing more is sent.
+    fn give_up(&mut self) {
+        self.stage = Stage::Failed;
+        self.connection = None;
+        self.outgoing = Vec::new();
+        self.unencrypted = Unencrypted::default();
+    }
+
+    fn process_records(
+        &mut self,
+        incoming: &mut [u8],
+        plain: &mut Vec<u8>,
+    ) -> (usize, Result<Received, Fault>) {
         let mut received = Received::default();
         let mut at = 0;
         let Some(connection) = &mut self.connection else {
-            return (at, Ok(received));
+            return (at, Err(rustls::Error::HandshakeNotComplete.into()));
         };
         loop {
             let UnbufferedStatus { discard, state, .. } =
@@ -149,7 +194,7 @@ impl Stream {
                     // Nothing follows an alert.
                     self.unencrypted = Unencrypted::default();
                     take_alert(connection, &mut self.outgoing);
-                    return (incoming.len(), Err(fault));
+                    return (incoming.len(), Err(fault.into()));
                 }
             };
             let mut goes_on = true;
@@ -209,13 +254,16 @@ impl Stream {
             let bytes = part.len();
             let room = room_for(bytes);
             let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
-            write(
-                &mut self.connection,
-                incoming,
-                outgoing,
-                room,
-                |traffic, place| traffic.encrypt(part, place),
-            )?;
+            let connection = &mut self.connection;
+            let written = guarded(|| {
+                write(connection, incoming, outgoing, room, |traffic, place| {
+                    traffic.encrypt(part, place)
+                })
+            });
+            if written.is_err() {
+                self.give_up();
+            }
+            written??;
             self.unencrypted.advance(bytes);
             left -= bytes;
         }
@@ -228,17 +276,20 @@ impl Stream {
 
     /// Tells the peer that nothing more comes, once; only an open connection can.
     pub fn say_goodbye(&mut self) {
-        if self.stage == Stage::Open && !self.has_said_goodbye {
-            self.has_said_goodbye = true;
-            let room = room_for(0);
-            // Who cannot be told is told by the end of the connection.
-            let _ = write(
-                &mut self.connection,
-                &mut self.incoming,
-                &mut self.outgoing,
-                room,
-                |traffic, place| traffic.queue_close_notify(place),
-            );
+        if self.stage != Stage::Open || self.has_said_goodbye {
+            return;
+        }
+        self.has_said_goodbye = true;
+        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
+        let (connection, room) = (&mut self.connection, room_for(0));
+        let written = guarded(|| {
+            write(connection, incoming, outgoing, room, |traffic, place| {
+                traffic.queue_close_notify(place)
+            })
+        });
+        // Who cannot be told is told by the end of the connection.
+        if written.is_err() {
+            self.give_up();
         }
     }
 
@@ -317,6 +368,11 @@ fn encode(mut record: EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut Ve
     outgoing.truncate(start + written);
 }
 
+/// Calls rustls. A panic there is a fault of this connection, and of no other.
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Fault::Panic)
+}
+
 /// Appends what `make` writes, records that rustls has been waiting to send included; `room` is about how much that is.
 /// `incoming` is the beginning of a record or of a message, of which rustls may have looked at some.
 fn write(
@@ -328,8 +384,10 @@ fn write(
         &mut WriteTraffic<'_, ServerConnectionData>,
         &mut [u8],
     ) -> Result<usize, EncryptError>,
-) -> Result<(), Fault> {
-    let connection = connection.as_mut().ok_or(Fault::HandshakeNotComplete)?;
+) -> Result<(), rustls::Error> {
+    let connection = connection
+        .as_mut()
+        .ok_or(rustls::Error::HandshakeNotComplete)?;
     let mut room = room;
     loop {
         match connection.process_tls_records(incoming).state? {
@@ -343,13 +401,13 @@ fn write(
                     Err(EncryptError::InsufficientSize(InsufficientSizeError {
                         required_size,
                     })) if required_size > room => room = required_size,
-                    Err(error) => return Err(Fault::General(error.to_string())),
+                    Err(error) => return Err(rustls::Error::General(error.to_string())),
                 }
             }
             ConnectionState::EncodeTlsData(record) => encode(record, outgoing),
             ConnectionState::TransmitTlsData(transmitted) => transmitted.done(),
             ConnectionState::PeerClosed => {}
-            _ => return Err(Fault::HandshakeNotComplete),
+            _ => return Err(rustls::Error::HandshakeNotComplete),
         }
     }
 }

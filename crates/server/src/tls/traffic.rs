@@ -1,7 +1,8 @@
 //! The worker's side of TLS: records that arrive become requests like any others, and replies leave in records.
 
+use commands::clients::Client;
 use net::{Backend, Buffer, ConnectionId, Outgoing};
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::stream::{Fault, Received, Stage};
 use crate::connection::Hold;
@@ -60,7 +61,7 @@ impl<B: Backend> Worker<B> {
         match result {
             Ok(received) => connection.is_ended |= received.is_ended,
             Err(error) => {
-                debug!(%error, address = connection.session.client.address, "TLS fails");
+                log(&error, &connection.session.client);
                 connection.closes = true;
                 connection.input.clear(&mut self.backend);
                 self.make_dirty(slot);
@@ -118,7 +119,7 @@ impl<B: Backend> Worker<B> {
             match tls.encrypt() {
                 Ok(buffer) => free = buffer,
                 Err(error) => {
-                    debug!(%error, "replies cannot be encrypted");
+                    log(&error, &connection.session.client);
                     return self.close(slot);
                 }
             }
@@ -163,5 +164,17 @@ impl<B: Backend> Worker<B> {
             self.make_dirty(slot);
         }
         has_more
+    }
+}
+
+/// Says why a connection ends.
+fn log(fault: &Fault, client: &Client) {
+    let address = &client.address;
+    match fault {
+        Fault::Tls(error) => debug!(%error, address, "TLS fails"),
+        Fault::Panic => error!(
+            client = client.id,
+            address, "TLS has panicked; its connection is closed"
+        ),
     }
 }

@@ -7,6 +7,7 @@
 mod memory;
 mod random;
 mod script;
+mod tls;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -182,6 +183,7 @@ fn a_protocol_error_is_the_last_reply() {
     });
 }
 
+/// Shows settings: server.output_buffer_pause_bytes
 #[test]
 fn who_does_not_read_is_not_read_from() {
     const PAUSE_BYTES: usize = 16 << 10;

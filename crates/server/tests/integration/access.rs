@@ -65,6 +65,7 @@ fn before_authentication_four_commands_work() {
     });
 }
 
+/// Shows settings: security.password
 #[test]
 fn the_password_can_change_while_clients_are_connected() {
     for_each_backend(&[], |server| {
@@ -119,6 +120,7 @@ fn changes_of_a_user_reach_every_worker_at_once() {
     });
 }
 
+/// Shows settings: security.auth_delay_max
 #[test]
 fn wrong_passwords_have_to_wait_and_are_logged() {
     for_each_backend(&["--requirepass", "secret"], |server| {
@@ -161,6 +163,7 @@ fn outer_address() -> Option<std::net::IpAddr> {
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
+/// Shows settings: security.protected_mode
 #[test]
 fn protected_mode_refuses_other_machines() {
     let Some(address) = outer_address() else {
@@ -188,6 +191,7 @@ fn protected_mode_refuses_other_machines() {
     });
 }
 
+/// Shows settings: security.disabled_commands
 #[test]
 fn disabled_commands_do_not_exist() {
     let flags = ["--security.disabled_commands", "FLUSHALL, config|set get"];
@@ -216,6 +220,7 @@ fn disabled_commands_do_not_exist() {
     assert!(server.log().contains(expected), "{}", server.log());
 }
 
+/// Shows settings: security.acl_file
 #[test]
 fn the_acl_file_is_read_and_written() {
     for target in [Target::Mio, Target::IoUring] {
@@ -265,6 +270,7 @@ fn a_start_without_the_acl_file_fails() {
     assert!(server.log().contains(expected), "{}", server.log());
 }
 
+/// Shows settings: security.users.name, security.users.rules
 #[test]
 fn users_of_the_configuration_are_there_at_once() {
     let file = r#"
@@ -299,6 +305,48 @@ rules = "on nopass +ping"
     }
 }
 
+#[test]
+fn changed_users_are_written_into_the_configuration() {
+    let file = "# ours\n[[security.users]]\nname = \"reader\"\nrules = \"on >x ~cache:* +@read\" # for reports\n";
+    for target in [Target::Mio, Target::IoUring] {
+        if !target.is_available() {
+            continue;
+        }
+        let launch = Launch::new(target);
+        fs::write(launch.directory.join("redistill.toml"), file).expect("written");
+        let mut server = launch.start();
+        let mut client = server.connect();
+        let path = server.directory().join("redistill.toml");
+        assert_eq!(text(&mut client, "CONFIG REWRITE"), "OK");
+        // What flags set is written as well.
+        let same = fs::read_to_string(&path).expect("the file");
+        assert!(
+            same.starts_with(file) && !same[file.len()..].contains("user"),
+            "{same}"
+        );
+        assert_eq!(text(&mut client, "ACL SETUSER reader +set"), "OK");
+        assert_eq!(
+            text(&mut client, "ACL SETUSER writer on >y ~* +@write"),
+            "OK"
+        );
+        let users = text(&mut client, "ACL LIST");
+        assert_eq!(text(&mut client, "CONFIG REWRITE"), "OK");
+        let written = fs::read_to_string(&path).expect("the file");
+        assert!(written.starts_with("# ours\n") && written.contains(" # for reports\n"));
+        assert!(
+            !written.contains(">x") && !written.contains(">y"),
+            "{written}"
+        );
+        server.signal(rustix::process::Signal::TERM);
+        server.wait_for_end(PATIENCE);
+        let launch = Launch::new(target);
+        fs::write(launch.directory.join("redistill.toml"), written).expect("written");
+        let server = launch.start();
+        assert_eq!(text(&mut server.connect(), "ACL LIST"), users);
+    }
+}
+
+/// Shows settings: security.acl_pubsub_default, security.acl_log_max_len
 #[test]
 fn the_settings_of_users_can_change() {
     for_each_backend(&[], |server| {

@@ -63,6 +63,7 @@ fn queue(client: &mut Client, bytes: usize) -> Option<Reply> {
     }
 }
 
+/// Shows settings: server.output_buffer_limits
 #[test]
 fn too_many_replies_that_wait() {
     let flags = ["--client-output-buffer-limit", "normal 300kb 0 0"];
@@ -109,6 +110,7 @@ fn a_limit_that_is_set_later_holds_for_those_that_wait() {
     });
 }
 
+/// Shows settings: memory.max_memory_clients
 #[test]
 fn the_client_that_takes_most_is_closed() {
     for_each_server(&["--maxmemory-clients", "3mb"], |server, target| {

@@ -53,6 +53,7 @@ macro_rules! cases {
 cases!(
     strings,
     strings_new,
+    bitmaps_new,
     keys,
     expiry,
     connection,

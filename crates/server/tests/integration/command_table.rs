@@ -12,9 +12,16 @@ use crate::server::{Server, Target};
 pub const SHARED: &[&str] = &[
     "get set setnx setex psetex getset getdel getex mget mset msetnx append strlen getrange substr",
     "setrange incr decr incrby decrby incrbyfloat lcs",
+    "setbit getbit bitcount bitpos bitop bitfield bitfield_ro pfadd pfcount pfmerge pfdebug pfselftest",
+    "lpush rpush lpushx rpushx lpop rpop lmpop lmove rpoplpush llen lindex lrange lpos lset linsert lrem ltrim sort sort_ro",
+    "hset hsetnx hmset hget hmget hgetall hdel hexists hlen hstrlen hkeys hvals hincrby hincrbyfloat hrandfield hscan",
+    "zadd zrem zscore zmscore zincrby zcard zcount zlexcount zrange zrangestore zrangebyscore",
+    "zrangebylex zrevrange zrevrangebyscore zrevrangebylex zremrangebyrank zremrangebyscore",
+    "zremrangebylex zpopmin zpopmax zmpop zrandmember zunion zinter zdiff zunionstore zinterstore",
+    "zdiffstore zintercard zscan",
     "del unlink exists type touch expire pexpire expireat pexpireat ttl pttl expiretime",
     "pexpiretime persist keys scan randomkey rename renamenx copy move dbsize flushdb flushall",
-    "swapdb object object|encoding object|refcount object|idletime object|freq object|help",
+    "swapdb dump restore object object|encoding object|refcount object|idletime object|freq object|help",
     "ping echo hello auth quit reset select client client|id client|info client|list",
     "client|setname client|getname client|kill client|reply client|pause client|unpause",
     "client|no-evict client|getredir client|help",
@@ -33,6 +40,7 @@ pub const SHARED: &[&str] = &[
 
 /// Commands that redis-server 7.0 does not have.
 pub const NEWER: &[&str] = &[
+    "hexpire hpexpire hexpireat hpexpireat httl hpttl hexpiretime hpexpiretime hpersist hgetex hsetex hgetdel",
     "msetex delex delifeq digest increx client|setinfo client|no-touch client|capa cache cache|curve cache|help",
     "commandlog commandlog|get commandlog|len commandlog|reset commandlog|help",
     "hotkeys hotkeys|get hotkeys|reset hotkeys|help bigkeys bigkeys|get bigkeys|reset bigkeys|help",

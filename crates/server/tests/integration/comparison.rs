@@ -55,6 +55,12 @@ enum Kind {
     Seconds,
     /// Cursor and keys of one SCAN call.
     Scan,
+    /// Cursor and elements of one SSCAN call.
+    ElementScan,
+    /// Scores among the elements, which redis-server 7.0 prints with 17 digits.
+    Scored,
+    /// What DUMP gives: the bytes, but of what has no order.
+    Dump,
     /// The reply of HELLO, without version and id.
     Hello,
     /// The line of CLIENT INFO.
@@ -69,11 +75,21 @@ impl Kind {
     fn of(words: &Words) -> Kind {
         let second = words.get(1).map(|word| lower(word)).unwrap_or_default();
         match (name_of(words).as_str(), second.as_str()) {
-            ("keys", _) | ("command", "list") => Kind::Unordered,
-            ("config", "get") => Kind::UnorderedPairs,
+            ("sort" | "sort_ro", _) if is_unsorted(words) => Kind::Type,
+            ("keys" | "smembers" | "sinter" | "sunion" | "sdiff", _) => Kind::Unordered,
+            ("spop" | "srandmember" | "zrandmember", _) | ("command", "list") => Kind::Unordered,
+            ("hkeys" | "hvals" | "hrandfield", _) => Kind::Unordered,
+            ("hgetall", _) | ("config", "get") => Kind::UnorderedPairs,
             ("ttl" | "expiretime", _) => Kind::Seconds,
             ("pttl" | "pexpiretime", _) => Kind::Milliseconds,
             ("scan", _) => Kind::Scan,
+            ("sscan" | "hscan", _) if words.get(2).is_some_and(|cursor| cursor == b"0") => {
+                Kind::ElementScan
+            }
+            ("sscan" | "hscan", _) => Kind::Scan,
+            ("dump", _) => Kind::Dump,
+            ("zscan", _) => Kind::Scan,
+            (name, _) if name.starts_with('z') => Kind::Scored,
             ("hello", _) => Kind::Hello,
             ("client", "info") => Kind::ClientInfo,
             ("info", "keyspace") => Kind::InfoKeyspace,
@@ -81,7 +97,7 @@ impl Kind {
             ("randomkey" | "time" | "lolwut" | "info", _) => Kind::Type,
             ("client", "id" | "list") | ("command", "count") => Kind::Type,
             ("memory", "usage" | "stats" | "doctor") | ("command", "") => Kind::Type,
-            ("object", "idletime") => Kind::Type,
+            ("object", "idletime") | ("acl", "genpass") | ("latency", "histogram") => Kind::Type,
             _ => Kind::Exact,
         }
     }
@@ -101,12 +117,21 @@ impl Kind {
             Kind::Milliseconds => near(redis, ours, CLOCK_TOLERANCE_MS),
             Kind::Seconds => near(redis, ours, CLOCK_TOLERANCE_MS / 1000),
             Kind::Scan => is_scan_reply(redis) && is_scan_reply(ours),
+            Kind::ElementScan => same_scan(redis, ours),
+            Kind::Scored => same_scores(redis, ours),
+            Kind::Dump => same_dump(redis, ours),
             Kind::Hello => hello(redis) == hello(ours),
             Kind::ClientInfo => client_info(redis) == client_info(ours),
             Kind::InfoKeyspace => info_keyspace(redis) == info_keyspace(ours),
             Kind::Help => help_head(redis).is_some() && help_head(redis) == help_head(ours),
         }
     }
+}
+
+/// Whether a SORT leaves elements in the order that they have, which for a set is any.
+fn is_unsorted(words: &Words) -> bool {
+    let mut pairs = words.windows(2);
+    pairs.any(|pair| lower(&pair[0]) == "by" && !pair[1].contains(&b'*'))
 }
 
 /// The command's name in lower case.
@@ -140,6 +165,58 @@ fn pairs(reply: &Reply) -> Option<Vec<(Reply, Reply)>> {
     };
     pairs.sort();
     Some(pairs)
+}
+
+/// Both are the same payload, or both are sets or hashes in a form without order, lists, whose parts depend on the
+/// settings of redis-server and on their history there, or sorted sets, which SORT turns into their large form there.
+/// That values come back as they were is a test of `dump`.
+fn same_dump(redis: &Reply, ours: &Reply) -> bool {
+    const SORTED_SETS: [u8; 2] = [5, 17];
+    const FORMS_OF_SEVERAL: [u8; 3] = [2, 4, 18];
+    match (redis, ours) {
+        (Reply::Bulk(redis), Reply::Bulk(ours)) => {
+            let form = |payload: &[u8]| payload.first().copied();
+            let is_one_of =
+                |payload, forms: &[u8]| form(payload).is_some_and(|form| forms.contains(&form));
+            redis == ours
+                || is_one_of(redis, &FORMS_OF_SEVERAL) && form(redis) == form(ours)
+                || is_one_of(redis, &SORTED_SETS) && is_one_of(ours, &SORTED_SETS)
+        }
+        _ => redis == ours,
+    }
+}
+
+/// The same but for how numbers are printed.
+fn same_scores(redis: &Reply, ours: &Reply) -> bool {
+    let number = |reply: &Reply| match reply {
+        Reply::Bulk(text) | Reply::Double(text) => {
+            std::str::from_utf8(text).ok()?.parse::<f64>().ok()
+        }
+        _ => None,
+    };
+    match (redis.elements(), ours.elements()) {
+        (Some(redis), Some(ours)) => {
+            redis.len() == ours.len()
+                && redis
+                    .iter()
+                    .zip(ours)
+                    .all(|(redis, ours)| redis == ours || same_scores(redis, ours))
+        }
+        _ => redis == ours || number(redis).is_some() && number(redis) == number(ours),
+    }
+}
+
+/// Both are replies of a scan; when all has come at once, the same elements.
+fn same_scan(redis: &Reply, ours: &Reply) -> bool {
+    let all = |reply: &Reply| match reply.elements() {
+        Some([Reply::Bulk(cursor), elements]) if cursor == b"0" => Some(elements.clone().sorted()),
+        _ => None,
+    };
+    let is_same = match (all(redis), all(ours)) {
+        (Some(redis), Some(ours)) => redis == ours,
+        _ => true,
+    };
+    is_scan_reply(redis) && is_scan_reply(ours) && is_same
 }
 
 fn is_scan_reply(reply: &Reply) -> bool {

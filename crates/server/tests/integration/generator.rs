@@ -400,9 +400,37 @@ impl<'a> Generator<'a> {
 }
 
 /// The value of a placeholder of the grammar.
+/// A score: numbers of all kinds, small ones mostly.
+fn score(random: &mut Random) -> Vec<u8> {
+    match random.below(16) {
+        0 => float(random),
+        1 => integer(random),
+        2 => pick_text(
+            random,
+            &["inf", "-inf", "+inf", "nan", "-0", "1e300", "abc"],
+        ),
+        3..6 => format!("{}.5", random.between(-20, 20)).into_bytes(),
+        _ => random.between(-20, 20).to_string().into_bytes(),
+    }
+}
+
+/// A member of a collection: few different ones, integers mostly, of all widths.
+fn member(random: &mut Random) -> Vec<u8> {
+    match random.below(12) {
+        0..7 => random.between(-20, 200).to_string().into_bytes(),
+        7..9 => format!("m{}", random.below(40)).into_bytes(),
+        9 => integer(random),
+        10 => vec![b'x'; random.below(80)],
+        _ => value(random),
+    }
+}
+
 fn make(random: &mut Random, name: &str, deadlines: &mut i64) -> Vec<u8> {
     match name {
         "value" => value(random),
+        "member" => member(random),
+        "score" => score(random),
+        "bound" => [&b"("[usize::from(random.once_in(2))..], &score(random)].concat(),
         "integer" => integer(random),
         "float" => float(random),
         "index" => match random.once_in(10) {
@@ -414,6 +442,31 @@ fn make(random: &mut Random, name: &str, deadlines: &mut i64) -> Vec<u8> {
             1 => b"536870912".to_vec(),
             2 => random.between(0, 5000).to_string().into_bytes(),
             _ => random.between(0, 30).to_string().into_bytes(),
+        },
+        "payload" => match random.below(8) {
+            0 => value(random),
+            1 => {
+                let mut payload = random.pick(PAYLOADS).to_vec();
+                let at = random.below(payload.len());
+                payload[at] ^= 1;
+                payload
+            }
+            _ => random.pick(PAYLOADS).to_vec(),
+        },
+        "bit" => match random.below(20) {
+            0 => integer(random),
+            1 => random.between(0, 200_000).to_string().into_bytes(),
+            _ => random.between(0, 130).to_string().into_bytes(),
+        },
+        "place" => format!("#{}", random.between(-1, 12)).into_bytes(),
+        "width" => match random.below(20) {
+            0 => pick_text(random, &["u64", "i65", "u0", "i0", "x8", "U8", "u", "i-1"]),
+            1 => pick_text(random, &["i64", "u63", "i1", "u1"]),
+            _ => {
+                let sign = pick_text(random, &["i", "u"]);
+                let bits = random.between(1, 63).to_string();
+                [sign, bits.into_bytes()].concat()
+            }
         },
         "seconds" => seconds(random, deadlines, 1),
         "milliseconds" => seconds(random, deadlines, 1000),
@@ -453,6 +506,16 @@ const PARAMETERS: &[&str] = &[
     "maxclients",
     "m[a]xmemory-sample?",
     "nosuch",
+];
+
+/// What DUMP gives of values of several types.
+const PAYLOADS: &[&[u8]] = &[
+    b"\x00\x05hello\x0a\x00cr\xdfve4 \x0a",
+    b"\x00\xc0\x0c\x0a\x00<*\xf8Q\x5c\x04\xbc\xd5",
+    b"\x00\xc3\x094\x01aa\xe0'\x00\x01aa\x0a\x00c\xdd)\xd3L\x1a$n",
+    b"\x0b\x0e\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x02\x00\x03\x00\x0a\x00\xa5\x02\x5c\xe2mnM\x1b",
+    b"\x02\x01\x01a\x0a\x00b\x96\xe9~D\xd2\x1am",
+    b"\x12\x01\x02\x1c\x1c\x00\x00\x00\x05\x00\x81a\x02\x01\x01\xdf\xfb\x02\xc3\xe8\x02\x88x1000000\x09\xff\x0a\x00\x05R_\xcc\xdc&q\x1b",
 ];
 
 fn key(random: &mut Random) -> Vec<u8> {

@@ -303,6 +303,7 @@ fn passwords_cannot_be_tried_forever() {
     });
 }
 
+/// Shows settings: server.dashboard
 #[test]
 fn the_dashboard_can_be_turned_off() {
     for_each_backend(&["--server.dashboard", "no"], |site| {
@@ -365,6 +366,7 @@ fn a_port_that_is_taken_holds_no_start_up() {
     });
 }
 
+/// Shows settings: server.health_check_port, server.health_check_bind
 #[test]
 fn port_0_is_none_and_addresses_are_those_of_the_setting() {
     let server = Server::start(Target::Mio);

@@ -59,6 +59,7 @@ for_each_backend!(
     configuration_is_rewritten,
 );
 
+/// Shows settings: server.max_connections
 fn max_connections(target: Target) {
     let server = Server::start_with(target, &["--server.max_connections", "3"]);
     let mut clients = connected(&server, 1);
@@ -119,6 +120,7 @@ fn assert_rejected(server: &Server) {
     assert_eq!(reply, "-ERR max number of clients reached\r\n");
 }
 
+/// Shows settings: server.connection_timeout
 fn idle_connections_are_closed(target: Target) {
     let server = Server::start_with(target, &["--server.connection_timeout", "1"]);
     let mut idle = connected(&server, 5);
@@ -143,6 +145,7 @@ fn idle_connections_are_closed(target: Target) {
     assert_eq!(active.command_words("PING").text(), "PONG");
 }
 
+/// Shows settings: server.connection_rate_limit
 fn connection_rate_limit(target: Target) {
     const LIMIT: usize = 5;
     let flags = ["--server.connection_rate_limit", "5"];
@@ -173,6 +176,7 @@ fn connection_rate_limit(target: Target) {
     });
 }
 
+/// Shows settings: performance.tcp_keepalive
 fn keepalive_is_set(target: Target) {
     let has_ss = Command::new("ss").arg("-V").output();
     if has_ss.is_err() {
@@ -229,6 +233,7 @@ fn sigint_ends_an_idle_server(target: Target) {
 }
 
 /// A supervisor that starts the server again at once finds its port free, also after a crash.
+/// Shows settings: server.port
 fn restarts_on_the_same_port(target: Target) {
     let mut first = Server::start(target);
     let _client = connected(&first, 1);
@@ -286,6 +291,7 @@ fn second_signal_ends_at_once(target: Target) {
     assert!(!status.success(), "{status}");
 }
 
+/// Shows settings: server.shutdown_grace_period_secs
 fn grace_period_ends(target: Target) {
     let flags = ["--server.shutdown_grace_period_secs", "1"];
     let mut server = Server::start_with(target, &flags);
@@ -311,6 +317,7 @@ fn shutdown_command(target: Target) {
     }
 }
 
+/// Shows settings: server.unix_socket, server.unix_socket_permissions
 fn unix_socket(target: Target) {
     let flags = ["--server.unix_socket_permissions", "700"];
     let server = Server::start_with(target, &flags);
@@ -342,6 +349,7 @@ fn stale_unix_socket_is_replaced() {
     assert_eq!(client.command_words("PING").text(), "PONG");
 }
 
+/// Shows settings: server.bind
 fn several_addresses(target: Target) {
     let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
     let bind = if has_ipv6 {

@@ -15,7 +15,8 @@
 //! - `hot_and_big_keys`: HOTKEYS and BIGKEYS.
 //! - `http`, `metrics`, `dashboard`: what is told over HTTP (`http_client`, `metrics_text`: the client, the parser).
 //! - `monitoring`: the dashboard of Grafana and the alerts of Prometheus name metrics that exist.
-//! - `observing`: MONITOR, logs, what a service manager is told, calls of monitoring programs.
+//! - `monitoring_programs`: what redis_exporter, RedisInsight, Datadog and redis-cli ask and read.
+//! - `observing`: MONITOR, logs, what a service manager is told.
 //! - `runs`: pipelines of commands that are executed in runs.
 //! - `tls`, `certificates`: encrypted connections, with certificates that are made for each test.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
@@ -39,6 +40,7 @@ mod comparison;
 mod dashboard;
 mod differences;
 mod differential;
+mod dump;
 mod generator;
 mod grammar;
 mod guide;
@@ -49,17 +51,20 @@ mod http_client;
 mod information;
 mod knowing;
 mod large;
+mod large_collections;
 mod lifecycle;
 mod memory;
 mod metrics;
 mod metrics_text;
 mod monitoring;
+mod monitoring_programs;
 mod observing;
 mod parallel;
 mod prefixes;
 mod random;
 mod runs;
 mod server;
+mod settings;
 mod stress;
 mod tls;
 mod waiting;

@@ -39,6 +39,7 @@ fn wait_for<E: std::fmt::Debug>(what: &str, mut check: impl FnMut() -> Result<()
 }
 
 /// Sizes that shift over time, deletes, deadlines: resident memory stays below the limit, and no write is refused.
+/// Shows settings: memory.max_memory
 #[test]
 fn the_limit_holds_while_sizes_shift() {
     const LIMIT: u64 = 96 * MB;
@@ -74,6 +75,7 @@ fn the_limit_holds_while_sizes_shift() {
 }
 
 /// Without eviction a write that needs memory gets Redis's error, and everything else goes on.
+/// Shows settings: memory.eviction_policy
 #[test]
 fn writes_are_refused_without_eviction() {
     const ERROR: &str = "OOM command not allowed when used memory > 'maxmemory'.";

@@ -153,6 +153,7 @@ impl<'s> Work<'s> {
             "CONFIG SET maxclients 30",
             "CONFIG SET maxmemory 1gb",
             "CONFIG SET client-output-buffer-limit \"normal 300kb 0 0\"",
+            "CONFIG SET client-query-buffer-limit 1mb",
         ] {
             assert_eq!(control.command_words(line).text(), "OK", "{line}");
         }
@@ -237,6 +238,8 @@ impl<'s> Work<'s> {
         let mut lazy = self.server.connect();
         // The server may close it before it has taken all of it.
         let _ = lazy.send(&encode(&["GET", "large"]).repeat(200));
+        let mut long = self.server.connect();
+        let _ = long.send(&encode(&[b"SET", b"long".as_slice(), &[b'v'; 4 << 20]]));
         self.control
             .command_words("CONFIG SET maxmemory-clients 1mb");
         let mut large = self.server.connect();

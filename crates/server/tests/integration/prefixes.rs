@@ -81,6 +81,7 @@ fn words(client: &mut Client, line: &str) -> Reply {
     client.command_words(line)
 }
 
+/// Shows settings: prefix.match, prefix.max_memory
 #[test]
 fn a_prefix_at_its_limit_makes_room_itself() {
     for_each_backend(|server| {
@@ -127,6 +128,7 @@ fn a_prefix_at_its_limit_makes_room_itself() {
     });
 }
 
+/// Shows settings: prefix.eviction_policy
 #[test]
 fn without_eviction_only_writes_to_the_prefix_fail() {
     for_each_backend(|server| {
@@ -194,6 +196,7 @@ fn hits_and_misses_are_counted_by_prefix() {
     });
 }
 
+/// Shows settings: prefix.default_ttl, prefix.max_ttl
 #[test]
 fn lifetimes_hold() {
     for_each_backend(|server| {

@@ -150,6 +150,7 @@ fn both_versions_are_spoken_beside_a_plain_port() {
     });
 }
 
+/// Shows settings: security.tls_protocols
 #[test]
 fn versions_can_be_left_out() {
     for (protocols, accepted) in [
@@ -170,6 +171,7 @@ fn versions_can_be_left_out() {
     }
 }
 
+/// Shows settings: security.tls_enabled
 #[test]
 fn the_main_port_may_be_encrypted() {
     for target in [Target::Mio, Target::IoUring] {
@@ -190,6 +192,7 @@ fn the_main_port_may_be_encrypted() {
     }
 }
 
+/// Shows settings: security.tls_port, security.tls_cert_path
 #[test]
 fn there_may_be_no_plain_port() {
     let (directory, authority) = (make_directory(), Authority::new());
@@ -224,6 +227,7 @@ fn there_may_be_no_plain_port() {
     assert!(info.contains(&format!("tcp_port:{port}\r\n")), "{info}");
 }
 
+/// Shows settings: security.tls_auth_clients, security.tls_ca_cert_path, security.tls_ca_cert_dir
 #[test]
 fn certificates_of_clients_are_asked_for_as_set() {
     for_each_backend(&[], |world| {
@@ -269,6 +273,7 @@ fn certificates_of_clients_are_asked_for_as_set() {
     });
 }
 
+/// Shows settings: security.tls_auth_clients_user
 #[test]
 fn a_certificate_names_its_user() {
     let flags = [
@@ -308,6 +313,7 @@ fn a_certificate_names_its_user() {
     });
 }
 
+/// Shows settings: security.tls_session_caching, security.tls_session_cache_size, security.tls_session_cache_timeout
 #[test]
 fn sessions_are_resumed() {
     for_each_backend(&[], |world| {
@@ -349,6 +355,7 @@ fn sessions_are_resumed() {
     });
 }
 
+/// Shows settings: security.tls_key_path
 #[test]
 fn keys_come_in_three_forms() {
     let world = World::start(Target::Mio, &[]);
@@ -582,6 +589,7 @@ fn who_makes_no_handshake_is_closed() {
     });
 }
 
+/// Shows settings: security.tls_handshake_timeout
 #[test]
 fn a_slow_handshake_is_ended_and_a_fast_one_is_not_held_up() {
     for_each_backend(&["--security.tls_handshake_timeout", "1"], |world| {
@@ -603,6 +611,7 @@ fn a_slow_handshake_is_ended_and_a_fast_one_is_not_held_up() {
     });
 }
 
+/// Shows settings: security.tls_handshakes_max
 #[test]
 fn handshakes_wait_for_their_turn() {
     for_each_backend(&["--security.tls_handshakes_max", "2"], |world| {
@@ -788,6 +797,44 @@ fn a_connection_ends_in_order() {
             let mut replies = Vec::new();
             stream.read_to_end(&mut replies).expect("an orderly end");
             assert_eq!(replies, b"+PONG\r\n");
+        }
+    });
+}
+
+#[test]
+fn who_is_killed_or_breaks_the_protocol_is_told_that_it_ends() {
+    for_each_backend(&[], |world| {
+        for version in VERSIONS {
+            let config = Arc::new(world.config(&[version]));
+            let mut killed = world.stream(&config);
+            let id = ask(&mut killed, &["CLIENT", "ID"]).expect("an id");
+            let id = id.trim_start_matches(':').trim_end();
+            let kill = format!("CLIENT KILL ID {id}");
+            assert_eq!(world.client().command_words(&kill).to_string(), "1");
+            let rest = killed.read_to_end(&mut Vec::new());
+            assert_eq!(rest.expect("an orderly end"), 0);
+            let mut wrong = world.stream(&config);
+            wrong.write_all(b"*abc\r\n").expect("sent");
+            let mut replies = String::new();
+            wrong.read_to_string(&mut replies).expect("an orderly end");
+            assert_eq!(replies, "-ERR Protocol error: invalid multibulk length\r\n");
+            // A kill does not wait for who does not read.
+            let mut lazy = world.client();
+            let value = "x".repeat(4 << 20);
+            assert_eq!(lazy.command(&["SET", "k", &value]).to_string(), "OK");
+            let id = lazy.command_words("CLIENT ID").to_string();
+            let get = encode(&["GET", "k"]).repeat(10);
+            lazy.send(&get).expect("sent");
+            let mut other = world.client();
+            waiting::until(PATIENCE, "replies wait", || {
+                let list = other.command_words(&format!("CLIENT LIST ID {id}"));
+                list.to_string().contains("cmd=get")
+            });
+            other.command_words(&format!("CLIENT KILL ID {id}"));
+            waiting::until(PATIENCE, "it is gone", || {
+                let list = other.command_words(&format!("CLIENT LIST ID {id}"));
+                list.text().is_empty()
+            });
         }
     });
 }

@@ -1,7 +1,9 @@
 //! The client whose latency counts: 10,000 GETs a second in an open loop, at real-time priority.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +192,8 @@ fn longest_loop_us(info: &str) -> Option<f64> {
 /// A prober at work.
 pub struct Probing {
     child: Child,
+    /// Reads what it writes, which may be more than a pipe holds.
+    reader: JoinHandle<io::Result<String>>,
     watchers: Option<Watchers>,
 }
 
@@ -204,30 +208,35 @@ impl Probing {
     /// # Errors
     /// When it does not start.
     pub fn start(mut command: Command, watchers: Option<Watchers>) -> Result<Self, String> {
-        let child = command.spawn().map_err(|error| error.to_string())?;
-        Ok(Self { child, watchers })
+        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        let output = child
+            .stdout
+            .take()
+            .ok_or("the prober's output is no pipe")?;
+        let reader = std::thread::spawn(move || io::read_to_string(output));
+        Ok(Self {
+            child,
+            reader,
+            watchers,
+        })
     }
 
     /// Whether it is over.
-    ///
-    /// # Errors
-    /// When the system does not tell.
-    pub fn is_over(&mut self) -> Result<bool, String> {
-        let status = self.child.try_wait().map_err(|error| error.to_string())?;
-        Ok(status.is_some())
+    pub fn is_over(&self) -> bool {
+        self.reader.is_finished()
     }
 
     /// Waits for its report.
     ///
     /// # Errors
     /// When it has failed.
-    pub fn end(self) -> Result<Probed, String> {
-        let output = self.child.wait_with_output();
-        let output = output.map_err(|error| error.to_string())?;
-        if !output.status.success() {
-            return Err(format!("the prober has failed: {}", output.status));
+    pub fn end(mut self) -> Result<Probed, String> {
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        if !status.success() {
+            return Err(format!("the prober has failed: {status}"));
         }
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = self.reader.join().map_err(|_| "the reader has failed")?;
+        let text = text.map_err(|error| error.to_string())?;
         let line = text.lines().last().unwrap_or_default();
         let mut probed: Probed = serde_json::from_str(line)
             .map_err(|error| format!("cannot read the prober's report: {error}"))?;

@@ -91,7 +91,12 @@ fn write_key_spec(reply: &mut ReplyWriter<'_>, spec: &KeySpec) {
     reply.bulk(b"flags");
     write_flags(reply, spec.flags, key_flag::NAMES);
     reply.bulk(b"begin_search");
-    write_search(reply, "index", &[("index", spec.begin as i64)]);
+    match spec.find {
+        Find::Range { .. } | Find::Counted { .. } => {
+            write_search(reply, "index", &[("index", spec.begin as i64)]);
+        }
+        Find::Derived | Find::Stored => write_search(reply, "unknown", &[]),
+    }
     reply.bulk(b"find_keys");
     match spec.find {
         Find::Range { last, step } => {
@@ -106,6 +111,7 @@ fn write_key_spec(reply: &mut ReplyWriter<'_>, spec: &KeySpec) {
             let spec = [("keynumidx", 0), ("firstkey", 1), ("keystep", step as i64)];
             write_search(reply, "keynum", &spec);
         }
+        Find::Derived | Find::Stored => write_search(reply, "unknown", &[]),
     }
 }
 

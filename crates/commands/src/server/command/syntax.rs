@@ -273,12 +273,17 @@ fn mark_keys(command: &Command, first: usize, arguments: &mut [Argument]) {
         .iter()
         .take_while(|argument| !argument.optional)
         .count();
+    // All further arguments may be keys.
+    let rest = arguments.get(fixed);
+    let has_rest = rest.is_some_and(|rest| rest.multiple && rest.token.is_none());
+    let fixed = fixed + usize::from(has_rest);
     for (at, argument) in arguments[..fixed].iter_mut().enumerate() {
         let place = first + at;
         let spec = command.keys.iter().position(|spec| {
             let (begin, last) = match spec.find {
                 Find::Range { last, .. } => (spec.begin, last.max(0) as usize),
                 Find::Counted { .. } => (spec.begin + 1, 0),
+                Find::Derived | Find::Stored => return false,
             };
             (begin..=begin + last).contains(&place)
         });
@@ -299,7 +304,7 @@ fn first_leaf(argument: &mut Argument) -> &mut Argument {
 #[cfg(test)]
 mod tests {
     use super::{Argument, Kind, arguments};
-    use crate::command::Command;
+    use crate::command::{Command, Find};
     use crate::registry::registry;
 
     /// `name:type`, with `TOKEN=` before it, `?`, `*` and `**` after it, and what it is made of in brackets.
@@ -417,7 +422,10 @@ mod tests {
             let open = command.syntax.matches(['[', '<']).count();
             assert_eq!(open, command.syntax.matches([']', '>']).count(), "{name}");
             let arguments = arguments(command, 1 + name.matches('|').count());
-            for spec in 0..command.keys.len() {
+            for (spec, key_spec) in command.keys.iter().enumerate() {
+                if key_spec.find == Find::Derived || key_spec.find == Find::Stored {
+                    continue;
+                }
                 assert!(has_key(&arguments, spec), "{name}: {}", show(&arguments));
             }
         }

@@ -1,5 +1,6 @@
 //! INFO: which sections are asked for, and how they are put together.
 
+mod key_sizes;
 mod sections;
 
 use std::fmt::{Display, Write};
@@ -7,10 +8,11 @@ use std::fmt::{Display, Write};
 use keyspace::{KeyspaceStats, MissReasons};
 use resp::Args;
 
-use self::sections::{SECTIONS, Section};
+use self::key_sizes::KeySizes;
+use self::sections::{KEY_SIZES, SECTIONS, Section};
 use super::ANYTIME;
 use super::memory::Usage;
-use crate::command::Command;
+use crate::command::{Command, Locks};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::parse::is;
@@ -29,16 +31,25 @@ pub const INFO: Command = Command {
     since: "1.0.0",
     summary: "Returns facts about and statistics of the server",
     syntax: "[section [section ...]]",
+    // For the sizes of values.
+    locks: Locks::Stepwise,
     run: info,
     ..Command::BASE
 };
 
 fn info(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let names = args.tail(1);
+    let keyspace = context.shared.keyspace.stats(context.now_ms());
+    let key_sizes = if is_asked(&KEY_SIZES, names) {
+        key_sizes::look(context.keys, &keyspace.databases)
+    } else {
+        Vec::new()
+    };
     let mut report = Report {
         shared: context.shared,
         usage: Usage::of(context.shared, context.now_ms()),
-        keyspace: context.shared.keyspace.stats(context.now_ms()),
+        keyspace,
+        key_sizes,
         miss_reasons: context.keys.miss_reasons(),
         now_ms: context.now_ms(),
         text: String::new(),
@@ -72,6 +83,7 @@ struct Report<'c> {
     shared: &'c Shared,
     usage: Usage,
     keyspace: KeyspaceStats,
+    key_sizes: Vec<KeySizes>,
     miss_reasons: MissReasons,
     now_ms: u64,
     text: String,
@@ -127,10 +139,11 @@ mod tests {
     #[test]
     fn sections_are_chosen_by_name() {
         const ALL: &str = "# Server # Clients # Memory # Persistence # Stats # Replication # CPU # Modules \
-            # Commandstats # Errorstats # Latencystats # Cluster # Keyspace # Workers # Prefixes";
+            # Commandstats # Errorstats # Latencystats # Cluster # Keyspace # Keysizes # Workers # Prefixes";
         let usual = ALL
             .replace("# Commandstats ", "")
             .replace("# Latencystats ", "")
+            .replace("# Keysizes ", "")
             .replace(" # Prefixes", "");
         let mut server = TestServer::new();
         for (request, expected) in [

@@ -6,6 +6,7 @@ use keyspace::HugePages;
 
 use super::Report;
 use crate::REDIS_VERSION;
+use crate::acl::Reason;
 use crate::clients::Client;
 use crate::registry::registry;
 use crate::server::memory::{excess, ratio};
@@ -37,9 +38,13 @@ pub const SECTIONS: &[Section] = &[
     special("Latencystats", latency_stats),
     usual("Cluster", cluster),
     usual("Keyspace", keyspace),
+    KEY_SIZES,
     usual("Workers", workers),
     special("Prefixes", prefixes),
 ];
+
+/// The section that has keys looked at.
+pub const KEY_SIZES: Section = special("Keysizes", key_sizes);
 
 const fn usual(title: &'static str, write: fn(&mut Report<'_>)) -> Section {
     Section {
@@ -277,19 +282,50 @@ fn stats(report: &mut Report<'_>) {
     report.field("active_defrag_hits", moved);
     report.field("total_error_replies", errors);
     report.field(
+        "client_query_buffer_limit_disconnections",
+        sum(|worker| worker.overlong_clients.get()),
+    );
+    report.field(
         "client_output_buffer_limit_disconnections",
         sum(|worker| worker.overflown_clients.get()),
     );
-    report.field("eventloop_cycles", sum(|worker| worker.wakes.get()));
+    event_loop(report);
+    denials(report);
+}
+
+/// How often workers woke up, and how long they were busy then.
+fn event_loop(report: &mut Report<'_>) {
+    let per_second = report.usage.facts.per_second;
+    let workers = &report.shared.stats;
+    let sum = |count: fn(&WorkerStats) -> u64| -> u64 { workers.iter().map(count).sum() };
     let microseconds = |ns: u64| ns / 1000;
-    report.field(
-        "eventloop_duration_sum",
-        microseconds(sum(|worker| worker.waking.busy_ns.get())),
+    let (cycles, busy_ns, commands_ns) = (
+        sum(|worker| worker.wakes.get()),
+        sum(|worker| worker.waking.busy_ns.get()),
+        sum(WorkerStats::commands_ns),
     );
+    report.field("eventloop_cycles", cycles);
+    report.field("eventloop_duration_sum", microseconds(busy_ns));
+    report.field("eventloop_duration_cmd_sum", microseconds(commands_ns));
+    report.field("instantaneous_eventloop_cycles_per_sec", per_second.wakes);
     report.field(
-        "eventloop_duration_cmd_sum",
-        microseconds(sum(WorkerStats::commands_ns)),
+        "instantaneous_eventloop_duration_usec",
+        microseconds(per_second.busy_ns / per_second.wakes.max(1)),
     );
+}
+
+/// What users may not do and tried.
+fn denials(report: &mut Report<'_>) {
+    let log = &report.shared.acl.log;
+    for (name, reason) in [
+        ("auth", Reason::Authentication),
+        ("cmd", Reason::Command),
+        ("key", Reason::Key),
+    ] {
+        let count = log.count(reason);
+        report.field(format_args!("acl_access_denied_{name}"), count);
+    }
+    report.zeros(&["acl_access_denied_channel"]);
 }
 
 /// Why keys were not there.
@@ -492,5 +528,12 @@ fn keyspace(report: &mut Report<'_>) {
                 format_args!("keys={keys},expires={expires},avg_ttl={ttl}"),
             );
         }
+    }
+}
+
+fn key_sizes(report: &mut Report<'_>) {
+    for sizes in std::mem::take(&mut report.key_sizes) {
+        let name = format_args!("db{}_{}", sizes.database, sizes.name()).to_string();
+        report.field(name, sizes.text());
     }
 }

@@ -1,6 +1,7 @@
 //! The settings of memory, which depend on the memory that there is.
 
 use super::{Directory, served, start_in, start_with};
+use crate::access::configured;
 use crate::config::table::find;
 use crate::config::{Config, OutputLimit, Portion, ROWS, Source};
 
@@ -142,7 +143,7 @@ fn output_limits_are_rewritten() {
     let (config, _) = served(start_in(&directory, &[], &[]));
     let name = "client-output-buffer-limit";
     assert_eq!(set(&config, name, "pubsub 0 0 0"), Ok(()));
-    assert_eq!(config.rewrite(), Ok(()));
+    assert_eq!(config.rewrite(&configured(&config.settings())), Ok(()));
     let text = std::fs::read_to_string(&path).expect("the file is there");
     let line =
         "output_buffer_limits = \"normal 1mb 0 0 replica 256mb 64mb 60 pubsub 0 0 0\" # mine\n";

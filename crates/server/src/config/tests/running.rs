@@ -3,7 +3,10 @@
 use std::fs;
 use std::sync::{Arc, Mutex};
 
+use commands::acl::Acl;
+
 use super::{Directory, served, start_in, start_with};
+use crate::access::configured;
 use crate::config::{Config, Refusal};
 
 fn config() -> Config {
@@ -253,10 +256,10 @@ fn rewrite_keeps_the_file_and_writes_what_changed() {
         Ok(())
     );
     assert_eq!(set(&config, &[("server.batch_size", "256")]), Ok(()));
-    assert_eq!(config.rewrite(), Ok(()));
+    assert_eq!(config.rewrite(&configured(&config.settings())), Ok(()));
     let expected = "# mine\n[server]\nport = 6390 # the port\nmax_connections = 7\nproto_max_bulk_bytes = \"2mb\"\nconnection_timeout = 9\n\n[logging]\n# quiet\nlevel = \"debug\"\n\n[performance]\ntcp_keepalive = 30\n";
     assert_eq!(fs::read_to_string(&path).expect("read"), expected);
-    assert_eq!(config.rewrite(), Ok(()));
+    assert_eq!(config.rewrite(&configured(&config.settings())), Ok(()));
     assert_eq!(fs::read_dir(&directory.0).expect("read").count(), 1);
     let (again, _) = served(start_in(&directory, &environment, &[]));
     assert_eq!(again.settings(), config.settings());
@@ -265,7 +268,7 @@ fn rewrite_keeps_the_file_and_writes_what_changed() {
 #[test]
 fn rewrite_needs_a_file_that_it_understands() {
     assert_eq!(
-        config().rewrite(),
+        config().rewrite(&Acl::default()),
         Err("ERR The server is running without a config file".to_owned())
     );
     let directory = Directory::new();
@@ -274,11 +277,13 @@ fn rewrite_needs_a_file_that_it_understands() {
     let (config, _) = served(start_in(&directory, &[], &[]));
     assert_eq!(set(&config, &[("maxclients", "7")]), Ok(()));
     fs::write(&path, "[server\n").expect("written");
-    let error = config.rewrite().expect_err("a broken file");
+    let error = config
+        .rewrite(&configured(&config.settings()))
+        .expect_err("a broken file");
     assert!(error.starts_with("ERR Rewriting config file: "), "{error}");
     assert_eq!(fs::read_to_string(&path).expect("read"), "[server\n");
     fs::remove_file(&path).expect("removed");
-    assert_eq!(config.rewrite(), Ok(()));
+    assert_eq!(config.rewrite(&configured(&config.settings())), Ok(()));
     assert_eq!(
         fs::read_to_string(&path).expect("read"),
         "[server]\nmax_connections = 7\n"

@@ -25,12 +25,15 @@ function shape(name, attributes) {
   return made;
 }
 
+// Between a number and its unit, so that they stay on one line.
+const SPACE = "\u00a0";
+
 function count(value) {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size >= 1e9) return (value / 1e9).toFixed(2) + " G";
-  if (size >= 1e6) return (value / 1e6).toFixed(2) + " M";
-  if (size >= 1e4) return (value / 1e3).toFixed(1) + " k";
+  if (size >= 1e9) return (value / 1e9).toFixed(2) + SPACE + "G";
+  if (size >= 1e6) return (value / 1e6).toFixed(2) + SPACE + "M";
+  if (size >= 1e4) return (value / 1e3).toFixed(1) + SPACE + "k";
   if (size >= 100 || Number.isInteger(value)) return Math.round(value).toLocaleString("en");
   return value.toFixed(1);
 }
@@ -40,20 +43,20 @@ function bytes(value) {
   const units = ["B", "KB", "MB", "GB", "TB"];
   let unit = 0;
   while (Math.abs(value) >= 1024 && unit + 1 < units.length) { value /= 1024; unit += 1; }
-  return (unit === 0 || Math.abs(value) >= 100 ? Math.round(value) : value.toFixed(1)) + " " + units[unit];
+  return (unit === 0 || Math.abs(value) >= 100 ? Math.round(value) : value.toFixed(1)) + SPACE + units[unit];
 }
 
-const percent = (ratio) => (Number.isFinite(ratio) ? (100 * ratio).toFixed(1) + " %" : "–");
+const percent = (ratio) => (Number.isFinite(ratio) ? (100 * ratio).toFixed(1) + SPACE + "%" : "–");
 
 function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
-  if (seconds < 1e-6) return Math.round(seconds * 1e9) + " ns";
-  if (seconds < 1e-3) return (seconds * 1e6).toFixed(seconds < 1e-4 ? 1 : 0) + " µs";
-  if (seconds < 1) return (seconds * 1e3).toFixed(1) + " ms";
-  if (seconds < 120) return Math.round(seconds) + " s";
-  if (seconds < 7200) return Math.round(seconds / 60) + " min";
-  if (seconds < 172800) return Math.round(seconds / 3600) + " h";
-  return Math.round(seconds / 86400) + " days";
+  if (seconds < 1e-6) return Math.round(seconds * 1e9) + SPACE + "ns";
+  if (seconds < 1e-3) return (seconds * 1e6).toFixed(seconds < 1e-4 ? 1 : 0) + SPACE + "µs";
+  if (seconds < 1) return (seconds * 1e3).toFixed(1) + SPACE + "ms";
+  if (seconds < 120) return Math.round(seconds) + SPACE + "s";
+  if (seconds < 7200) return Math.round(seconds / 60) + SPACE + "min";
+  if (seconds < 172800) return Math.round(seconds / 3600) + SPACE + "h";
+  return Math.round(seconds / 86400) + SPACE + "days";
 }
 
 function clear(node) { node.replaceChildren(); return node; }
@@ -335,7 +338,7 @@ function showWorkers(now, then) {
     return {
       index,
       busy: busy + wait > 0 ? busy / (busy + wait) : 0,
-      commands: commands / seconds, wakes: wakes / seconds,
+      commands: commands / seconds,
       batch: wakes > 0 ? commands / wakes : 0, longest: worker.loop_us_max / 1e6,
     };
   });
@@ -343,7 +346,6 @@ function showWorkers(now, then) {
     ["worker", "text", (row) => String(row.index)],
     ["busy", "number", (row) => percent(row.busy)],
     ["commands/s", "number", (row) => count(row.commands)],
-    ["wakes/s", "number", (row) => count(row.wakes)],
     ["per wake", "number", (row) => row.batch.toFixed(1)],
     ["longest", "number", (row) => duration(row.longest)],
   ], rows, "no workers");

@@ -139,6 +139,11 @@ const CONNECTIONS: &[Metric] = &[
         |numbers, samples| samples.value(numbers.total(|worker| &worker.overflown_clients) as f64),
     ),
     counter(
+        "redistill_clients_overlong_total",
+        "Clients that were closed because the requests that they had sent took more than server.query_buffer_limit.",
+        |numbers, samples| samples.value(numbers.total(|worker| &worker.overlong_clients) as f64),
+    ),
+    counter(
         "redistill_network_received_bytes_total",
         "Bytes that clients have sent.",
         |numbers, samples| samples.value(numbers.facts().net_input_bytes as f64),

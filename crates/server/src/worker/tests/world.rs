@@ -10,13 +10,14 @@ use commands::shared::Shared;
 use keyspace::Keyspace;
 use net::simulation::{Client, Faults, Network, Simulation};
 use net::{Event, Listener};
+use rustls::ServerConfig;
 
 use super::random::Random;
 use super::script::Script;
 use crate::clients_memory::Counted;
 use crate::config::{self, Inputs, Start};
 use crate::process::{ForCommands, Process};
-use crate::tls::Transport;
+use crate::tls::{Tls, Transport};
 use crate::worker::Worker;
 
 const PORT: u32 = 6379;
@@ -36,6 +37,20 @@ pub struct World {
 impl World {
     /// Everything in it follows from the seed, but for the time. `arguments` are settings of the command line.
     pub fn new(seed: u64, faults: Faults, arguments: &[&str]) -> World {
+        World::with(seed, faults, arguments, None)
+    }
+
+    /// As `new`, where clients speak TLS.
+    pub fn encrypted(seed: u64, faults: Faults, config: Arc<ServerConfig>) -> World {
+        World::with(seed, faults, &[], Some(config))
+    }
+
+    fn with(
+        seed: u64,
+        faults: Faults,
+        arguments: &[&str],
+        tls: Option<Arc<ServerConfig>>,
+    ) -> World {
         let mut random = Random::new(!seed);
         let network = Network::new(seed, faults);
         let options = net::Options {
@@ -50,11 +65,15 @@ impl World {
             seed,
             huge_pages: keyspace::HugePages::No,
         });
-        let process = Arc::new(process_with(arguments, Arc::clone(&keyspace)));
+        let transport = match tls {
+            None => Transport::Plain,
+            Some(_) => Transport::Tls,
+        };
+        let process = Arc::new(process_with(arguments, Arc::clone(&keyspace), tls));
         let for_commands = Box::new(ForCommands(Arc::clone(&process)));
         let shared = Arc::new(Shared::new(keyspace, 1, for_commands));
         let keyspace = shared.keyspace.worker();
-        let listeners = vec![(Listener::simulated(PORT), Transport::Plain)];
+        let listeners = vec![(Listener::simulated(PORT), transport)];
         let worker = Worker::new(0, backend, listeners, shared, process, keyspace);
         World {
             worker: worker.expect("a worker"),
@@ -62,6 +81,11 @@ impl World {
             random,
             events: Vec::new(),
         }
+    }
+
+    /// A client that has said nothing.
+    pub fn connect(&self) -> Client {
+        self.network.connect(PORT)
     }
 
     /// A client with this script.
@@ -177,7 +201,11 @@ impl World {
     }
 }
 
-fn process_with(arguments: &[&str], keyspace: Arc<Keyspace>) -> Process {
+fn process_with(
+    arguments: &[&str],
+    keyspace: Arc<Keyspace>,
+    tls: Option<Arc<ServerConfig>>,
+) -> Process {
     // Simulated clients have no address, so protected mode would not let them in.
     let own = ["--protected-mode", "no"].iter().chain(arguments);
     let start = config::start(Inputs {
@@ -195,7 +223,7 @@ fn process_with(arguments: &[&str], keyspace: Arc<Keyspace>) -> Process {
         io_backend: "simulation",
         run_id: "0".repeat(40),
         keyspace,
-        tls: None,
+        tls: tls.map(|tls| Tls::fixed(tls, &config.settings().security)),
     };
     Process::new(Arc::new(*config), start)
 }

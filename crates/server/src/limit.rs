@@ -119,19 +119,18 @@ fn budget(max_memory: u64, memory: Memory) -> Limit {
 /// When it cannot be started.
 pub fn keep(process: Arc<Process>) -> std::io::Result<()> {
     let limits = process.config.settings().memory_limits();
-    apply(&process, &limits);
+    apply(&process, limits);
     warn_if_small(limits.max_memory_bytes);
     let watched = Arc::clone(&process);
     process.config.on_change(move |_, settings| {
-        apply(&watched, &settings.memory_limits());
+        apply(&watched, settings.memory_limits());
         Ok(())
     });
     let kept = Arc::clone(&process);
     let work = move || {
         while process.shutdown_stage() == ShutdownStage::Running {
-            let limits = process.config.settings().memory_limits();
-            look(&process, &limits);
-            let has_limit = limits.max_memory_bytes > 0;
+            look(&process);
+            let has_limit = process.limits.lock().max_memory_bytes > 0;
             thread::park_timeout(if has_limit { PERIOD } else { IDLE_PERIOD });
         }
     };
@@ -141,9 +140,10 @@ pub fn keep(process: Arc<Process>) -> std::io::Result<()> {
 }
 
 /// Sets what is evicted, and how much entries may take.
-fn apply(process: &Process, limits: &MemoryLimits) {
-    process.keyspace().set_eviction(eviction(limits));
-    look(process, limits);
+fn apply(process: &Process, limits: MemoryLimits) {
+    process.keyspace().set_eviction(eviction(&limits));
+    *process.limits.lock() = limits;
+    look(process);
 }
 
 fn eviction(limits: &MemoryLimits) -> Eviction {
@@ -156,9 +156,9 @@ fn eviction(limits: &MemoryLimits) -> Eviction {
 }
 
 /// Takes a look at the memory, sets what entries may take, and gives back what is not needed.
-fn look(process: &Process, limits: &MemoryLimits) {
-    give_back(process, limits);
-    let pressure = set_limit(process, limits);
+fn look(process: &Process) {
+    give_back(process);
+    let pressure = set_limit(process, &process.limits.lock());
     compact(process, pressure);
     let keyspace = process.keyspace();
     if keyspace.is_short_of_memory() || keyspace.compaction_stats().is_running {
@@ -169,20 +169,20 @@ fn look(process: &Process, limits: &MemoryLimits) {
 
 /// What a worker does after it has written much: the thread may come late.
 pub fn look_while_writing(process: &Process) {
-    let limits = process.config.settings().memory_limits();
-    // These may be the settings before a change whose limit holds already.
-    if limits.max_memory_bytes == 0 {
+    // Who holds this looks as well.
+    let Some(limits) = process.limits.try_lock() else {
         return;
-    }
-    if set_limit(process, &limits) == Pressure::High {
+    };
+    if limits.max_memory_bytes > 0 && set_limit(process, &limits) == Pressure::High {
         process.wake_limit_keeper();
     }
 }
 
 /// Has the allocator give back what it holds, when keys would have to go otherwise. That takes milliseconds.
-fn give_back(process: &Process, limits: &MemoryLimits) {
+fn give_back(process: &Process) {
+    let limits = *process.limits.lock();
     let max_memory = limits.max_memory_bytes;
-    let is_needed = max_memory > 0 && Memory::now(process, limits).taken() > begins(max_memory);
+    let is_needed = max_memory > 0 && Memory::now(process, &limits).taken() > begins(max_memory);
     if is_needed && memory::held_bytes() > max_memory / HELD_RATIO {
         memory::purge();
     }

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use crate::access;
 use crate::available_memory::AvailableMemory;
 use crate::clock::Clock;
-use crate::config::{Config, EvictionPolicy};
+use crate::config::{Config, EvictionPolicy, MemoryLimits};
 use crate::connection::Connection;
 use crate::memory;
 use crate::service_manager::ServiceManager;
@@ -63,6 +63,9 @@ pub struct Process {
     ready: OnceLock<memory::AtStart>,
     available_memory: AvailableMemory,
     limit_keeper: OnceLock<Thread>,
+    /// The limits of memory that hold. Whoever sets what entries may take holds this, so that nobody does it by limits
+    /// that somebody else has just changed.
+    pub(crate) limits: Mutex<MemoryLimits>,
     /// The service manager.
     pub service: ServiceManager,
     /// Held by the worker that closes clients to make room.
@@ -158,6 +161,7 @@ impl Process {
             tls,
         } = start;
         let unix_socket = config.settings().server.unix_socket.clone();
+        let limits = config.settings().memory_limits();
         Self {
             config,
             clock: Clock::new(),
@@ -182,6 +186,7 @@ impl Process {
             ready: OnceLock::new(),
             available_memory: AvailableMemory::find(),
             limit_keeper: OnceLock::new(),
+            limits: Mutex::new(limits),
             service: ServiceManager::from_environment(|name| std::env::var_os(name)),
             evicting_clients: Mutex::default(),
         }

@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::entry::Owned;
 use crate::removed::RemovedValues;
+use crate::slab::local;
 use crate::table::Tables;
 
 /// How long the thread waits for more before it ends.
@@ -105,6 +106,7 @@ impl State {
             self.waiting.fetch_sub(gone, Relaxed);
         });
         self.waiting.fetch_sub(left, Relaxed);
+        local::give_pages_back(usize::MAX);
     }
 }
 

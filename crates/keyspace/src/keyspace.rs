@@ -26,7 +26,7 @@ use crate::quiescence::Quiescence;
 use crate::samples::curve::CurvePoint;
 use crate::samples::misses::MissReasons;
 use crate::samples::{Buffer, Samples};
-use crate::slab::{HugePages, SlabStats, Slabs};
+use crate::slab::{HugePages, SlabStats, Slabs, local};
 use crate::stats::{Counters, KeyspaceStats, sum, sum_database};
 use crate::table::{self, Databases, Table};
 use crate::watch::Watches;
@@ -101,6 +101,7 @@ impl Keyspace {
             "workers_max is checked before"
         );
         let slabs = Slabs::new(huge_pages);
+        local::set_huge_pages(huge_pages);
         Arc::new(Self {
             hasher: KeyHasher::new(seed),
             collections: Collections::new(seed),
@@ -270,7 +271,7 @@ impl Keyspace {
 
     /// The memory of entries and tables. Costs a lock per size class that is in use.
     pub fn slab_stats(&self) -> SlabStats {
-        self.slabs.stats()
+        self.slabs.stats() + local::stats()
     }
 
     /// Whether memory for entries asks the system for huge pages.
@@ -432,10 +433,8 @@ impl Worker {
     /// Gives a little memory back to the system that this worker's commands have freed; whether there is more, so that
     /// it should be called again soon. Between groups.
     pub fn give_memory_back(&mut self) -> bool {
-        self.memory
-            .get_mut()
-            .magazines
-            .give_pages_back(PAGES_GIVEN_BACK)
+        let magazines = &mut self.memory.get_mut().magazines;
+        magazines.give_pages_back(PAGES_GIVEN_BACK) | local::give_pages_back(PAGES_GIVEN_BACK)
     }
 
     /// Frees what this worker has retired, as far as nobody can read it any more, and gives back free memory that it
@@ -447,8 +446,10 @@ impl Worker {
         let memory = self.memory.get_mut();
         memory.collect(&self.keyspace.quiescence, true);
         memory.magazines.give_idle_back();
+        let kept_of_elements = local::give_idle_back();
         let kept_bytes = &self.keyspace.counters[self.id].kept_bytes;
-        kept_bytes.store(memory.magazines.kept_bytes() as u64, Relaxed);
+        let kept = memory.magazines.kept_bytes() + kept_of_elements;
+        kept_bytes.store(kept as u64, Relaxed);
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `class_pages` | the pages of one class |
 //! | `pool` | chunks, and the pages that no class has |
 //! | `memory` | chunks from the system |
+//! | `local` | slabs and magazines for elements of collections |
 //!
 //! Allocating pops from the worker's magazine of the class, freeing pushes onto it, whoever allocated the object. An
 //! empty magazine is filled by half from the pages of the class, in the order of addresses; a full one gives the older
@@ -54,6 +55,7 @@
 
 mod class;
 mod class_pages;
+pub(crate) mod local;
 mod memory;
 mod page;
 mod page_set;
@@ -63,6 +65,7 @@ mod provider;
 mod tests;
 
 use std::alloc::{self, Layout, handle_alloc_error};
+use std::ops::Add;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -126,6 +129,21 @@ pub struct SlabStats {
     pub free_page_bytes: usize,
     /// Those of the free pages that have no memory: not used yet, or given back to the system.
     pub released_bytes: usize,
+}
+
+impl Add for SlabStats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            chunks: self.chunks + other.chunks,
+            mapped_bytes: self.mapped_bytes + other.mapped_bytes,
+            page_bytes: self.page_bytes + other.page_bytes,
+            used_bytes: self.used_bytes + other.used_bytes,
+            free_page_bytes: self.free_page_bytes + other.free_page_bytes,
+            released_bytes: self.released_bytes + other.released_bytes,
+        }
+    }
 }
 
 /// One size class.

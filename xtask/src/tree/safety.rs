@@ -19,6 +19,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/shared.rs",
     "crates/keyspace/src/slab.rs",
     "crates/keyspace/src/slab/class_pages.rs",
+    "crates/keyspace/src/slab/local.rs",
     "crates/keyspace/src/slab/memory.rs",
     "crates/keyspace/src/slab/page.rs",
     "crates/keyspace/src/slab/pool.rs",

@@ -10,10 +10,10 @@
 //! Soundness: an [`Element`] owns its allocation alone. A second structure over the same elements keeps
 //! [`ElementPlace`]s, which are addresses only; looking at one is unsafe and the promise that its element is alive.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::ptr::NonNull;
 
-use crate::slab::global_bytes;
+use crate::slab::{local, object_bytes};
 
 /// The bytes of the two lengths at most: 32 bits each.
 const HEAD_BYTES_MAX: usize = 10;
@@ -71,9 +71,7 @@ impl Element {
         };
         // SAFETY: the layout has at least the two lengths, and the three parts fill it.
         unsafe {
-            let Some(start) = NonNull::new(alloc(shape.layout())) else {
-                handle_alloc_error(shape.layout());
-            };
+            let start = local::allocate(shape.layout());
             start.copy_from_nonoverlapping(NonNull::from(&head[..head_len]).cast(), head_len);
             let at = start.add(head_len);
             at.copy_from_nonoverlapping(NonNull::from(name).cast(), name.len());
@@ -129,17 +127,17 @@ impl Element {
         }
     }
 
-    /// The memory of the element, in bytes, as the allocator rounds it.
+    /// The memory of the element, in bytes, as the slabs round it.
     #[inline]
     pub fn memory_bytes(&self) -> usize {
-        global_bytes(self.shape().bytes())
+        object_bytes(self.shape().layout())
     }
 }
 
 impl Drop for Element {
     fn drop(&mut self) {
         // SAFETY: it was allocated with this layout, and nobody else frees it.
-        unsafe { dealloc(self.0.as_ptr(), self.shape().layout()) };
+        unsafe { local::free(self.0, self.shape().layout()) };
     }
 }
 

@@ -102,6 +102,8 @@ pub struct Command {
     /// With so many arguments, the name included, it does nothing but store the last one as the value of its only key,
     /// without a deadline, and answer OK; 0 when it always does something else.
     pub stores: usize,
+    /// The argument that names an element of the collection under its only key, or the first one; 0 if none does.
+    pub element: usize,
     /// Its subcommands.
     pub subcommands: &'static [Command],
 }
@@ -125,6 +127,7 @@ impl Command {
         reader: None,
         many_reader: None,
         stores: 0,
+        element: 0,
         subcommands: &[],
     };
 

@@ -138,6 +138,7 @@ impl<'d> Dispatcher<'d> {
             match requests.next().map(|item| item.kind) {
                 Some(Kind::Read) => self.read_run(group, session, requests, out),
                 Some(Kind::Store) => self.store_run(group, session, requests, out),
+                Some(Kind::Single) => self.single_run(group, session, requests, out),
                 Some(Kind::Other) | None => {}
             }
             let Some(item) = requests.next() else {
@@ -389,6 +390,10 @@ impl<'d> Dispatcher<'d> {
             reply.error(&line);
         }
         Flow::Done
+    }
+
+    pub(crate) fn worker(&self) -> usize {
+        self.worker
     }
 
     pub(crate) fn stats(&self) -> &WorkerStats {

@@ -4,14 +4,20 @@
 //! The number of arguments, the name and its command are then known after two comparisons. What is remembered is what
 //! the parser and the registry have found for exactly these bytes.
 
+use crate::command::{Locks, flag};
 use crate::registry::Registered;
 
-/// The bytes that are looked at: `*2\r\n$3\r\n` and a name of up to six letters with its line end.
+/// The bytes that are always looked at: `*2\r\n$3\r\n` and a name of up to six letters with its line end.
 const BYTES: usize = 16;
+/// With those of longer names.
+const LONG_BYTES: usize = 24;
 /// Where the name begins, when the number of arguments and its length have one digit each.
 pub(crate) const NAME_START: usize = 8;
-/// The longest name.
-const NAME_BYTES_MAX: usize = BYTES - NAME_START - 2;
+/// The longest name: its length has one digit.
+const NAME_BYTES_MAX: usize = 9;
+const _: () = assert!(NAME_START + NAME_BYTES_MAX + 2 <= LONG_BYTES);
+/// The most arguments of a quick request, the name included.
+const QUICK_ARGUMENTS_MAX: usize = 8;
 /// A power of two.
 const PLACES: usize = 32;
 
@@ -24,6 +30,10 @@ pub(crate) struct Head {
     name: u64,
     /// The bytes of `name` that count.
     mask: u64,
+    /// What of them did not go into that word, as another one.
+    rest: u64,
+    /// The bytes of `rest` that count.
+    rest_mask: u64,
     /// The command.
     pub registered: &'static Registered,
     /// The length of its name.
@@ -43,7 +53,18 @@ pub(crate) enum Kind {
     Read,
     /// It stores its last argument as the value of its only key, and does nothing else.
     Store,
+    /// It is quick, locks its only key and has as many arguments as it takes.
+    Single,
     Other,
+}
+
+impl Head {
+    #[inline(always)]
+    fn begins(&self, request: &[u8], counts: u64, name: u64) -> bool {
+        self.counts == counts
+            && self.name == name & self.mask
+            && (self.rest_mask == 0 || rest(request) & self.rest_mask == self.rest)
+    }
 }
 
 impl Kind {
@@ -52,10 +73,22 @@ impl Kind {
             Self::Read
         } else if registered.command.stores == arguments {
             Self::Store
+        } else if is_quick(registered, arguments) {
+            Self::Single
         } else {
             Self::Other
         }
     }
+}
+
+/// Whether a request takes no longer than to be timed together with those around it.
+fn is_quick(registered: &Registered, arguments: usize) -> bool {
+    registered.takes(arguments)
+        && arguments <= QUICK_ARGUMENTS_MAX
+        && registered.has_one_key
+        && matches!(registered.command.locks, Locks::Keys)
+        && registered.command.has(flag::FAST)
+        && !registered.command.has(flag::NO_AUTH)
 }
 
 /// The heads that came lately, one for each place.
@@ -67,7 +100,7 @@ impl Heads {
     #[inline(always)]
     pub fn find<'h>(&'h self, request: &[u8], last: Option<&'h Head>) -> Option<&'h Head> {
         let (counts, name) = words(request)?;
-        let is_head = |head: &&Head| head.counts == counts && head.name == name & head.mask;
+        let is_head = |head: &&Head| head.begins(request, counts, name);
         if let Some(last) = last.filter(is_head) {
             return Some(last);
         }
@@ -90,11 +123,15 @@ impl Heads {
         let (Some((counts, word)), true) = (words(request), is_short) else {
             return;
         };
-        let mask = u64::MAX >> (64 - 8 * (name_len + 2));
+        let with_end = name_len + 2;
+        let mask = ones(with_end.min(size_of::<u64>()));
+        let rest_mask = ones(with_end.saturating_sub(size_of::<u64>()));
         self.0[place(counts, word)] = Some(Head {
             counts,
             name: word & mask,
             mask,
+            rest: rest(request) & rest_mask,
+            rest_mask,
             registered,
             name_len: name.len,
             arguments: arguments as u32 - 1,
@@ -109,6 +146,19 @@ fn words(request: &[u8]) -> Option<(u64, u64)> {
     let (counts, name) = request.first_chunk::<BYTES>()?.split_at(NAME_START);
     let word = |bytes: &[u8]| bytes.first_chunk().copied().map(u64::from_le_bytes);
     Some((word(counts)?, word(name)?))
+}
+
+/// What comes after the two words; zeros if there are not enough bytes, which is no name and no line end.
+#[inline]
+fn rest(request: &[u8]) -> u64 {
+    let bytes = request.first_chunk::<LONG_BYTES>();
+    let bytes = bytes.and_then(|bytes| bytes[BYTES..].first_chunk());
+    bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// So many bytes of ones.
+fn ones(bytes: usize) -> u64 {
+    u64::MAX.checked_shr(64 - 8 * bytes as u32).unwrap_or(0)
 }
 
 /// The place of a head: by the number of arguments and the first two letters of the name, which all heads have.
@@ -157,11 +207,26 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_not_learnt() {
-        let mut heads = Heads::default();
-        let command = registry().find(b"persist").unwrap();
-        let request = b"*2\r\n$7\r\nPERSIST\r\n$3\r\nkey\r\n";
-        heads.learn(request, command, Span { start: 8, len: 7 }, 2);
-        assert!(heads.find(request, None).is_none());
+    fn long_names_are_learnt_and_very_long_ones_are_not() {
+        for (name, is_learnt) in [
+            ("PERSIST", true),
+            ("SISMEMBER", true),
+            ("SMISMEMBER", false),
+        ] {
+            let mut heads = Heads::default();
+            let command = registry().find(name.as_bytes()).unwrap();
+            let len = name.len();
+            let request = format!("*2\r\n${len}\r\n{name}\r\n$9\r\nsome:key1\r\n");
+            let start = request.find(name).unwrap() as u32;
+            let span = Span {
+                start,
+                len: len as u32,
+            };
+            heads.learn(request.as_bytes(), command, span, 2);
+            assert_eq!(heads.find(request.as_bytes(), None).is_some(), is_learnt);
+            let other = request.replace(&name[6..], &name[6..].to_lowercase());
+            assert!(heads.find(other.as_bytes(), None).is_none());
+            assert!(heads.find(&request.as_bytes()[..19], None).is_none());
+        }
     }
 }

@@ -49,6 +49,7 @@ mod server;
 pub mod session;
 mod sets;
 pub mod shared;
+mod singles;
 mod sorted_sets;
 pub mod stats;
 mod stores;

@@ -38,6 +38,7 @@ mod field_deadlines;
 mod hash;
 mod list;
 mod pack;
+mod partition;
 mod ranked_elements;
 mod run;
 mod set;
@@ -47,7 +48,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
 
 pub use counted_tree::Direction;
-pub use element_table::ElementsLeft;
+pub use element_table::{AHEAD, ElementsLeft};
 pub use hash::{Field, Hash};
 pub use list::{Elements, ElementsBack, End, Equal, List};
 pub(crate) use pack::PackMut;
@@ -80,6 +81,16 @@ impl Object {
             Self::List(_) => ValueKind::List,
             Self::Set(_) => ValueKind::Set,
             Self::SortedSet(_) => ValueKind::SortedSet,
+        }
+    }
+
+    /// Has the processor fetch what lookups of these names will need, of [`AHEAD`] of them at most.
+    pub(crate) fn look_ahead<'n>(&self, names: impl Iterator<Item = &'n [u8]>) {
+        match self {
+            Self::Hash(hash) => hash.look_ahead(names),
+            Self::Set(set) => set.look_ahead(names),
+            Self::SortedSet(sorted_set) => sorted_set.look_ahead(names),
+            Self::List(_) => {}
         }
     }
 

@@ -783,7 +783,7 @@ impl<'a> EntryRef<'a> {
     }
 
     /// The object of a large collection. For the holder of the lock.
-    fn object(&self) -> Option<&'a Object> {
+    pub(crate) fn object(&self) -> Option<&'a Object> {
         let shape = self.shape();
         if !shape.is_object() {
             return None;

@@ -75,9 +75,9 @@ pub use access::{Built, Busy, Group, Key, Locked, Plan, WrongKind};
 pub use big_keys::BigKey;
 pub use budget::{Eviction, Limit, Room};
 pub use collections::{
-    Collection, Contents, Direction, Draft, Elements, ElementsBack, ElementsLeft, End, Equal,
-    Field, Hash, Item, List, Members, NameBound, Object, PACK_ITEMS_MAX, Pack, ScoreBound, Scored,
-    Set, SortedSet, Thresholds,
+    AHEAD, Collection, Contents, Direction, Draft, Elements, ElementsBack, ElementsLeft, End,
+    Equal, Field, Hash, Item, List, Members, NameBound, Object, PACK_ITEMS_MAX, Pack, ScoreBound,
+    Scored, Set, SortedSet, Thresholds,
 };
 pub use compact::{CompactionStats, Waste};
 pub use entry::EntryRef;

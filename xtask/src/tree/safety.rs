@@ -9,6 +9,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/access/collections.rs",
     "crates/keyspace/src/ahead.rs",
     "crates/keyspace/src/collections/element.rs",
+    "crates/keyspace/src/collections/partition.rs",
     "crates/keyspace/src/collections/ranked_elements.rs",
     "crates/keyspace/src/entry.rs",
     "crates/keyspace/src/expiry/records.rs",

@@ -75,6 +75,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Sets fields of a hash to values. Creates the key if it doesn't exist",
         complexity: "O(1) for each field",
         syntax: "key field value [field value ...]",
+        element: 2,
         run: fields::hset,
         ..HASH
     },
@@ -98,6 +99,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Sets a field of a hash to a value if it is not there",
         syntax: "key field value",
+        element: 2,
         run: fields::hsetnx,
         ..HASH
     },
@@ -109,6 +111,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Returns the value of a field of a hash",
         syntax: "key field",
+        element: 2,
         run: fields::hget,
         ..HASH
     },
@@ -172,6 +175,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Removes fields of a hash. Deletes the key with its last field",
         complexity: "O(1) for each field",
         syntax: "key field [field ...]",
+        element: 2,
         run: fields::hdel,
         ..HASH
     },
@@ -183,6 +187,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Tells whether a field is in a hash",
         syntax: "key field",
+        element: 2,
         run: fields::hexists,
         ..HASH
     },
@@ -205,6 +210,7 @@ pub const COMMANDS: &[Command] = &[
         since: "3.2.0",
         summary: "Returns the length of the value of a field of a hash",
         syntax: "key field",
+        element: 2,
         run: fields::hstrlen,
         ..HASH
     },
@@ -216,6 +222,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Adds to the integer of a field of a hash, which is 0 if it is not there",
         syntax: "key field increment",
+        element: 2,
         run: numbers::hincrby,
         ..HASH
     },
@@ -227,6 +234,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.6.0",
         summary: "Adds to the number of a field of a hash, which is 0 if it is not there",
         syntax: "key field increment",
+        element: 2,
         run: numbers::hincrbyfloat,
         ..HASH
     },

@@ -34,6 +34,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Adds members to a set. Creates the key if it doesn't exist",
         complexity: "O(1) for each member",
         syntax: "key member [member ...]",
+        element: 2,
         run: members::sadd,
         ..SET
     },
@@ -46,6 +47,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Removes members from a set. Deletes the key with its last member",
         complexity: "O(1) for each member",
         syntax: "key member [member ...]",
+        element: 2,
         run: members::srem,
         ..SET
     },
@@ -71,6 +73,7 @@ pub const COMMANDS: &[Command] = &[
         since: "1.0.0",
         summary: "Tells whether a member is in a set",
         syntax: "key member",
+        element: 2,
         run: members::sismember,
         ..SET
     },

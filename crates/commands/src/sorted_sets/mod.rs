@@ -34,6 +34,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Adds members to a sorted set, or changes their scores. Creates the key if it doesn't exist",
         complexity: "O(log(N)) for each member, where N is the number of members",
         syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
+        element: 3,
         run: add::zadd,
         ..SORTED_SET
     },
@@ -49,6 +50,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Increments the score of a member",
         complexity: "O(log(N)) where N is the number of members",
         syntax: "key increment member",
+        element: 3,
         run: add::zincrby,
         ..SORTED_SET
     },
@@ -61,6 +63,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Removes members from a sorted set. Deletes the key with its last member",
         complexity: "O(log(N)) for each member, where N is the number of members",
         syntax: "key member [member ...]",
+        element: 2,
         run: add::zrem,
         ..SORTED_SET
     },
@@ -72,6 +75,7 @@ pub const COMMANDS: &[Command] = &[
         since: "1.2.0",
         summary: "Returns the score of a member",
         syntax: "key member",
+        element: 2,
         run: ask::zscore,
         ..SORTED_SET
     },
@@ -131,6 +135,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Returns the rank of a member, from the lowest score on",
         complexity: "O(log(N)) where N is the number of members",
         syntax: "key member [WITHSCORE]",
+        element: 2,
         run: ask::zrank,
         ..SORTED_SET
     },
@@ -143,6 +148,7 @@ pub const COMMANDS: &[Command] = &[
         summary: "Returns the rank of a member, from the highest score on",
         complexity: "O(log(N)) where N is the number of members",
         syntax: "key member [WITHSCORE]",
+        element: 2,
         run: ask::zrevrank,
         ..SORTED_SET
     },

@@ -77,6 +77,15 @@ impl<'g> Locked<'g> {
         self.peek(key).as_ref().map(contents_of).transpose()
     }
 
+    /// Has the processor fetch what lookups of these names in a large collection will need, of [`AHEAD`](crate::AHEAD) of them at most.
+    /// A hint.
+    pub fn look_ahead_within<'n>(&self, key: Key<'_>, names: impl Iterator<Item = &'n [u8]>) {
+        let entry = self.held(key).find_entry(key.hash, key.bytes);
+        if let Some(object) = entry.and_then(|entry| entry.object()) {
+            object.look_ahead(names);
+        }
+    }
+
     /// Has `change` change a collection, which is empty before if the key is not there, and keeps its deadline. When it
     /// is empty afterwards, the key is removed, or is not made.
     ///

@@ -1,6 +1,7 @@
 //! Keys in their order, with ranks: a B+tree whose branches count the keys below them (D. Comer, *The Ubiquitous
 //! B-Tree*, 1979). Insert, removal, the rank of a key and the key of a rank take logarithmic time.
 
+use crate::prefetch::prefetch_line;
 use crate::slab::global_bytes;
 
 /// The most keys of a leaf.
@@ -305,6 +306,25 @@ impl<K: Copy + Ord> CountedTree<K> {
                         .sum::<usize>();
                     node = &branches[at].node;
                 }
+            }
+        }
+    }
+
+    /// Has the processor fetch the leaf that has the last key for which `is_before` holds.
+    pub fn look_ahead(&self, is_before: impl Fn(&K) -> bool) {
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(keys) => {
+                    // A search begins in the middle, and goes on in the middle of a half.
+                    for quarter in 1..4 {
+                        if let Some(key) = keys.get(quarter * keys.len() / 4) {
+                            prefetch_line(std::ptr::from_ref(key).cast());
+                        }
+                    }
+                    return;
+                }
+                Node::Inner(branches) => node = &branches[branch_of(branches, &is_before)].node,
             }
         }
     }

@@ -13,8 +13,11 @@
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
+use crate::prefetch::prefetch_line;
 use crate::slab::{local, object_bytes};
 
+/// An element of this length is prefetched as a whole, wherever it lies.
+const PREFETCHED_BYTES: usize = 48;
 /// The bytes of the two lengths at most: 32 bits each.
 const HEAD_BYTES_MAX: usize = 10;
 
@@ -125,6 +128,14 @@ impl Element {
         } else {
             *self = Self::new(self.name(), value);
         }
+    }
+
+    /// Asks for it, up to some length.
+    #[inline]
+    pub fn prefetch(&self) {
+        let start = self.0.as_ptr();
+        prefetch_line(start);
+        prefetch_line(start.wrapping_add(PREFETCHED_BYTES));
     }
 
     /// The memory of the element, in bytes, as the slabs round it.

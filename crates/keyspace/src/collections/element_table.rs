@@ -1,7 +1,7 @@
 //! The elements of a large collection by their names: a hash table that grows and shrinks in small steps.
 //!
 //! Linear hashing (W. Litwin, 1980) over partitions of about [`PARTITION_LEN`] elements: each insert splits or removal
-//! merges one partition at most, so no command pays for all. A partition is a `hashbrown` table.
+//! merges one partition at most, so no command pays for all.
 //!
 //! The low bits of a hash choose the partition. Read from the lowest to the highest, they are an order in which each
 //! partition is a range, however many there are: so a place in that order survives growth and shrinking, and is the
@@ -9,53 +9,39 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
 use super::element::Element;
+use super::partition::Partition;
 use crate::hash::KeyHasher;
 use crate::random::Random;
 use crate::slab::global_bytes;
 
-/// The mean number of elements in a partition. `hashbrown` has room for 28, 56 and 112 in the sizes around it.
-const PARTITION_LEN: usize = 64;
+/// The mean number of elements in a partition: the tags of most are on one cache line.
+const PARTITION_LEN: usize = 32;
 /// When there are fewer than this in the mean, partitions are merged.
-const PARTITION_LEN_MIN: usize = 24;
-
-/// The memory of a partition's table but for its buckets, with the counts of an `Arc`.
-const PARTITION_BYTES: usize = size_of::<HashTable<Element>>() + 2 * size_of::<usize>();
+const PARTITION_LEN_MIN: usize = 12;
+/// A look ahead goes through its stages with so many hashes.
+pub const AHEAD: usize = 16;
 
 /// Elements, found by their names.
 #[derive(Clone)]
 pub(crate) struct ElementTable {
     /// At least one. What somebody else still goes through is copied before it is changed.
-    partitions: Vec<Arc<HashTable<Element>>>,
+    partitions: Vec<Partition>,
     len: usize,
-    /// Memory of the elements and of the partitions' tables, in bytes.
+    /// Memory of the elements and of the partitions, in bytes.
     bytes: usize,
-    /// Buckets that a partition's table has had at most.
-    buckets_max: usize,
+    /// Elements that a partition has had at most.
+    partition_len_max: usize,
     hasher: Arc<KeyHasher>,
-}
-
-/// Where a name of this hash is in the partition's own table: by other bits than those that choose the partition.
-fn inner(hash: u64) -> u64 {
-    hash.rotate_left(32)
-}
-
-fn table_bytes(table: &HashTable<Element>) -> usize {
-    match table.allocation_size() {
-        0 => 0,
-        bytes => global_bytes(bytes),
-    }
 }
 
 impl ElementTable {
     pub fn new(hasher: Arc<KeyHasher>) -> Self {
         Self {
-            partitions: vec![Arc::default()],
+            partitions: vec![Partition::new()],
             len: 0,
             bytes: 0,
-            buckets_max: 1,
+            partition_len_max: 1,
             hasher,
         }
     }
@@ -68,8 +54,7 @@ impl ElementTable {
 
     /// Memory that it owns, in bytes, as the allocator rounds it.
     pub fn memory_bytes(&self) -> usize {
-        let arrays = global_bytes(self.partitions.capacity() * size_of::<usize>());
-        self.bytes + arrays + self.partitions.len() * PARTITION_BYTES
+        self.bytes + global_bytes(self.partitions.capacity() * size_of::<Partition>())
     }
 
     /// The hash of a name.
@@ -85,9 +70,11 @@ impl ElementTable {
 
     /// An element whose name has this hash and that `is_it` knows.
     pub fn find_hash(&self, hash: u64, is_it: impl Fn(&Element) -> bool) -> Option<&Element> {
-        self.partitions[self.partition_of(hash)].find(inner(hash), |element| {
-            is_it(element) && self.hash(element.name()) == hash
-        })
+        let partition = &self.partitions[self.partition_of(hash)];
+        let is_it = |element: &Element| is_it(element) && self.hash(element.name()) == hash;
+        partition
+            .find(hash, is_it)
+            .map(|at| &partition.elements()[at])
     }
 
     /// The bits of hashes that tell partitions apart, before those that are not yet split are put together.
@@ -106,12 +93,19 @@ impl ElementTable {
         }
     }
 
+    /// The partition of a name's hash, and where the element of that name is in it.
+    #[inline]
+    fn find(&self, hash: u64, name: &[u8]) -> (usize, Option<usize>) {
+        let partition = self.partition_of(hash);
+        let is_it = |element: &Element| element.name() == name;
+        (partition, self.partitions[partition].find(hash, is_it))
+    }
+
     /// The element of this name.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<&Element> {
-        let hash = self.hash(name);
-        let is_it = |element: &Element| element.name() == name;
-        self.partitions[self.partition_of(hash)].find(inner(hash), is_it)
+        let (partition, at) = self.find(self.hash(name), name);
+        Some(&self.partitions[partition].elements()[at?])
     }
 
     /// Whether there is an element of this name.
@@ -120,13 +114,33 @@ impl ElementTable {
         self.get(name).is_some()
     }
 
+    /// Has the processor fetch what lookups of these names will need, of [`AHEAD`] of them at most: stage by stage, so
+    /// that it waits for all at once.
+    pub fn look_ahead<'n>(&self, names: impl Iterator<Item = &'n [u8]>) -> NamesAhead<'_> {
+        let mut ahead = NamesAhead {
+            names: [(0, &self.partitions[0]); AHEAD],
+            len: 0,
+        };
+        for (name, place) in names.zip(&mut ahead.names) {
+            let hash = self.hash(name);
+            let partition = &self.partitions[self.partition_of(hash)];
+            partition.prefetch_tags();
+            *place = (hash, partition);
+            ahead.len += 1;
+        }
+        for (hash, partition) in ahead.iter() {
+            partition.prefetch_pointers(hash);
+        }
+        for (hash, partition) in ahead.iter() {
+            partition.prefetch_elements(hash);
+        }
+        ahead
+    }
+
     /// Shows `change` the element of this name, which may change its value; None when there is none.
     pub fn update<R>(&mut self, name: &[u8], change: impl FnOnce(&mut Element) -> R) -> Option<R> {
-        let hash = self.hash(name);
-        let partition = self.partition_of(hash);
-        let is_it = |element: &Element| element.name() == name;
-        let table = Arc::make_mut(&mut self.partitions[partition]);
-        let element = table.find_mut(inner(hash), is_it)?;
+        let (partition, at) = self.find(self.hash(name), name);
+        let element = self.partitions[partition].element_mut(at?);
         let before = element.memory_bytes();
         let result = change(element);
         self.bytes = self.bytes - before + element.memory_bytes();
@@ -136,10 +150,8 @@ impl ElementTable {
     /// Adds an element unless there is one of its name; the one that is there then, and whether it is new.
     pub fn insert(&mut self, name: &[u8], value: &[u8]) -> (&Element, bool) {
         let hash = self.hash(name);
-        let at = self.partition_of(hash);
-        let is_it = |element: &Element| element.name() == name;
-        if let Some(index) = self.partitions[at].find_bucket_index(inner(hash), is_it) {
-            return (self.bucket(at, index), false);
+        if let (partition, Some(at)) = self.find(hash, name) {
+            return (&self.partitions[partition].elements()[at], false);
         }
         (self.add(hash, name, value), true)
     }
@@ -161,38 +173,28 @@ impl ElementTable {
         let element = Element::new(name, value);
         self.bytes += element.memory_bytes();
         self.len += 1;
-        let at = self.partition_of(hash);
-        let index = self.place(at, hash, element);
-        self.bucket(at, index)
-    }
-
-    fn bucket(&self, partition: usize, index: usize) -> &Element {
-        let bucket = self.partitions[partition].get_bucket(index);
-        bucket.expect("it has just been found there")
+        let partition = self.partition_of(hash);
+        let at = self.place(partition, hash, element);
+        &self.partitions[partition].elements()[at]
     }
 
     /// Puts an element, which is not there, into a partition; where it is then.
     fn place(&mut self, partition: usize, hash: u64, element: Element) -> usize {
-        let hasher = &self.hasher;
-        let table = Arc::make_mut(&mut self.partitions[partition]);
-        let bytes_before = table_bytes(table);
-        let rehash = |element: &Element| inner(hasher.uniform_hash(element.name()));
-        let index = table
-            .insert_unique(inner(hash), element, rehash)
-            .bucket_index();
-        self.bytes = self.bytes - bytes_before + table_bytes(table);
-        self.buckets_max = self.buckets_max.max(table.num_buckets());
-        index
+        let partition = &mut self.partitions[partition];
+        let bytes_before = partition.memory_bytes();
+        let at = partition.push(hash, element);
+        self.bytes = self.bytes - bytes_before + partition.memory_bytes();
+        self.partition_len_max = self.partition_len_max.max(partition.len());
+        at
     }
 
     /// Removes the element of this name.
     pub fn remove(&mut self, name: &[u8]) -> Option<Element> {
-        let hash = self.hash(name);
-        let partition = self.partition_of(hash);
-        let is_it = |element: &Element| element.name() == name;
-        let table = Arc::make_mut(&mut self.partitions[partition]);
-        let found = table.find_entry(inner(hash), is_it);
-        let (element, _) = found.ok()?.remove();
+        let (partition, at) = self.find(self.hash(name), name);
+        let partition = &mut self.partitions[partition];
+        let bytes_before = partition.memory_bytes();
+        let element = partition.take(at?);
+        self.bytes = self.bytes - bytes_before + partition.memory_bytes();
         self.bytes -= element.memory_bytes();
         self.len -= 1;
         if self.partitions.len() > 1 && self.len < self.partitions.len() * PARTITION_LEN_MIN {
@@ -206,9 +208,9 @@ impl ElementTable {
         let new = self.partitions.len();
         let half = 1 << new.ilog2();
         let old = new - half;
-        let elements = Arc::unwrap_or_clone(std::mem::take(&mut self.partitions[old]));
-        self.bytes -= table_bytes(&elements);
-        self.partitions.push(Arc::default());
+        self.bytes -= self.partitions[old].memory_bytes();
+        let elements = self.partitions[old].take_all();
+        self.partitions.push(Partition::new());
         for element in elements {
             let hash = self.hash(element.name());
             let at = if hash as usize & half == 0 { old } else { new };
@@ -218,12 +220,12 @@ impl ElementTable {
 
     /// Puts the last partition into the one that it was split from.
     fn merge(&mut self) {
-        let Some(last) = self.partitions.pop() else {
+        let Some(mut last) = self.partitions.pop() else {
             return;
         };
-        self.bytes -= table_bytes(&last);
+        self.bytes -= last.memory_bytes();
         let into = self.partitions.len() - (1 << self.partitions.len().ilog2());
-        for element in Arc::unwrap_or_clone(last) {
+        for element in last.take_all() {
             let hash = self.hash(element.name());
             self.place(into, hash, element);
         }
@@ -234,15 +236,27 @@ impl ElementTable {
 
     /// All elements, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Element> {
-        self.partitions.iter().flat_map(|table| table.iter())
+        self.partitions.iter().flat_map(Partition::elements)
     }
 
     /// All elements as they are now, to be gone through in steps. Takes a moment for each partition, not for each element.
     pub fn left(&self) -> ElementsLeft {
         ElementsLeft {
             bytes: self.bytes,
-            partitions: self.partitions.clone().into_iter(),
+            partitions: self.shared_partitions().into_iter(),
         }
+    }
+
+    /// All partitions, each counted once more.
+    fn shared_partitions(&self) -> Vec<Partition> {
+        let mut shared = Vec::with_capacity(self.partitions.len());
+        for (at, partition) in self.partitions.iter().enumerate() {
+            if let Some(later) = self.partitions.get(at + AHEAD) {
+                later.prefetch_tags();
+            }
+            shared.push(partition.clone());
+        }
+        shared
     }
 
     /// An element that is as likely as any other. There must be one.
@@ -250,13 +264,10 @@ impl ElementTable {
         assert!(self.len > 0, "the caller looks before");
         loop {
             let bits = random.bits();
-            // Of each partition as many buckets are drawn as the largest has, so that all are as likely.
+            // Of each partition as many places are drawn as the largest has had, so that all are as likely.
             let partition = below(bits >> 32, self.partitions.len());
-            let index = below(bits & u64::from(u32::MAX), self.buckets_max);
-            let table = &self.partitions[partition];
-            if index < table.num_buckets()
-                && let Some(element) = table.get_bucket(index)
-            {
+            let place = below(bits & u64::from(u32::MAX), self.partition_len_max);
+            if let Some(element) = self.partitions[partition].elements().get(place) {
                 return element;
             }
         }
@@ -275,10 +286,15 @@ impl ElementTable {
         while left > 0 {
             let partition = self.partition_of(cursor.reverse_bits());
             here.clear();
-            here.extend(self.partitions[partition].iter().filter_map(|element| {
-                let position = self.hash(element.name()).reverse_bits();
-                (position >= cursor).then_some((position, element))
-            }));
+            here.extend(
+                self.partitions[partition]
+                    .elements()
+                    .iter()
+                    .filter_map(|element| {
+                        let position = self.hash(element.name()).reverse_bits();
+                        (position >= cursor).then_some((position, element))
+                    }),
+            );
             here.sort_unstable_by_key(|(position, _)| *position);
             let mut shown = 0;
             for (position, element) in &here {
@@ -315,10 +331,29 @@ impl ElementTable {
     }
 }
 
+/// Names that will be looked up soon.
+pub(super) struct NamesAhead<'t> {
+    /// Their hashes and partitions.
+    names: [(u64, &'t Partition); AHEAD],
+    len: usize,
+}
+
+impl<'t> NamesAhead<'t> {
+    fn iter(&self) -> impl Iterator<Item = (u64, &'t Partition)> {
+        self.names[..self.len].iter().copied()
+    }
+
+    /// The elements that may have these names, most of which have.
+    pub fn elements(&self) -> impl Iterator<Item = &'t Element> {
+        self.iter()
+            .filter_map(|(hash, partition)| partition.first_candidate(hash))
+    }
+}
+
 /// Elements of one moment that are still to be gone through.
 pub struct ElementsLeft {
     bytes: usize,
-    partitions: std::vec::IntoIter<Arc<HashTable<Element>>>,
+    partitions: std::vec::IntoIter<Partition>,
 }
 
 impl ElementsLeft {
@@ -331,13 +366,13 @@ impl ElementsLeft {
     pub fn step(&mut self, elements: usize, mut visit: impl FnMut(&[u8], &[u8])) -> bool {
         let mut shown = 0;
         while shown < elements {
-            let Some(table) = self.partitions.next() else {
+            let Some(partition) = self.partitions.next() else {
                 return true;
             };
-            for element in table.iter() {
+            for element in partition.elements() {
                 visit(element.name(), element.value());
             }
-            shown += table.len();
+            shown += partition.len();
         }
         self.partitions.as_slice().is_empty()
     }
@@ -360,9 +395,8 @@ mod tests {
 
     fn owned_bytes(table: &ElementTable) -> usize {
         let elements: usize = table.iter().map(Element::memory_bytes).sum();
-        let tables = table.partitions.iter().map(|table| table_bytes(table));
-        let tables: usize = tables.sum();
-        elements + tables
+        let partitions = table.partitions.iter().map(Partition::memory_bytes);
+        elements + partitions.sum::<usize>()
     }
 
     #[test]

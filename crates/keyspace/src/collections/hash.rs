@@ -36,6 +36,10 @@ impl Hash {
         self.table.memory_bytes() + deadlines
     }
 
+    pub(crate) fn look_ahead<'n>(&self, names: impl Iterator<Item = &'n [u8]>) {
+        self.table.look_ahead(names);
+    }
+
     #[inline]
     fn deadline_ms(&self, name: &[u8]) -> Option<u64> {
         self.deadlines.as_ref()?.get(name)

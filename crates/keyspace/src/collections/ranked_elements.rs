@@ -181,6 +181,14 @@ impl RankedElements {
         self.order.count_where(|ranked| is_before(ranked.score))
     }
 
+    /// See [`ElementTable::look_ahead`].
+    pub fn look_ahead<'n>(&self, names: impl Iterator<Item = &'n [u8]>) {
+        for element in self.elements.look_ahead(names).elements() {
+            let score = score_of(element);
+            self.order.look_ahead(|ranked| ranked.score < score);
+        }
+    }
+
     /// The elements of these ranks.
     pub fn range(&self, ranks: std::ops::Range<usize>, direction: Direction) -> RankedRange<'_> {
         RankedRange(self.order.range(ranks, direction))

@@ -22,6 +22,10 @@ impl Set {
     pub(crate) fn memory_bytes(&self) -> usize {
         self.0.memory_bytes()
     }
+
+    pub(crate) fn look_ahead<'n>(&self, names: impl Iterator<Item = &'n [u8]>) {
+        self.0.look_ahead(names);
+    }
 }
 
 impl Collection for Set {

@@ -19,6 +19,10 @@ impl SortedSet {
     pub(crate) fn memory_bytes(&self) -> usize {
         self.0.memory_bytes()
     }
+
+    pub(crate) fn look_ahead<'n>(&self, names: impl Iterator<Item = &'n [u8]>) {
+        self.0.look_ahead(names);
+    }
 }
 
 impl Collection for SortedSet {

@@ -378,6 +378,10 @@ mod tests {
                 command.reader.is_none() || registered.has_one_key,
                 "{name} does not read one key"
             );
+            assert!(
+                command.element < command.arity.unsigned_abs() as usize,
+                "{name} always has its element"
+            );
         }
     }
 }

@@ -189,12 +189,15 @@ pub fn begin_pairs(reply: &mut ReplyWriter<'_>, pairs: usize, with_scores: bool)
 }
 
 /// One of them.
-#[inline]
+#[inline(always)]
 pub fn show_pair(reply: &mut ReplyWriter<'_>, (member, score): (Item<'_>, f64), with_score: bool) {
     if with_score && reply.is_resp3() {
         reply.array(2);
     }
-    reply.bulk(member.bytes(&mut Number::new()));
+    match member {
+        Item::Bytes(member) => reply.bulk_in_place(member),
+        Item::Integer(member) => reply.bulk_integer(member),
+    }
     if with_score {
         reply.double(score);
     }

@@ -419,8 +419,9 @@ impl<'a> Iterator for Elements<'a> {
             self.chunk += 1;
             self.at = 0;
         }
-        let item = (self.at < self.run.bytes.len()).then(|| self.run.item(self.at))?;
-        self.at = self.run.next(self.at);
+        let is_there = self.at < self.run.bytes.len();
+        let (item, next) = is_there.then(|| self.run.item_and_next(self.at))?;
+        self.at = next;
         Some(item)
     }
 }

@@ -192,16 +192,31 @@ pub(super) fn item_len(pack: &[u8]) -> usize {
 /// The item that `pack` begins with.
 #[inline]
 pub(super) fn item_at(pack: &[u8]) -> Item<'_> {
-    let whole = &pack[..item_len(pack)];
+    read_item(pack).0
+}
+
+/// The item that `pack` begins with, and where it ends. Short strings are what there is most.
+#[inline]
+pub(super) fn read_item(pack: &[u8]) -> (Item<'_>, usize) {
+    match pack[0] {
+        tag @ TAG_STRING_6..TAG_INTEGER_13 => {
+            let end = 1 + usize::from(tag & 0x3f);
+            (Item::Bytes(&pack[1..end]), end)
+        }
+        tag @ 0..TAG_STRING_6 => (Item::Integer(tag.into()), 1),
+        TAG_INTEGER_13.. => read_longer(&pack[..item_len(pack)]),
+    }
+}
+
+/// An item of which this is the whole, but for short strings and the shortest integers.
+fn read_longer(whole: &[u8]) -> (Item<'_>, usize) {
     let integer = |sign_shift: u32| {
         let mut bits = [0; 8];
         bits[..whole.len() - 1].copy_from_slice(&whole[1..]);
         Item::Integer(i64::from_le_bytes(bits) << sign_shift >> sign_shift)
     };
-    match whole[0] {
-        tag @ 0..TAG_STRING_6 => Item::Integer(tag.into()),
-        TAG_STRING_6..TAG_INTEGER_13 => Item::Bytes(&whole[1..]),
-        tag @ TAG_INTEGER_13..TAG_STRING_12 => {
+    let item = match whole[0] {
+        tag @ ..TAG_STRING_12 => {
             let bits = i64::from(tag & 0x1f) << 8 | i64::from(whole[1]);
             Item::Integer(bits << 51 >> 51)
         }
@@ -211,7 +226,8 @@ pub(super) fn item_at(pack: &[u8]) -> Item<'_> {
         TAG_INTEGER_24 => integer(40),
         TAG_INTEGER_32 => integer(32),
         TAG_INTEGER_64.. => integer(0),
-    }
+    };
+    (item, whole.len())
 }
 
 /// A pack, to be read. Places are offsets in its bytes.
@@ -279,6 +295,13 @@ impl<'a> Pack<'a> {
         item_at(&self.0[at..])
     }
 
+    /// The item at a place, and the place behind it.
+    #[inline]
+    pub(crate) fn item_and_next(self, at: usize) -> (Item<'a>, usize) {
+        let (item, len) = read_item(&self.0[at..]);
+        (item, at + len)
+    }
+
     /// The place behind the item at this place.
     #[inline]
     pub(crate) fn next(self, at: usize) -> usize {
@@ -302,8 +325,8 @@ impl<'a> Pack<'a> {
         let mut at = self.start();
         std::iter::from_fn(move || {
             let here = at;
-            let item = (here < self.0.len()).then(|| self.item(here))?;
-            at = self.next(here);
+            let (item, next) = (here < self.0.len()).then(|| self.item_and_next(here))?;
+            at = next;
             Some((here, item))
         })
     }

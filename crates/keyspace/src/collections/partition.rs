@@ -379,3 +379,72 @@ impl Drop for Partition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Element, Partition, zero_bytes};
+    use crate::random::Random;
+
+    type Model = Vec<(u64, Vec<u8>)>;
+
+    fn find(partition: &Partition, hash: u64, name: &[u8]) -> Option<usize> {
+        partition.find(hash, |element| element.name() == name)
+    }
+
+    fn check(partition: &Partition, model: &Model) {
+        assert_eq!(partition.len(), model.len());
+        for (hash, name) in model {
+            let at = find(partition, *hash, name).expect("it is there");
+            assert_eq!(partition.elements()[at].name(), name);
+        }
+    }
+
+    #[test]
+    fn it_is_a_map_whose_owners_do_not_see_each_other() {
+        let mut random = Random::new(7);
+        let mut partition = Partition::new();
+        let mut model = Model::new();
+        let mut shared = Vec::new();
+        for turn in 0..4_000u64 {
+            let grows = turn % 800 < 400;
+            if model.is_empty() || (random.below(4) < if grows { 3 } else { 1 }) {
+                // Some tags are equal.
+                let (hash, name) = (random.bits() << 58, turn.to_string().into_bytes());
+                assert_eq!(find(&partition, hash, &name), None);
+                partition.push(hash, Element::new(&name, b""));
+                model.push((hash, name));
+            } else {
+                let (hash, name) = model.swap_remove(random.below(model.len()));
+                let at = find(&partition, hash, &name).expect("it is there");
+                assert_eq!(partition.take(at).name(), name);
+                assert_eq!(find(&partition, hash, &name), None);
+            }
+            if turn % 50 == 0 {
+                shared.push((partition.clone(), model.clone()));
+                shared.truncate(3);
+                shared.rotate_left(1);
+            }
+            check(&partition, &model);
+        }
+        shared
+            .iter()
+            .for_each(|(partition, model)| check(partition, model));
+        let all = partition.take_all();
+        assert_eq!((all.len(), partition.len()), (model.len(), 0));
+        assert_eq!(partition.memory_bytes(), 0);
+        drop(partition);
+        shared
+            .iter()
+            .for_each(|(partition, model)| check(partition, model));
+    }
+
+    #[test]
+    fn the_highest_bits_of_bytes_that_are_zero_are_found() {
+        let mut random = Random::new(1);
+        for _ in 0..10_000 {
+            let bytes = random.bits().to_le_bytes().map(|byte| byte & 0x81);
+            let zeros = bytes.map(|byte| if byte == 0 { 0x80 } else { 0 });
+            assert_eq!(zero_bytes(u64::from_le_bytes(bytes)).to_le_bytes(), zeros);
+        }
+    }
+}

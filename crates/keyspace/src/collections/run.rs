@@ -1,7 +1,7 @@
 //! Items one after the other that can be read in both directions: each is followed by its length, as in a listpack.
 
 use super::Item;
-use super::pack::{Encoded, item_at, item_len};
+use super::pack::{Encoded, item_at, item_len, read_item};
 
 /// An element as it lies in a run: its item, and the item's length in groups of seven bits, the lowest of them last.
 pub(super) struct Element<'a> {
@@ -73,6 +73,13 @@ impl<'a> Run<'a> {
     #[inline]
     pub fn item(self, at: usize) -> Item<'a> {
         item_at(&self.bytes[at..])
+    }
+
+    /// The item at a place, and the place behind its element.
+    #[inline]
+    pub fn item_and_next(self, at: usize) -> (Item<'a>, usize) {
+        let (item, len) = read_item(&self.bytes[at..]);
+        (item, at + len + back_len(len))
     }
 
     /// The place behind the element at this place.

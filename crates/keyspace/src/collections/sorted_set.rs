@@ -330,19 +330,20 @@ pub enum Scored<'a> {
 impl<'a> Iterator for Scored<'a> {
     type Item = (Item<'a>, f64);
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<(Item<'a>, f64)> {
         match self {
             Self::Packed { pack, at, left } => {
                 *left = left.checked_sub(1)?;
-                let score = pack.next(*at);
-                let pair = (pack.item(*at), score_of(pack.item(score)));
-                *at = pack.next(score);
-                Some(pair)
+                let (member, score_at) = pack.item_and_next(*at);
+                let (score, next) = pack.item_and_next(score_at);
+                *at = next;
+                Some((member, score_of(score)))
             }
             Self::Backward { pack, places } => {
                 let at = places.pop()?;
-                Some((pack.item(at), score_of(pack.item(pack.next(at)))))
+                let (member, score_at) = pack.item_and_next(at);
+                Some((member, score_of(pack.item(score_at))))
             }
             Self::Large(range) => {
                 let (name, score) = range.next()?;

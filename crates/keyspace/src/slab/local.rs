@@ -78,3 +78,38 @@ pub(crate) fn give_idle_back() -> usize {
 pub(crate) fn give_pages_back(pages_max: usize) -> bool {
     with_own(|magazines| magazines.give_pages_back(pages_max))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::alloc::Layout;
+    use std::ptr::NonNull;
+
+    use super::{allocate, free, give_idle_back};
+
+    const LAYOUT: Layout = Layout::new::<[u64; 5]>();
+
+    #[test]
+    fn what_one_thread_allocates_another_may_free() {
+        let allocate_all = || -> Vec<usize> {
+            let fill = |value: u8| {
+                let start = allocate(LAYOUT);
+                // SAFETY: the memory is ours and has this size.
+                unsafe { start.write_bytes(value, LAYOUT.size()) };
+                start.expose_provenance().get()
+            };
+            (0..200).map(fill).collect()
+        };
+        let addresses = std::thread::spawn(allocate_all).join().expect("it ends");
+        for (value, address) in addresses.into_iter().enumerate() {
+            let start = NonNull::new(std::ptr::with_exposed_provenance_mut::<u8>(address));
+            let start = start.expect("it is no null");
+            // SAFETY: it was allocated and filled by the other thread, which has ended, and is freed once.
+            unsafe {
+                assert_eq!(start.add(LAYOUT.size() - 1).read(), value as u8);
+                free(start, LAYOUT);
+            }
+        }
+        give_idle_back();
+        assert_eq!(give_idle_back(), 0);
+    }
+}

@@ -5,7 +5,7 @@
 use keyspace::{Draft, Hash};
 use resp::Args;
 
-use super::{change, hash_key, read};
+use super::change;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::parse::{integer, is};
@@ -134,7 +134,7 @@ pub fn hpexpireat(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), C
 }
 
 fn expire(context: &mut Context<'_, '_>, args: Args<'_>, unit: Unit) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     context.keys.peek_collection::<Hash>(key)?;
     let deadline_ms = unit.deadline_ms(context, args.get(2))?;
     let condition = Condition::named(args.get(3));
@@ -200,7 +200,7 @@ fn reply(context: &mut Context<'_, '_>, results: &[i64]) {
 }
 
 pub fn hpersist(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     context.keys.peek_collection::<Hash>(key)?;
     let names = fields(args, 2, NOT_POSITIVE)?;
     let mut results = Vec::with_capacity(names.len());
@@ -249,10 +249,9 @@ fn tell(
     args: Args<'_>,
     shown: impl Fn(u64) -> u64,
 ) -> Result<(), CommandError> {
-    read(context, args, |_, _| ())?;
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
+    let hash = context.keys.read_collection::<Hash>(key)?;
     let names = fields(args, 2, NOT_POSITIVE)?;
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
-    let hash = context.keys.peek_collection::<Hash>(key)?;
     let reply = &mut context.reply;
     reply.array(names.len());
     for name in names.iter() {

@@ -254,6 +254,12 @@ impl<K: Copy + Ord> CountedTree<K> {
         self.len
     }
 
+    /// The first key.
+    #[inline]
+    pub fn first(&self) -> Option<K> {
+        self.root.first()
+    }
+
     /// Memory that it owns, in bytes, as the allocator rounds it.
     pub fn memory_bytes(&self) -> usize {
         let leaf = global_bytes(LEAF_LEN_MAX * size_of::<K>());
@@ -261,7 +267,7 @@ impl<K: Copy + Ord> CountedTree<K> {
         self.nodes.leaves * leaf + self.nodes.inner * inner
     }
 
-    /// Inserts a key that is not there.
+    /// Inserts a key. One that is there already is there twice then.
     pub fn insert(&mut self, key: K) {
         self.len += 1;
         let nodes = &mut self.nodes;
@@ -274,7 +280,7 @@ impl<K: Copy + Ord> CountedTree<K> {
         }
     }
 
-    /// Removes a key; whether it was there.
+    /// Removes a key, once; whether it was there.
     pub fn remove(&mut self, key: &K) -> bool {
         let was_there = self.root.remove(key, &mut self.nodes);
         self.len -= usize::from(was_there);

@@ -660,6 +660,12 @@ impl<'a> EntryRef<'a> {
         Some(DeadlineWord(self.word(at).load(Relaxed)))
     }
 
+    /// Whether it is a large collection, or has a word for a deadline.
+    #[inline]
+    pub(crate) fn may_need_filing(&self) -> bool {
+        self.shape().is_object() || self.may_have_deadline()
+    }
+
     /// Notes in the word whether it is a hash whose fields have deadlines; the word before, if it has one. For the
     /// holder of the lock.
     pub(crate) fn note_fields(&self) -> Option<DeadlineWord> {

@@ -480,7 +480,7 @@ impl<'t> Held<'t> {
     }
 
     /// Finds a key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
         self.find_where(hash, |entry| entry.has_key(key))
     }

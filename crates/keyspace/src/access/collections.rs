@@ -222,7 +222,8 @@ impl<'g> Locked<'g> {
             let touch = self.core.touch_of(key.bytes);
             self.core.use_as(&found.entry(), &touch);
         }
-        if C::KIND == ValueKind::Hash {
+        // What is small and has got its first deadline has not been changed in place.
+        if C::KIND == ValueKind::Hash && found.entry().may_need_filing() {
             held.fields_changed(found, &mut self.core.memory.borrow_mut());
         }
         self.announce(key, Change::Written);

@@ -113,11 +113,11 @@ impl Collection for Hash {
         contents.count(0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_due(contents: Contents<'_, Self>, now_ms: u64) -> bool {
         match contents {
             Contents::Packed(pack) if pack.flags() == PLAIN => false,
-            Contents::Packed(pack) => fields_of(pack).any(|field| field.is_over(now_ms)),
+            Contents::Packed(_) => contents.passed(now_ms) > 0,
             Contents::Large(hash) => {
                 let deadlines = hash.deadlines.as_ref();
                 has_passed(deadlines.and_then(|deadlines| deadlines.first_ms()), now_ms)
@@ -177,6 +177,11 @@ fn field_at(pack: Pack<'_>, at: usize) -> Field<'_> {
         value: pack.item(value_at),
         deadline_ms,
     }
+}
+
+#[inline(never)]
+fn next_packed_ms(pack: Pack<'_>) -> Option<u64> {
+    fields_of(pack).filter_map(|field| field.deadline_ms).min()
 }
 
 fn fields_of(pack: Pack<'_>) -> impl Iterator<Item = Field<'_>> {
@@ -326,10 +331,11 @@ impl<'a> Contents<'a, Hash> {
     }
 
     /// The earliest deadline of a field.
+    #[inline]
     pub(crate) fn next_deadline_ms(self) -> Option<u64> {
         match self {
             Self::Packed(pack) if pack.flags() == PLAIN => None,
-            Self::Packed(pack) => fields_of(pack).filter_map(|field| field.deadline_ms).min(),
+            Self::Packed(pack) => next_packed_ms(pack),
             Self::Large(hash) => hash.deadlines.as_ref()?.first_ms(),
         }
     }

@@ -316,6 +316,69 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_goes_with_its_last_field() {
+        check(
+            "HSETEX h PX 100 FIELDS 2 a 1 b 2
+             EXPIRE h 1000
+             +101
+             HGET h a
+             EXISTS h
+             HSETEX h PX 100 FIELDS 2 a 1 b 2
+             EXPIRE h 1000
+             +101
+             HSET h c 3
+             TTL h
+             HSETEX i PX 100 FIELDS 1 a 1
+             +101
+             HLEN i
+             TYPE i",
+            ":1
+             :1
+             nil
+             :0
+             :1
+             :1
+             :1
+             :-1
+             :1
+             :0
+             none",
+        );
+    }
+
+    #[test]
+    fn fields_that_go_are_changes() {
+        check(
+            "HSETEX h PX 100 FIELDS 1 a 1
+             HSET h b 2
+             WATCH h
+             +101
+             MULTI
+             PING
+             EXEC
+             HPEXPIRE h 100 FIELDS 1 b
+             HSET h c 3
+             +101
+             WATCH h
+             MULTI
+             PING
+             EXEC",
+            ":1
+             :1
+             OK
+             OK
+             QUEUED
+             nil-array
+             [:1]
+             :1
+             OK
+             OK
+             QUEUED
+             [PONG]",
+        );
+    }
+
+    #[test]
     fn large_hashes_have_deadlines_too() {
         let long = "x".repeat(65);
         check(

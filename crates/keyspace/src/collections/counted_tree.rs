@@ -535,6 +535,31 @@ mod tests {
     }
 
     #[test]
+    fn a_key_can_be_there_several_times() {
+        let mut random = Random::new(5);
+        let mut tree = CountedTree::new();
+        let mut model = Vec::new();
+        for turn in 0..20_000 {
+            let key = random.bits() % 8;
+            if random.below(10) < if turn < 10_000 { 8 } else { 3 } {
+                tree.insert(key);
+                model.push(key);
+            } else {
+                let at = model.iter().position(|other| *other == key);
+                assert_eq!(tree.remove(&key), at.is_some());
+                at.map(|at| model.swap_remove(at));
+            }
+            let limit = random.bits() % 9;
+            let before = model.iter().filter(|key| **key < limit).count();
+            assert_eq!(tree.count_where(|key| *key < limit), before);
+            assert_eq!(tree.first(), model.iter().min().copied());
+        }
+        model.sort_unstable();
+        let all = tree.range(0..model.len(), Direction::Forward);
+        assert!(all.eq(model.iter().copied()));
+    }
+
+    #[test]
     fn what_comes_in_order_fills_its_nodes() {
         for len in [0, 1, 64, 65, 1_984, 1_985, 100_000] {
             let model: BTreeSet<u64> = (0..len).collect();

@@ -14,13 +14,16 @@ use crate::workspace::{cargo, output, root, run};
 
 /// The program that is counted.
 const EXAMPLE: &str = "instructions";
-const WORKLOADS: [&str; 6] = [
+const WORKLOADS: [&str; 9] = [
     "get-hit",
     "get-miss",
     "set-existing",
     "set-new",
     "set-ex-existing",
     "set-ex-new",
+    "hget",
+    "hset-same-size",
+    "hset-other-size",
 ];
 /// The numbers of batches: new keys grow by about a doubling in between.
 const BATCHES: [u64; 2] = [800, 1600];
@@ -31,7 +34,8 @@ const PERCENT_MAX: f64 = 3.0;
 /// Where counts are recorded, from the root.
 const RECORD: &str = "xtask/instructions.toml";
 const HEADER: &str = "\
-# Instructions for one operation, in batches of 128 without sockets: 16-byte keys, 64-byte values, 10,000 keys.
+# Instructions for one operation, in batches of 128 without sockets: 16-byte keys, 64-byte values, 10,000 keys;
+# of hashes 16-byte values, 8 fields.
 # `cargo xtask instructions` fails when one has grown by more than 3 %; with --record, it writes this file.
 ";
 

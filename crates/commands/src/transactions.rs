@@ -114,8 +114,8 @@ fn has_changed(context: &mut Context<'_, '_>) -> bool {
         return false;
     };
     for key in &watching.keys {
-        // Removes the key if its time is up, which marks the watcher.
-        context.keys.find(key.as_key());
+        // Removes the key or fields if their time is up, which marks the watcher.
+        context.keys.expire_fields(key.as_key());
     }
     watching.watcher.is_dirty()
 }

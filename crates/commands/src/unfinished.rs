@@ -3,7 +3,7 @@
 //! The elements are those of the moment at which the command was executed: a snapshot, of which what is changed meanwhile
 //! is copied. Inside a transaction, and where no reply is sent, a command answers at once.
 
-use keyspace::ElementsLeft;
+use keyspace::{ElementsLeft, FieldsLeft};
 use resp::{Output, ReplyWriter};
 
 use crate::context::Context;
@@ -18,13 +18,37 @@ pub type ShowElement = fn(&mut ReplyWriter<'_>, &[u8], &[u8]);
 
 /// The part of a reply that is not written yet.
 pub struct Unfinished {
-    left: ElementsLeft,
+    left: Left,
     show: ShowElement,
+}
+
+/// What is to be shown.
+pub enum Left {
+    /// Elements as they are.
+    Elements(ElementsLeft),
+    /// Fields, of which some may be over.
+    Fields(FieldsLeft),
+}
+
+impl Left {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Elements(left) => left.bytes(),
+            Self::Fields(left) => left.bytes(),
+        }
+    }
+
+    fn step(&mut self, visit: impl FnMut(&[u8], &[u8])) -> bool {
+        match self {
+            Self::Elements(left) => left.step(STEP_ELEMENTS, visit),
+            Self::Fields(left) => left.step(STEP_ELEMENTS, visit),
+        }
+    }
 }
 
 impl Context<'_, '_> {
     /// Leaves the elements of a reply whose head is written to later steps, if that may be.
-    pub fn finish_later(&mut self, left: Option<ElementsLeft>, show: ShowElement) -> bool {
+    pub fn finish_later(&mut self, left: Option<Left>, show: ShowElement) -> bool {
         let may_be = self.session.executing == 0 && self.session.replies == Replies::On;
         let Some(left) = left.filter(|left| may_be && left.bytes() < REPLY_BYTES_MAX / 2) else {
             return false;
@@ -42,7 +66,7 @@ impl Session {
         };
         let mut reply = ReplyWriter::new(out, self.protocol);
         let show = unfinished.show;
-        let is_done = unfinished.left.step(STEP_ELEMENTS, |name, value| {
+        let is_done = unfinished.left.step(|name, value| {
             show(&mut reply, name, value);
         });
         if is_done {

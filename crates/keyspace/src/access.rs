@@ -31,9 +31,12 @@ use crate::samples::{Buffer, Seen, Thresholds};
 use crate::shared::{SharedBytes, StringMut};
 use crate::slab::{Magazines, PageSet};
 use crate::stats::Counters;
-use crate::table::{Fired, Found, Held, Look, MovedSegment, Spotted, Table};
+use crate::table::{Fired, Found, Gone, Held, Look, MovedSegment, PassedFields, Spotted, Table};
 use crate::value::{Deadline, NewValue, Number, StringRef};
 use crate::watch::{WatchedKey, Watcher};
+
+/// Fields that a command removes from a large hash at once because their time is up. The sweep sees to the others.
+const FIELDS_AT_ONCE_MAX: usize = 512;
 
 /// A key in a database, with its hash.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +149,14 @@ impl Core<'_> {
         self.sample_loss(key.database, key.hash, || Seen::Miss);
         if let Some(prefixes) = self.counters.prefixes() {
             prefixes.count_miss(key.bytes);
+        }
+    }
+
+    /// Counts fields of a hash that go because their time is up.
+    fn count_expired_fields(&self, key: Key<'_>, passed: PassedFields) {
+        self.counters.expired_fields.add(passed.count as u64);
+        if passed.are_all {
+            self.sample_loss(key.database, key.hash, || Seen::Expired);
         }
     }
 
@@ -664,6 +675,34 @@ impl<'g> Locked<'g> {
         (!entry.has_expired(held.time_ms(self.core.now_ms))).then_some(entry)
     }
 
+    /// Removes the fields of a hash whose time is up, or many of them, as the sweep would. For commands that ask whether
+    /// the key has changed.
+    pub fn expire_fields(&mut self, key: Key<'_>) {
+        let Some((held, found)) = self.lookup(key) else {
+            return;
+        };
+        let now_ms = held.time_ms(self.core.now_ms);
+        self.expire_found_fields(held, found, key, now_ms);
+    }
+
+    fn expire_found_fields(
+        &mut self,
+        mut held: Held<'g>,
+        found: Found<'g>,
+        key: Key<'_>,
+        now_ms: u64,
+    ) {
+        let Some(passed) = PassedFields::of(found.entry(), now_ms, FIELDS_AT_ONCE_MAX) else {
+            return;
+        };
+        self.begin_change();
+        let unbroken = Unbroken;
+        held.expire_fields(found, passed, &mut self.core.memory.borrow_mut());
+        drop(unbroken);
+        self.core.count_expired_fields(key, passed);
+        self.core.keyspace.watches.announce(key);
+    }
+
     /// Removes what has expired from a shard; looks at no more records than about `records_max`.
     pub(crate) fn expire_due(
         &mut self,
@@ -679,14 +718,20 @@ impl<'g> Locked<'g> {
             let unbroken = Unbroken;
             let now_ms = held.time_ms(now_ms);
             let fired = held.expire_due(shard, now_ms, records_max, batch, memory, |expiring| {
-                counters.expired.increment();
-                counters.lag.add(now_ms, expiring.lag_ms);
-                core.sample_loss(database, expiring.hash, || Seen::Expired);
-                watches.announce(Key {
+                let key = Key {
                     database,
                     bytes: expiring.key,
                     hash: expiring.hash,
-                });
+                };
+                match expiring.gone {
+                    Gone::Key { lag_ms } => {
+                        counters.expired.increment();
+                        counters.lag.add(now_ms, lag_ms);
+                        core.sample_loss(database, expiring.hash, || Seen::Expired);
+                    }
+                    Gone::Fields(passed) => core.count_expired_fields(key, passed),
+                }
+                watches.announce(key);
             });
             drop(unbroken);
             fired
@@ -1124,8 +1169,8 @@ impl<'g> Locked<'g> {
 
     /// Starts to watch a key.
     pub fn watch(&mut self, key: Key<'_>, watcher: &Arc<Watcher>) -> WatchedKey {
-        // A key whose time is up counts as gone from the start.
-        self.find(key);
+        // What has expired counts as gone from the start.
+        self.expire_fields(key);
         let watched = WatchedKey {
             database: key.database,
             bytes: key.bytes.into(),

@@ -49,7 +49,8 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
 
 pub use counted_tree::Direction;
 pub use element_table::{AHEAD, ElementsLeft};
-pub use hash::{Field, Hash};
+pub(crate) use hash::keep_unexpired;
+pub use hash::{Field, FieldsLeft, Hash};
 pub use list::{Elements, ElementsBack, End, Equal, List};
 pub(crate) use pack::PackMut;
 pub use pack::{Item, PACK_ITEMS_MAX, Pack};
@@ -128,6 +129,12 @@ pub trait Collection: Clone + Send + Sync + Sized {
 
     /// How it is kept, as `OBJECT ENCODING` has it.
     fn encoding(contents: Contents<'_, Self>) -> Encoding;
+
+    /// Whether elements are to be removed because their time is up.
+    #[inline]
+    fn is_due(_: Contents<'_, Self>, _now_ms: u64) -> bool {
+        false
+    }
 }
 
 /// A collection to be read, under its shard's lock.

@@ -1,16 +1,22 @@
 //! The word of an entry that has its deadline, and where the index has filed it.
 //!
 //! ```text
-//! far 1 | place 8 | deadline 55 bits, in milliseconds of the Unix epoch; all ones: none
+//! far 1 | place 8 | fields 1 | deadline 54 bits, in milliseconds of the Unix epoch; all ones: none
 //! ```
 //!
-//! A deadline that needs more bits (after the year 1,140,000) has `far` set and all the others for itself. One mask makes a number of the word that tells whether the time is up, whatever is in it.
+//! `fields` is set for a hash that has fields with deadlines: the index has filed it by the earliest of these and of its
+//! own. A deadline that needs more bits (after the year 570,000) has `far` set and all the others for itself; such an
+//! entry is filed nowhere, and its fields go when the hash is used. One mask makes a number of the word that tells
+//! whether the time is up, whatever is in it.
 
 use crate::expiry::{FILED_MS_MAX, Place};
 
 const PLACE_SHIFT: u32 = 55;
-const DEADLINE_MASK: u64 = (1 << PLACE_SHIFT) - 1;
 const PLACE_MASK: u64 = 0xff << PLACE_SHIFT;
+const FIELDS: u64 = 1 << (PLACE_SHIFT - 1);
+const DEADLINE_MASK: u64 = FIELDS - 1;
+/// What two words are compared by.
+const TIME_MASK: u64 = !(PLACE_MASK | FIELDS);
 const FAR: u64 = 1 << 63;
 /// Deadlines from here on are not ordinary: the year 2527.
 pub(crate) const SUMMED_MS_END: u64 = 1 << 44;
@@ -33,8 +39,9 @@ impl DeadlineWord {
         }
     }
 
+    /// Whether the deadline leaves room for nothing else.
     #[inline]
-    fn is_far(self) -> bool {
+    pub fn is_far(self) -> bool {
         self.0 & FAR != 0
     }
 
@@ -57,7 +64,31 @@ impl DeadlineWord {
     /// Whether the time is up.
     #[inline]
     pub fn has_expired(self, now_ms: u64) -> bool {
-        now_ms > self.0 & !PLACE_MASK
+        now_ms > self.0 & TIME_MASK
+    }
+
+    /// Whether it is a hash's that has fields with deadlines.
+    #[inline]
+    pub fn has_fields(self) -> bool {
+        self.0 & (FAR | FIELDS) == FIELDS
+    }
+
+    /// The same deadline of a hash that has fields with deadlines; a far one says nothing of them.
+    pub fn with_fields(self) -> Self {
+        if self.is_far() {
+            self
+        } else {
+            Self(self.0 | FIELDS)
+        }
+    }
+
+    /// The same deadline of what has no such fields.
+    pub fn without_fields(self) -> Self {
+        if self.is_far() {
+            self
+        } else {
+            Self(self.0 & !FIELDS)
+        }
     }
 
     /// Where it is filed.
@@ -76,14 +107,14 @@ impl DeadlineWord {
         if self.is_far() {
             self
         } else {
-            Self(self.0 & DEADLINE_MASK | u64::from(place.0) << PLACE_SHIFT)
+            Self(self.0 & !PLACE_MASK | u64::from(place.0) << PLACE_SHIFT)
         }
     }
 
     /// By how much that deadline is later than this one, when this one is filed and both are ordinary ones.
     #[inline]
     pub fn moved_later_ms(self, new: Self) -> Option<u64> {
-        // Anything but a deadline of those years leaves bits.
+        // Anything but a deadline of those years leaves bits, and so do fields.
         let ms = |word: Self| word.0 & !PLACE_MASK;
         let is_ordinary = (ms(self) | ms(new)) < SUMMED_MS_END && self.0 & PLACE_MASK != 0;
         if is_ordinary {
@@ -96,7 +127,7 @@ impl DeadlineWord {
     /// Whether this deadline is not before that one; none is after all others.
     #[inline]
     pub fn is_not_before(self, other: Self) -> bool {
-        self.0 & !PLACE_MASK >= other.0 & !PLACE_MASK
+        self.0 & TIME_MASK >= other.0 & TIME_MASK
     }
 }
 
@@ -140,8 +171,28 @@ mod tests {
             (filed, none),
             (none.with_place(Place(3)), at(100)),
             (at(1 << 60), at(1 << 61)),
+            (filed.with_fields(), at(130)),
+            (filed, at(130).with_fields()),
         ] {
             assert_eq!(old.moved_later_ms(new), None);
+        }
+    }
+
+    #[test]
+    fn fields_change_nothing_else() {
+        for deadline_ms in [None, Some(0), Some(100), Some(1 << 52), Some(1 << 60)] {
+            let word = DeadlineWord::new(deadline_ms).with_place(Place(7));
+            let timed = word.with_fields();
+            assert_eq!(timed.has_fields(), !word.is_far());
+            assert_eq!(timed.deadline_ms(), deadline_ms);
+            assert_eq!(timed.place(), word.place());
+            assert_eq!(timed.with_place(Place(3)).has_fields(), !word.is_far());
+            assert_eq!(timed.without_fields(), word);
+            assert!(!word.has_fields());
+            for now_ms in [0, 100, 101, 1 << 53] {
+                assert_eq!(timed.has_expired(now_ms), word.has_expired(now_ms));
+            }
+            assert!(timed.is_not_before(word) && word.is_not_before(timed));
         }
     }
 
@@ -150,7 +201,7 @@ mod tests {
         let word = DeadlineWord::new(None).with_place(Place(9));
         assert_eq!((word.deadline_ms(), word.place()), (None, Place(9)));
         assert!(!word.has_expired(1 << 50));
-        assert!(word.is_not_before(DeadlineWord::new(Some(1 << 54))));
+        assert!(word.is_not_before(DeadlineWord::new(Some(1 << 53))));
         assert!(!DeadlineWord::new(Some(5)).is_not_before(word));
     }
 }

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::collections::{Collection, Contents, Hash, List, Object, Pack, Set, SortedSet};
 use crate::deadline::DeadlineWord;
-use crate::expiry::Place;
+use crate::expiry::{FILED_MS_MAX, Place};
 use crate::shared::{SharedBytes, StringMut};
 use crate::slab::{Magazines, object_bytes};
 use crate::value::{Encoding, NewValue, StringRef, ValueKind};
@@ -186,6 +186,12 @@ impl Entry {
         policy: u32,
         magazines: &mut Magazines,
     ) -> Self {
+        let hash = match value {
+            NewValue::Packed(ValueKind::Hash, pack) => Some(Contents::Packed(Pack::new(pack))),
+            NewValue::Packed(..) | NewValue::Integer(_) | NewValue::Shared(_) => None,
+            NewValue::Bytes(_) | NewValue::Composed(_) => None,
+        };
+        let deadline = word_of(deadline_ms, hash);
         let (header, inline, words) = match value {
             NewValue::Integer(integer) => (FORM_INTEGER, &[][..], [integer.cast_unsigned(), 0]),
             NewValue::Shared(shared) => (FORM_LARGE, &[][..], shared.clone().into_words()),
@@ -207,7 +213,7 @@ impl Entry {
             0
         };
         let header = header | composed;
-        Self::build(key, header, inline, words, deadline_ms, policy, magazines)
+        Self::build(key, header, inline, words, deadline, policy, magazines)
     }
 
     /// Makes an entry of a large collection.
@@ -220,9 +226,10 @@ impl Entry {
     ) -> Self {
         let header = OBJECT_WORDS | kind_header(object.kind());
         let bytes = object.memory_bytes() as u64;
+        let deadline = word_of(deadline_ms, Hash::of(&object).map(Contents::Large));
         let address = Box::into_raw(object).expose_provenance() as u64;
         let words = [address, bytes];
-        Self::build(key, header, &[], words, deadline_ms, policy, magazines)
+        Self::build(key, header, &[], words, deadline, policy, magazines)
     }
 
     /// As [`Entry::build`], for what most entries are.
@@ -269,11 +276,11 @@ impl Entry {
         mut header: u64,
         inline: &[u8],
         form_words: [u64; 2],
-        deadline_ms: Option<u64>,
+        deadline: Option<DeadlineWord>,
         policy: u32,
         magazines: &mut Magazines,
     ) -> Self {
-        if deadline_ms.is_some() {
+        if deadline.is_some() {
             header |= FLAG_DEADLINE;
         }
         header |= (u64::from(policy) & POLICY_MASK) << POLICY_SHIFT;
@@ -295,8 +302,8 @@ impl Entry {
             let start = pointer.as_ptr().cast::<u8>();
             let words = start.cast::<u64>();
             words.write(header);
-            if let (Some(at), Some(_)) = (shape.deadline_at(), deadline_ms) {
-                words.add(at).write(DeadlineWord::new(deadline_ms).0);
+            if let (Some(at), Some(deadline)) = (shape.deadline_at(), deadline) {
+                words.add(at).write(deadline.0);
             }
             if header & FLAG_WIDE != 0 {
                 words
@@ -425,6 +432,15 @@ impl Entry {
             ManuallyDrop::new(SharedBytes::from_words([word(0), word(1)]))
         }
     }
+}
+
+/// The word of an entry with this deadline, if it needs one. A hash whose fields have deadlines does.
+fn word_of(deadline_ms: Option<u64>, hash: Option<Contents<'_, Hash>>) -> Option<DeadlineWord> {
+    let word = deadline_ms.map(|_| DeadlineWord::new(deadline_ms));
+    if hash.and_then(Contents::next_deadline_ms).is_none() {
+        return word;
+    }
+    Some(word.unwrap_or(DeadlineWord::NONE).with_fields())
 }
 
 /// Copies a key. Short ones are most, and a call costs more than copying them.
@@ -602,13 +618,19 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// Overwrites a small collection by one that is as long; false when it is not. For the holder of the lock, who has
-    /// no reference to its bytes.
-    pub(crate) fn overwrite_pack(&self, pack: &[u8]) -> bool {
+    /// Overwrites a small collection by one that is as long; false when it is not, or needs a word for deadlines that
+    /// is not there. For the holder of the lock, who has no reference to its bytes.
+    pub(crate) fn overwrite_pack<C: Collection>(&self, pack: &[u8]) -> bool {
         let shape = self.shape();
         let is_packed = shape.header & FORM_WORDS_MASK == 0 && shape.kind_bits() != 0;
         if !is_packed || shape.value_len != pack.len() {
             return false;
+        }
+        if C::KIND == ValueKind::Hash && !self.may_have_deadline() {
+            let hash = Contents::<Hash>::Packed(Pack::new(pack));
+            if hash.next_deadline_ms().is_some() {
+                return false;
+            }
         }
         let offset = shape.key_offset() + shape.key_len;
         // SAFETY: the bytes of a collection are there, and nobody without the lock looks at them.
@@ -636,6 +658,40 @@ impl<'a> EntryRef<'a> {
     pub(crate) fn deadline_word(&self) -> Option<DeadlineWord> {
         let at = self.shape().deadline_at()?;
         Some(DeadlineWord(self.word(at).load(Relaxed)))
+    }
+
+    /// Whether it is a large collection, or has a word for a deadline.
+    #[inline]
+    pub(crate) fn may_need_filing(&self) -> bool {
+        self.shape().is_object() || self.may_have_deadline()
+    }
+
+    /// Notes in the word whether it is a hash whose fields have deadlines; the word before, if it has one. For the
+    /// holder of the lock.
+    pub(crate) fn note_fields(&self) -> Option<DeadlineWord> {
+        let (at, word) = (self.shape().deadline_at()?, self.deadline_word()?);
+        let noted = if self.next_field_ms().is_some() {
+            word.with_fields()
+        } else {
+            word.without_fields()
+        };
+        self.word(at).store(noted.0, Relaxed);
+        Some(word)
+    }
+
+    /// The earliest deadline of a hash's fields. For the holder of the lock.
+    pub(crate) fn next_field_ms(&self) -> Option<u64> {
+        self.contents::<Hash>()?.next_deadline_ms()
+    }
+
+    /// When the index is to look at the entry, if it is: with its deadline, or the earliest of its fields'. For the
+    /// holder of the lock.
+    pub(crate) fn due_ms(&self, word: DeadlineWord) -> Option<u64> {
+        if !word.has_fields() {
+            return word.near_ms();
+        }
+        let field_ms = self.next_field_ms().filter(|ms| *ms < FILED_MS_MAX);
+        [word.near_ms(), field_ms].into_iter().flatten().min()
     }
 
     /// Notes where the record of the deadline is filed. For the holder of the lock.
@@ -670,7 +726,7 @@ impl<'a> EntryRef<'a> {
                     FORM_LARGE | self.header() & FLAG_COMPOSED,
                     &[],
                     SharedBytes::clone(&value).into_words(),
-                    deadline_ms,
+                    word_of(deadline_ms, None),
                     self.policy(),
                     magazines,
                 )
@@ -701,18 +757,11 @@ impl<'a> EntryRef<'a> {
                 Entry::allocate(key, pack, deadline_ms, self.policy(), magazines)
             }
             None => {
+                let deadline = word_of(deadline_ms, self.contents());
                 let word = |at| self.word(shape.word_at() + at);
                 let words = [word(0).swap(0, Relaxed), word(1).load(Relaxed)];
                 let header = OBJECT_WORDS | kind_header(shape.kind());
-                Entry::build(
-                    key,
-                    header,
-                    &[],
-                    words,
-                    deadline_ms,
-                    self.policy(),
-                    magazines,
-                )
+                Entry::build(key, header, &[], words, deadline, self.policy(), magazines)
             }
         }
     }
@@ -858,8 +907,15 @@ impl<'a> EntryRef<'a> {
     pub(crate) fn set_deadline_in_place(&self, deadline_ms: Option<u64>) -> bool {
         match (self.shape().deadline_at(), self.deadline_word()) {
             (Some(at), Some(word)) => {
-                let word = DeadlineWord::new(deadline_ms).with_place(word.place());
-                self.word(at).store(word.0, Relaxed);
+                let mut new = DeadlineWord::new(deadline_ms).with_place(word.place());
+                if word.has_fields() {
+                    new = new.with_fields();
+                }
+                self.word(at).store(new.0, Relaxed);
+                if word.is_far() {
+                    // It had no room to tell.
+                    self.note_fields();
+                }
                 true
             }
             _ => deadline_ms.is_none(),

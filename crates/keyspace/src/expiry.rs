@@ -23,7 +23,8 @@
 //! | `dues` | when each shard's turn comes |
 //! | `lag` | how late keys went |
 //!
-//! How the index and the table work together is in `table/deadlines.rs`.
+//! How the index and the table work together is in `table/deadlines.rs`, and in `table/fields.rs` for hashes whose fields
+//! have deadlines.
 
 pub(crate) mod dues;
 pub(crate) mod lag;
@@ -50,7 +51,7 @@ pub(crate) struct SweepPosition {
 /// What one call of [`Worker::sweep`] has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Records looked at.
+    /// Records looked at, and fields of hashes removed.
     pub looked_at: usize,
     /// Entries removed.
     pub removed: usize,
@@ -80,8 +81,8 @@ impl Keyspace {
 }
 
 impl Worker {
-    /// Removes expired keys from this worker's share of the shards, as worker `index` of `workers`, until about
-    /// `records_max` records have been looked at or nothing is due. Goes on there next time.
+    /// Removes expired keys and fields from this worker's share of the shards, as worker `index` of `workers`, until
+    /// about `records_max` records have been looked at and fields removed, or nothing is due. Goes on there next time.
     pub fn sweep(
         &mut self,
         now_ms: u64,

@@ -76,8 +76,8 @@ pub use big_keys::BigKey;
 pub use budget::{Eviction, Limit, Room};
 pub use collections::{
     AHEAD, Collection, Contents, Direction, Draft, Elements, ElementsBack, ElementsLeft, End,
-    Equal, Field, Hash, Item, List, Members, NameBound, Object, PACK_ITEMS_MAX, Pack, ScoreBound,
-    Scored, Set, SortedSet, Thresholds,
+    Equal, Field, FieldsLeft, Hash, Item, List, Members, NameBound, Object, PACK_ITEMS_MAX, Pack,
+    ScoreBound, Scored, Set, SortedSet, Thresholds,
 };
 pub use compact::{CompactionStats, Waste};
 pub use entry::EntryRef;

@@ -37,6 +37,7 @@ pub(crate) struct Counters {
     pub hits: Counter,
     pub misses: Counter,
     pub expired: Counter,
+    pub expired_fields: Counter,
     pub evicted: Counter,
     pub lag: LagCounts,
 }
@@ -48,7 +49,12 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     #[inline]
     pub fn increment(&self) {
-        self.0.store(self.0.load(Relaxed) + 1, Relaxed);
+        self.add(1);
+    }
+
+    #[inline]
+    pub fn add(&self, by: u64) {
+        self.0.store(self.0.load(Relaxed) + by, Relaxed);
     }
 
     pub fn get(&self) -> u64 {
@@ -157,7 +163,13 @@ impl Counters {
 
     /// Starts the statistics anew (CONFIG RESETSTAT).
     pub fn reset(&self) {
-        for counter in [&self.hits, &self.misses, &self.expired, &self.evicted] {
+        for counter in [
+            &self.hits,
+            &self.misses,
+            &self.expired,
+            &self.expired_fields,
+            &self.evicted,
+        ] {
             counter.reset();
         }
         if let Some(prefixes) = &self.prefixes {
@@ -195,6 +207,8 @@ pub struct KeyspaceStats {
     pub misses: u64,
     /// Keys that were removed because their time was up.
     pub expired: u64,
+    /// Fields of hashes that were removed because their time was up.
+    pub expired_fields: u64,
     /// Keys that were removed because memory was short.
     pub evicted: u64,
     /// How late they were.
@@ -236,6 +250,7 @@ pub(crate) fn sum(workers: &[Counters], now_ms: u64) -> KeyspaceStats {
         hits: total(|counters| &counters.hits),
         misses: total(|counters| &counters.misses),
         expired: total(|counters| &counters.expired),
+        expired_fields: total(|counters| &counters.expired_fields),
         evicted: total(|counters| &counters.evicted),
         lag: ExpiryLag::sum(workers.iter().map(|worker| &worker.lag), now_ms),
         misses_saved_by_s3: None,

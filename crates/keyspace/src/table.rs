@@ -26,6 +26,7 @@
 
 mod bucket;
 mod deadlines;
+mod fields;
 mod growth;
 pub(crate) mod lock;
 pub(crate) mod version;
@@ -41,8 +42,9 @@ use std::sync::atomic::{
 };
 
 use bucket::{Bucket, Buckets, SLOTS, pack, tag_of};
-pub(crate) use deadlines::Fired;
 use deadlines::WheelCell;
+pub(crate) use deadlines::{Fired, Gone};
+pub(crate) use fields::PassedFields;
 use lock::Lock;
 use version::{Begun, Torn, Version};
 pub(crate) use walk::{Look, MovedSegment, Spotted};
@@ -95,6 +97,8 @@ struct HolderLine {
     lock: Lock,
     len: AtomicU64,
     deadlines: AtomicU64,
+    /// Hashes whose fields have deadlines, as far as their words tell.
+    timed_hashes: AtomicU64,
     /// The latest time that a holder of the lock has used, so that time never goes back here.
     latest_ms: AtomicU64,
     /// The index of the deadlines, and how many records it has.
@@ -476,7 +480,7 @@ impl<'t> Held<'t> {
     }
 
     /// Finds a key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'t>> {
         self.find_where(hash, |entry| entry.has_key(key))
     }

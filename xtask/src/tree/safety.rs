@@ -28,6 +28,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/keyspace/src/table.rs",
     "crates/keyspace/src/table/bucket.rs",
     "crates/keyspace/src/table/deadlines.rs",
+    "crates/keyspace/src/table/fields.rs",
     "crates/keyspace/src/table/growth.rs",
     "crates/keyspace/src/table/walk.rs",
     "crates/keyspace/src/whole.rs",

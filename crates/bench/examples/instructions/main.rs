@@ -46,9 +46,14 @@ enum Command {
     Get,
     Set,
     SetExpiring,
+    /// Of a hash with eight fields, as the others.
+    HashGet,
+    HashSet,
+    /// With values that are longer or shorter than those before.
+    HashSetOther,
 }
 
-const WORKLOADS: [Workload; 6] = [
+const WORKLOADS: [Workload; 9] = [
     Workload {
         name: "get-hit",
         command: Command::Get,
@@ -91,6 +96,27 @@ const WORKLOADS: [Workload; 6] = [
         keys: BATCHES_MAX * PIPELINE,
         reply_bytes: "+OK\r\n".len(),
     },
+    Workload {
+        name: "hget",
+        command: Command::HashGet,
+        first_key: 0,
+        keys: KEYS,
+        reply_bytes: "$16\r\n\r\n".len() + 16,
+    },
+    Workload {
+        name: "hset-same-size",
+        command: Command::HashSet,
+        first_key: 0,
+        keys: KEYS,
+        reply_bytes: ":0\r\n".len(),
+    },
+    Workload {
+        name: "hset-other-size",
+        command: Command::HashSetOther,
+        first_key: 0,
+        keys: KEYS,
+        reply_bytes: ":0\r\n".len(),
+    },
 ];
 
 fn main() -> ExitCode {
@@ -108,7 +134,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let mut server = Server::new();
-    server.fill();
+    server.fill(workload.command);
     let inputs = workload.inputs();
     for input in &inputs[..batches] {
         let reply_bytes = server.answer(input);
@@ -126,7 +152,7 @@ impl Workload {
             for request in batch * PIPELINE..(batch + 1) * PIPELINE {
                 // An odd step that has no divisor in common with the numbers of keys meets each of them.
                 let key = self.first_key + request * 7_919 % self.keys;
-                self.command.write(key, &mut input);
+                self.command.write(key, request / self.keys, &mut input);
             }
             inputs.push(input);
         }
@@ -135,7 +161,24 @@ impl Workload {
 }
 
 impl Command {
-    fn write(self, key: usize, input: &mut Vec<u8>) {
+    /// What makes a key that is there before.
+    fn filling(self, key: usize, input: &mut Vec<u8>) {
+        match self {
+            Command::Get | Command::Set | Command::SetExpiring => {
+                Command::Set.write(key, 0, input);
+            }
+            Command::HashGet | Command::HashSet | Command::HashSetOther => {
+                let key = format!("key:{key:012}");
+                let fields = (0..8).map(|field| format!("field:{field}"));
+                let mut words: Vec<Vec<u8>> = vec![b"HSET".to_vec(), key.into_bytes()];
+                words.extend(fields.flat_map(|field| [field.into_bytes(), vec![b'x'; 16]]));
+                resp::encode_request(&words, input);
+            }
+        }
+    }
+
+    /// The command on a key, in its turn of all.
+    fn write(self, key: usize, turn: usize, input: &mut Vec<u8>) {
         let key = format!("key:{key:012}");
         match self {
             Command::Get => resp::encode_request(&[b"GET", key.as_bytes()], input),
@@ -143,6 +186,17 @@ impl Command {
             Command::SetExpiring => {
                 let key = key.as_bytes();
                 resp::encode_request(&[b"SET", key, &[b'x'; 64], b"EX", b"3600"], input);
+            }
+            Command::HashGet => {
+                resp::encode_request(&[b"HGET", key.as_bytes(), b"field:5"], input);
+            }
+            Command::HashSet => {
+                let key = key.as_bytes();
+                resp::encode_request(&[b"HSET", key, b"field:5", &[b'y'; 16]], input);
+            }
+            Command::HashSetOther => {
+                let value = &[b'y'; 24][..24 - turn % 2 * 16];
+                resp::encode_request(&[b"HSET", key.as_bytes(), b"field:5", value], input);
             }
         }
     }
@@ -190,10 +244,10 @@ impl Server {
         }
     }
 
-    fn fill(&mut self) {
+    fn fill(&mut self, command: Command) {
         for key in 0..KEYS {
             let mut input = Vec::new();
-            Command::Set.write(key, &mut input);
+            command.filling(key, &mut input);
             self.answer(&input);
         }
     }

@@ -5,7 +5,7 @@
 use keyspace::{Draft, Hash};
 use resp::Args;
 
-use super::{change, hash_key, read};
+use super::change;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::parse::{integer, is};
@@ -134,7 +134,7 @@ pub fn hpexpireat(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), C
 }
 
 fn expire(context: &mut Context<'_, '_>, args: Args<'_>, unit: Unit) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     context.keys.peek_collection::<Hash>(key)?;
     let deadline_ms = unit.deadline_ms(context, args.get(2))?;
     let condition = Condition::named(args.get(3));
@@ -200,7 +200,7 @@ fn reply(context: &mut Context<'_, '_>, results: &[i64]) {
 }
 
 pub fn hpersist(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     context.keys.peek_collection::<Hash>(key)?;
     let names = fields(args, 2, NOT_POSITIVE)?;
     let mut results = Vec::with_capacity(names.len());
@@ -249,10 +249,9 @@ fn tell(
     args: Args<'_>,
     shown: impl Fn(u64) -> u64,
 ) -> Result<(), CommandError> {
-    read(context, args, |_, _| ())?;
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
+    let hash = context.keys.read_collection::<Hash>(key)?;
     let names = fields(args, 2, NOT_POSITIVE)?;
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
-    let hash = context.keys.peek_collection::<Hash>(key)?;
     let reply = &mut context.reply;
     reply.array(names.len());
     for name in names.iter() {
@@ -313,6 +312,69 @@ mod tests {
              [a 1]
              [:2]
              :0",
+        );
+    }
+
+    #[test]
+    fn a_hash_goes_with_its_last_field() {
+        check(
+            "HSETEX h PX 100 FIELDS 2 a 1 b 2
+             EXPIRE h 1000
+             +101
+             HGET h a
+             EXISTS h
+             HSETEX h PX 100 FIELDS 2 a 1 b 2
+             EXPIRE h 1000
+             +101
+             HSET h c 3
+             TTL h
+             HSETEX i PX 100 FIELDS 1 a 1
+             +101
+             HLEN i
+             TYPE i",
+            ":1
+             :1
+             nil
+             :0
+             :1
+             :1
+             :1
+             :-1
+             :1
+             :0
+             none",
+        );
+    }
+
+    #[test]
+    fn fields_that_go_are_changes() {
+        check(
+            "HSETEX h PX 100 FIELDS 1 a 1
+             HSET h b 2
+             WATCH h
+             +101
+             MULTI
+             PING
+             EXEC
+             HPEXPIRE h 100 FIELDS 1 b
+             HSET h c 3
+             +101
+             WATCH h
+             MULTI
+             PING
+             EXEC",
+            ":1
+             :1
+             OK
+             OK
+             QUEUED
+             nil-array
+             [:1]
+             :1
+             OK
+             OK
+             QUEUED
+             [PONG]",
         );
     }
 

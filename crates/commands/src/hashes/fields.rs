@@ -1,14 +1,14 @@
 //! Fields one by one, and all of them: HSET, HSETNX, HMSET, HGET, HMGET, HGETALL, HKEYS, HVALS, HDEL, HEXISTS, HLEN,
 //! HSTRLEN, HSCAN.
 
-use keyspace::{Deadline, Hash, Number};
-use resp::Args;
+use keyspace::{Contents, Deadline, Hash, Number};
+use resp::{Args, ReplyWriter};
 
-use super::{change, hash_key, read};
+use super::{change, read};
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::keys::{ElementScan, scan_cursor};
-use crate::unfinished::{STEP_ELEMENTS, ShowElement};
+use crate::unfinished::{Left, STEP_ELEMENTS, ShowElement};
 
 pub fn hset(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let new = set_all(context, args)?;
@@ -27,7 +27,7 @@ fn set_all(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<usize, Comma
     if !args.len().is_multiple_of(2) {
         return Err(context.wrong_arity());
     }
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     change(context, key, |hash| {
         let mut new = 0;
         let mut words = args.tail(2).iter();
@@ -39,7 +39,7 @@ fn set_all(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<usize, Comma
 }
 
 pub fn hsetnx(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let name = args.get(2);
     let is_new = change(context, key, |hash| {
         hash.get(name, now_ms).is_none() && hash.set(name, args.get(3), Deadline::None, now_ms)
@@ -49,7 +49,7 @@ pub fn hsetnx(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
 }
 
 pub fn hget(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let hash = context.keys.read_collection::<Hash>(key)?;
     match hash.and_then(|hash| hash.get(args.get(2), now_ms)) {
         None => context.reply.null(),
@@ -59,7 +59,7 @@ pub fn hget(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Command
 }
 
 pub fn hmget(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let hash = context.keys.read_collection::<Hash>(key)?;
     let names = args.tail(2);
     let (reply, start) = (&mut context.reply, context.reply_start);
@@ -103,10 +103,10 @@ fn show_all(
     args: Args<'_>,
     shown: Shown,
 ) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let hash = context.keys.read_collection::<Hash>(key)?;
     let len = hash.map_or(0, |hash| hash.count(now_ms));
-    let left = hash.and_then(|hash| hash.left(STEP_ELEMENTS));
+    let left = hash.and_then(|hash| hash.left(STEP_ELEMENTS, now_ms));
     let show: ShowElement = match shown {
         Shown::Both => |reply, name, value| {
             reply.bulk(name);
@@ -119,30 +119,43 @@ fn show_all(
         Shown::Both => context.reply.map(len),
         Shown::Names | Shown::Values => context.reply.array(len),
     }
-    if left.is_some() && context.finish_later(left, show) {
+    if left.is_none() {
+        let (reply, start) = (&mut context.reply, context.reply_start);
+        return hash.map_or(Ok(()), |hash| show_each(hash, shown, now_ms, reply, start));
+    }
+    if context.finish_later(left.map(Left::Fields), show) {
         return Ok(());
     }
     let hash = context.keys.peek_collection::<Hash>(key)?;
     let (reply, start) = (&mut context.reply, context.reply_start);
+    hash.map_or(Ok(()), |hash| show_each(hash, shown, now_ms, reply, start))
+}
+
+/// Writes all fields at once.
+fn show_each(
+    hash: Contents<'_, Hash>,
+    shown: Shown,
+    now_ms: u64,
+    reply: &mut ReplyWriter<'_>,
+    start: usize,
+) -> Result<(), CommandError> {
     let mut number = Number::new();
     let mut fits = Ok(());
-    if let Some(hash) = hash {
-        hash.for_each(now_ms, |field| {
-            if shown != Shown::Values {
-                reply.bulk(field.name.bytes(&mut number));
-            }
-            if shown != Shown::Names {
-                reply.bulk(field.value.bytes(&mut number));
-            }
-            fits = check_reply(reply, start, 0);
-            fits.is_ok()
-        });
-    }
+    hash.for_each(now_ms, |field| {
+        if shown != Shown::Values {
+            reply.bulk(field.name.bytes(&mut number));
+        }
+        if shown != Shown::Names {
+            reply.bulk(field.value.bytes(&mut number));
+        }
+        fits = check_reply(reply, start, 0);
+        fits.is_ok()
+    });
     fits
 }
 
 pub fn hdel(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let removed = change(context, key, |hash| {
         let names = args.tail(2).iter();
         names.filter(|name| hash.remove(name, now_ms)).count()
@@ -175,7 +188,7 @@ pub fn hstrlen(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comm
 }
 
 pub fn hscan(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let (key, cursor) = (hash_key(context, args), scan_cursor(args.get(2))?);
+    let (key, cursor) = (context.key(args, 1), scan_cursor(args.get(2))?);
     let now_ms = context.now_ms();
     if context.keys.read_collection::<Hash>(key)?.is_none() {
         return ElementScan::reply_nothing(context);

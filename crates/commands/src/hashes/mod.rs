@@ -19,7 +19,7 @@ fn read<R>(
     args: Args<'_>,
     look: impl FnOnce(Contents<'_, Hash>, u64) -> R,
 ) -> Result<Option<R>, CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let hash = context.keys.read_collection::<Hash>(key)?;
     Ok(hash.map(|hash| look(hash, now_ms)))
 }
@@ -31,20 +31,6 @@ fn change<R>(
     change: impl FnOnce(&mut Draft<'_, Hash>) -> R,
 ) -> Result<R, CommandError> {
     Ok(context.keys.change_collection::<Hash, _>(key, change)?)
-}
-
-/// The key of a hash. Fields whose deadlines have passed are gone then: each is removed once, by the first command that
-/// comes after its time.
-fn hash_key<'k>(context: &mut Context<'_, '_>, args: Args<'k>) -> Key<'k> {
-    let (key, now_ms) = (context.key(args, 1), context.now_ms());
-    // The command itself tells if the key is no hash.
-    let hash = context.keys.peek_collection::<Hash>(key).ok().flatten();
-    let first_ms = hash.and_then(Contents::next_deadline_ms);
-    if first_ms.is_some_and(|first_ms| now_ms > first_ms) {
-        let expire = |hash: &mut Draft<'_, Hash>| hash.expire(now_ms, usize::MAX);
-        let _ = context.keys.change_collection(key, expire);
-    }
-    key
 }
 
 const HASH: Command = Command {

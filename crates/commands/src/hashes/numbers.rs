@@ -4,14 +4,14 @@ use keyspace::{Deadline, Draft, Hash, Number};
 use resp::Args;
 use resp::long_double::{IncrementError, LongDouble};
 
-use super::{change, hash_key};
+use super::change;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::parse::integer;
 
 pub fn hincrby(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let increment = integer(args.get(3))?;
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let sum = change(context, key, |hash| add(hash, args, increment, now_ms))??;
     context.reply.integer(sum);
     Ok(())
@@ -39,7 +39,7 @@ pub fn hincrbyfloat(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(),
     if !increment.is_finite() {
         return Err(CommandError::line("ERR value is NaN or Infinity"));
     }
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let sum = change(context, key, |hash| {
         add_float(hash, args, increment, now_ms)
     })??;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use keyspace::{Contents, Encoding, Field, Hash, Number, Random};
 use resp::{Args, Protocol, ReplyWriter};
 
-use super::hash_key;
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::keys::random;
@@ -15,7 +14,7 @@ pub fn hrandfield(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), C
     if args.len() > 2 {
         return several(context, args);
     }
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let mut random = random(context);
     let hash = context.keys.read_collection::<Hash>(key)?;
     match hash.and_then(|hash| hash.random(&mut random, now_ms)) {
@@ -46,7 +45,7 @@ fn options(args: Args<'_>) -> Result<(i64, bool), CommandError> {
 
 fn several(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let (count, has_values) = options(args)?;
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let mut random = random(context);
     let hash = context.keys.read_collection::<Hash>(key)?;
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);

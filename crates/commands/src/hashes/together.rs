@@ -5,8 +5,8 @@
 use keyspace::{Deadline, Draft, Hash, Number};
 use resp::{Args, ReplyWriter};
 
+use super::change;
 use super::deadlines::{NOT_POSITIVE, Unit, fields, set_or_remove};
-use super::{change, hash_key};
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::parse::{integer, is};
@@ -49,7 +49,7 @@ fn show_and(
     names: Args<'_>,
     mut then: impl FnMut(&mut Draft<'_, Hash>, &[u8], u64),
 ) -> Result<(), CommandError> {
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     context.keys.read_collection::<Hash>(key)?;
     let start = context.reply_start;
     let reply = &mut context.reply;
@@ -65,7 +65,7 @@ fn show_and(
 }
 
 pub fn hgetdel(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let key = hash_key(context, args);
+    let key = context.key(args, 1);
     context.keys.peek_collection::<Hash>(key)?;
     let names = fields(args, 2, NOT_POSITIVE)?;
     show_and(context, args, names, |hash, name, now_ms| {
@@ -74,7 +74,7 @@ pub fn hgetdel(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comm
 }
 
 pub fn hgetex(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let key = hash_key(context, args);
+    let key = context.key(args, 1);
     context.keys.peek_collection::<Hash>(key)?;
     let mut at = 2;
     let mut deadline = Deadline::Keep;
@@ -184,7 +184,7 @@ fn pairs<'a>(
 
 pub fn hsetex(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let setting = setting(context, args)?;
-    let (key, now_ms) = (hash_key(context, args), context.now_ms());
+    let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let is_done = change(context, key, |hash| {
         let fits = setting.pairs.iter().step_by(2).all(|name| {
             let is_there = hash.get(name, now_ms).is_some();

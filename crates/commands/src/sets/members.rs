@@ -1,12 +1,12 @@
 //! Members one by one, and all of them: SADD, SREM, SMOVE, SISMEMBER, SMISMEMBER, SCARD, SMEMBERS, SSCAN.
 
 use keyspace::{Number, Set};
-use resp::Args;
+use resp::{Args, ReplyWriter};
 
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::keys::{ElementScan, scan_cursor};
-use crate::unfinished::STEP_ELEMENTS;
+use crate::unfinished::{Left, STEP_ELEMENTS};
 
 pub fn sadd(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 1);
@@ -79,7 +79,8 @@ pub fn smembers(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Com
     let set = context.keys.read_collection::<Set>(key)?;
     context.reply.set(set.map_or(0, |set| set.len()));
     let left = set.and_then(|set| set.left(STEP_ELEMENTS));
-    if left.is_some() && context.finish_later(left, |reply, member, _| reply.bulk(member)) {
+    let show = |reply: &mut ReplyWriter<'_>, member: &[u8], _: &[u8]| reply.bulk(member);
+    if left.is_some() && context.finish_later(left.map(Left::Elements), show) {
         return Ok(());
     }
     let set = context.keys.peek_collection::<Set>(key)?;

@@ -7,7 +7,7 @@ use crate::entry::{Entry, EntryRef};
 use crate::keyspace::Keyspace;
 use crate::memory::Memory;
 use crate::table::Found;
-use crate::value::{Deadline, NewValue};
+use crate::value::{Deadline, NewValue, ValueKind};
 
 /// Memory that is kept for the next small collection that is changed.
 const PACK_BYTES_KEPT: usize = 64 << 10;
@@ -53,6 +53,14 @@ fn contents_of<'e, C: Collection>(entry: &EntryRef<'e>) -> Result<Contents<'e, C
     entry.contents().ok_or(WrongKind)
 }
 
+fn found_contents<'g, C: Collection>(
+    found: Option<&(Held<'g>, Found<'g>)>,
+) -> Result<Option<Contents<'g, C>>, WrongKind> {
+    found
+        .map(|(_, found)| contents_of(&found.entry()))
+        .transpose()
+}
+
 impl<'g> Locked<'g> {
     /// The collection of a key, for a command that reads it: counts a hit or miss and marks the access.
     ///
@@ -63,6 +71,20 @@ impl<'g> Locked<'g> {
         &mut self,
         key: Key<'_>,
     ) -> Result<Option<Contents<'_, C>>, WrongKind> {
+        let held = self.held(key);
+        let Some(entry) = held.find_entry(key.hash, key.bytes) else {
+            self.core.miss(key);
+            return Ok(None);
+        };
+        let now_ms = held.time_ms(self.core.now_ms);
+        if !entry.has_expired(now_ms) {
+            let contents = entry.contents::<C>();
+            if !contents.is_some_and(|contents| C::is_due(contents, now_ms)) {
+                self.core.hit(key, &entry, self.touches);
+                return contents.map(Some).ok_or(WrongKind);
+            }
+            self.expire_fields(key);
+        }
         self.read(key).as_ref().map(contents_of).transpose()
     }
 
@@ -96,12 +118,16 @@ impl<'g> Locked<'g> {
         key: Key<'_>,
         change: impl FnOnce(&mut Draft<'_, C>) -> R,
     ) -> Result<R, WrongKind> {
-        let found = self.lookup(key);
         let core = self.core;
-        let contents = found
-            .as_ref()
-            .map(|(_, found)| contents_of::<C>(&found.entry()));
-        let contents = contents.transpose()?;
+        let mut found = self.lookup(key);
+        let mut contents = found_contents::<C>(found.as_ref())?;
+        if let (Some((held, _)), Some(present)) = (&found, contents)
+            && C::is_due(present, held.time_ms(core.now_ms))
+        {
+            self.expire_fields(key);
+            found = self.lookup(key);
+            contents = found_contents(found.as_ref())?;
+        }
         let mut pack = std::mem::take(&mut core.memory.borrow_mut().pack);
         pack.clear();
         let mut large = None;
@@ -149,14 +175,12 @@ impl<'g> Locked<'g> {
             }
             (Outcome::InPlace, Some((mut held, found))) => {
                 held.count_object(&found);
-                self.changed_in_place(key, found.entry());
+                self.changed_in_place::<C>(held, &found, key);
             }
-            (Outcome::Packed, Some((_, found))) if self.overwrite_pack(&found, pack) => {
-                self.changed_in_place(key, found.entry());
+            (Outcome::Packed, Some((held, found))) if self.overwrite_pack::<C>(&found, pack) => {
+                self.changed_in_place::<C>(held, &found, key);
             }
-            (Outcome::Packed, _) => {
-                self.set(key, NewValue::Packed(C::KIND, pack), Deadline::Keep);
-            }
+            (Outcome::Packed, found) => self.replace_pack::<C>(found, key, pack),
             (Outcome::Converted(large), _) => {
                 self.set_object(key, Box::new(large.into_object()), Deadline::Keep);
             }
@@ -164,15 +188,43 @@ impl<'g> Locked<'g> {
         }
     }
 
-    fn overwrite_pack(&mut self, found: &Found<'g>, pack: &[u8]) -> bool {
+    fn overwrite_pack<C: Collection>(&mut self, found: &Found<'g>, pack: &[u8]) -> bool {
         self.begin_change();
-        found.entry().overwrite_pack(pack)
+        found.entry().overwrite_pack::<C>(pack)
     }
 
-    fn changed_in_place(&mut self, key: Key<'_>, entry: EntryRef<'_>) {
+    /// Puts a pack into the place of a collection that was found, or makes a key of it.
+    fn replace_pack<C: Collection>(
+        &mut self,
+        found: Option<(Held<'g>, Found<'g>)>,
+        key: Key<'_>,
+        pack: &[u8],
+    ) {
+        let value = NewValue::Packed(C::KIND, pack);
+        let Some((mut held, found)) = found else {
+            return self.set(key, value, Deadline::Keep);
+        };
+        let touch = self.core.touch_of(key.bytes);
+        let policy = touch.overwritten(found.entry().policy());
+        let deadline_ms = found.entry().deadline_ms();
+        let memory = &mut *self.core.memory.borrow_mut();
+        let entry = Entry::allocate(key.bytes, value, deadline_ms, policy, &mut memory.magazines);
+        self.store(&mut held, Some(&found), key, entry, memory);
+    }
+
+    fn changed_in_place<C: Collection>(
+        &mut self,
+        mut held: Held<'g>,
+        found: &Found<'g>,
+        key: Key<'_>,
+    ) {
         if self.touches {
             let touch = self.core.touch_of(key.bytes);
-            self.core.use_as(&entry, &touch);
+            self.core.use_as(&found.entry(), &touch);
+        }
+        // What is small and has got its first deadline has not been changed in place.
+        if C::KIND == ValueKind::Hash && found.entry().may_need_filing() {
+            held.fields_changed(found, &mut self.core.memory.borrow_mut());
         }
         self.announce(key, Change::Written);
     }

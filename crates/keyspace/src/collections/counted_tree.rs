@@ -254,6 +254,12 @@ impl<K: Copy + Ord> CountedTree<K> {
         self.len
     }
 
+    /// The first key.
+    #[inline]
+    pub fn first(&self) -> Option<K> {
+        self.root.first()
+    }
+
     /// Memory that it owns, in bytes, as the allocator rounds it.
     pub fn memory_bytes(&self) -> usize {
         let leaf = global_bytes(LEAF_LEN_MAX * size_of::<K>());
@@ -261,7 +267,7 @@ impl<K: Copy + Ord> CountedTree<K> {
         self.nodes.leaves * leaf + self.nodes.inner * inner
     }
 
-    /// Inserts a key that is not there.
+    /// Inserts a key. One that is there already is there twice then.
     pub fn insert(&mut self, key: K) {
         self.len += 1;
         let nodes = &mut self.nodes;
@@ -274,7 +280,7 @@ impl<K: Copy + Ord> CountedTree<K> {
         }
     }
 
-    /// Removes a key; whether it was there.
+    /// Removes a key, once; whether it was there.
     pub fn remove(&mut self, key: &K) -> bool {
         let was_there = self.root.remove(key, &mut self.nodes);
         self.len -= usize::from(was_there);
@@ -526,6 +532,31 @@ mod tests {
             }
             check_tree(&tree, &model);
         }
+    }
+
+    #[test]
+    fn a_key_can_be_there_several_times() {
+        let mut random = Random::new(5);
+        let mut tree = CountedTree::new();
+        let mut model = Vec::new();
+        for turn in 0..20_000 {
+            let key = random.bits() % 8;
+            if random.below(10) < if turn < 10_000 { 8 } else { 3 } {
+                tree.insert(key);
+                model.push(key);
+            } else {
+                let at = model.iter().position(|other| *other == key);
+                assert_eq!(tree.remove(&key), at.is_some());
+                at.map(|at| model.swap_remove(at));
+            }
+            let limit = random.bits() % 9;
+            let before = model.iter().filter(|key| **key < limit).count();
+            assert_eq!(tree.count_where(|key| *key < limit), before);
+            assert_eq!(tree.first(), model.iter().min().copied());
+        }
+        model.sort_unstable();
+        let all = tree.range(0..model.len(), Direction::Forward);
+        assert!(all.eq(model.iter().copied()));
     }
 
     #[test]

@@ -1,21 +1,28 @@
 //! The deadlines of the fields of a large hash: by field, and in their order.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::counted_tree::{CountedTree, Direction};
 use super::element_table::ElementTable;
 use crate::hash::KeyHasher;
-
-/// What a deadline takes in the order: a node of 192 bytes has 6 to 11 of them.
-const ORDERED_BYTES: usize = 24;
+use crate::slab::global_bytes;
 
 /// Deadlines in milliseconds of the Unix epoch.
-#[derive(Clone)]
 pub(crate) struct FieldDeadlines {
     /// Each field's, 8 bytes.
     by_field: ElementTable,
-    /// With the hashes of the fields.
-    ordered: BTreeSet<(u64, u64)>,
+    /// With the hashes of the fields; twice where two fields share both.
+    ordered: CountedTree<(u64, u64)>,
+}
+
+impl Clone for FieldDeadlines {
+    fn clone(&self) -> Self {
+        let all = 0..self.ordered.len();
+        Self {
+            by_field: self.by_field.clone(),
+            ordered: CountedTree::from_sorted(self.ordered.range(all, Direction::Forward)),
+        }
+    }
 }
 
 fn deadline_of(value: &[u8]) -> u64 {
@@ -28,12 +35,14 @@ impl FieldDeadlines {
     pub fn new(hasher: Arc<KeyHasher>) -> Self {
         Self {
             by_field: ElementTable::new(hasher),
-            ordered: BTreeSet::new(),
+            ordered: CountedTree::new(),
         }
     }
 
+    /// Memory of it, in bytes, as the allocator rounds it.
     pub fn memory_bytes(&self) -> usize {
-        self.by_field.memory_bytes() + self.ordered.len() * ORDERED_BYTES
+        let own = global_bytes(size_of::<Self>());
+        own + self.by_field.memory_bytes() + self.ordered.memory_bytes()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -43,36 +52,57 @@ impl FieldDeadlines {
     /// A field's.
     #[inline]
     pub fn get(&self, field: &[u8]) -> Option<u64> {
-        let element = self.by_field.get(field)?;
-        Some(deadline_of(element.value()))
+        field_deadline_ms(&self.by_field, field)
+    }
+
+    /// Those by field as they are now, for [`field_deadline_ms`]. Takes a moment for each part of the table.
+    pub fn by_field(&self) -> ElementTable {
+        self.by_field.clone()
     }
 
     /// The earliest.
+    #[inline]
     pub fn first_ms(&self) -> Option<u64> {
-        Some(self.ordered.first()?.0)
+        Some(self.first()?.0)
+    }
+
+    #[inline]
+    fn first(&self) -> Option<(u64, u64)> {
+        self.ordered.first()
     }
 
     /// How many have passed.
     pub fn passed(&self, now_ms: u64) -> usize {
-        self.ordered.range(..(now_ms, 0)).count()
+        self.ordered
+            .count_where(|(deadline_ms, _)| *deadline_ms < now_ms)
     }
 
     /// Gives a field this one.
     pub fn set(&mut self, field: &[u8], deadline_ms: u64) {
-        self.remove(field);
-        self.by_field.insert(field, &deadline_ms.to_le_bytes());
-        self.ordered
-            .insert((deadline_ms, self.by_field.hash(field)));
+        let hash = self.by_field.hash(field);
+        let bytes = deadline_ms.to_le_bytes();
+        let before = self.by_field.update(field, |element| {
+            let before_ms = deadline_of(element.value());
+            element.value_mut().copy_from_slice(&bytes);
+            before_ms
+        });
+        match before {
+            Some(before_ms) => {
+                self.ordered.remove(&(before_ms, hash));
+            }
+            None => {
+                self.by_field.insert(field, &bytes);
+            }
+        }
+        self.ordered.insert((deadline_ms, hash));
     }
 
     /// Takes a field's away.
     pub fn remove(&mut self, field: &[u8]) -> Option<u64> {
         let element = self.by_field.remove(field)?;
         let deadline_ms = deadline_of(element.value());
-        let hash = self.by_field.hash(field);
-        if self.field_at(deadline_ms, hash).is_none() {
-            self.ordered.remove(&(deadline_ms, hash));
-        }
+        self.ordered
+            .remove(&(deadline_ms, self.by_field.hash(field)));
         Some(deadline_ms)
     }
 
@@ -87,7 +117,7 @@ impl FieldDeadlines {
 
     /// Takes away one that has passed; its field.
     pub fn take_passed(&mut self, now_ms: u64) -> Option<Vec<u8>> {
-        let (deadline_ms, hash) = *self.ordered.first()?;
+        let (deadline_ms, hash) = self.first()?;
         if deadline_ms >= now_ms {
             return None;
         }
@@ -95,6 +125,11 @@ impl FieldDeadlines {
         self.remove(&field);
         Some(field)
     }
+}
+
+/// A field's deadline in what [`FieldDeadlines::by_field`] gave.
+pub(crate) fn field_deadline_ms(by_field: &ElementTable, field: &[u8]) -> Option<u64> {
+    Some(deadline_of(by_field.get(field)?.value()))
 }
 
 #[cfg(test)]
@@ -130,6 +165,7 @@ mod tests {
             assert_eq!(deadlines.is_empty(), model.is_empty());
         }
         let passed = model.values().filter(|ms| **ms < 20_500).count();
+        let deadlines = deadlines.clone();
         assert_eq!(deadlines.passed(20_500), passed);
         for (field, deadline_ms) in model {
             assert_eq!(deadlines.get(&field), Some(deadline_ms));

@@ -2,12 +2,12 @@
 //!
 //! A pack without deadlines is `field value field value ...`, in the order in which the fields came. One with deadlines,
 //! as its flags tell, is `field value deadline ...`, where 0 is none. A large hash keeps the deadlines that there are
-//! apart. A field whose deadline has passed is not shown; it goes with the next change, or when the sweep comes.
+//! apart. A field whose deadline has passed is not shown; it goes when a command uses the hash, or when the sweep comes.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::element_table::{ElementTable, ElementsLeft};
-use super::field_deadlines::FieldDeadlines;
+use super::field_deadlines::{FieldDeadlines, field_deadline_ms};
 use super::{Collection, Contents, Draft, Form, Item, Object, Pack, PackMut, entries_max};
 use crate::random::Random;
 use crate::value::{Deadline, Encoding, Number, ValueKind};
@@ -83,7 +83,7 @@ impl Hash {
     }
 
     /// Removes up to so many fields whose deadlines have passed; how many.
-    fn expire(&mut self, now_ms: u64, fields_max: usize) -> usize {
+    pub(crate) fn expire(&mut self, now_ms: u64, fields_max: usize) -> usize {
         let mut count = 0;
         while let Some(deadlines) = &mut self.deadlines
             && count < fields_max
@@ -111,6 +111,18 @@ impl Collection for Hash {
     /// Those whose deadlines have passed and that are still there are counted.
     fn elements(contents: Contents<'_, Self>) -> usize {
         contents.count(0)
+    }
+
+    #[inline(always)]
+    fn is_due(contents: Contents<'_, Self>, now_ms: u64) -> bool {
+        match contents {
+            Contents::Packed(pack) if pack.flags() == PLAIN => false,
+            Contents::Packed(_) => contents.passed(now_ms) > 0,
+            Contents::Large(hash) => {
+                let deadlines = hash.deadlines.as_ref();
+                has_passed(deadlines.and_then(|deadlines| deadlines.first_ms()), now_ms)
+            }
+        }
     }
 
     fn encoding(contents: Contents<'_, Self>) -> Encoding {
@@ -167,6 +179,11 @@ fn field_at(pack: Pack<'_>, at: usize) -> Field<'_> {
     }
 }
 
+#[inline(never)]
+fn next_packed_ms(pack: Pack<'_>) -> Option<u64> {
+    fields_of(pack).filter_map(|field| field.deadline_ms).min()
+}
+
 fn fields_of(pack: Pack<'_>) -> impl Iterator<Item = Field<'_>> {
     let mut at = pack.start();
     let items = items_of(pack);
@@ -180,26 +197,43 @@ fn fields_of(pack: Pack<'_>) -> impl Iterator<Item = Field<'_>> {
 impl<'a> Contents<'a, Hash> {
     /// The number of fields.
     pub fn count(self, now_ms: u64) -> usize {
+        let all = match self {
+            Self::Packed(pack) if pack.flags() == PLAIN => return pack.len() / 2,
+            Self::Packed(pack) => pack.len() / 3,
+            Self::Large(hash) => hash.table.len(),
+        };
+        all - self.passed(now_ms)
+    }
+
+    /// How many fields there are whose deadlines have passed.
+    pub(crate) fn passed(self, now_ms: u64) -> usize {
         match self {
-            Self::Packed(pack) if pack.flags() == PLAIN => pack.len() / 2,
+            Self::Packed(pack) if pack.flags() == PLAIN => 0,
             Self::Packed(pack) => fields_of(pack)
-                .filter(|field| !field.is_over(now_ms))
+                .filter(|field| field.is_over(now_ms))
                 .count(),
             Self::Large(hash) => {
                 let deadlines = hash.deadlines.as_ref();
-                let passed = deadlines.map_or(0, |deadlines| deadlines.passed(now_ms));
-                hash.table.len() - passed
+                deadlines.map_or(0, |deadlines| deadlines.passed(now_ms))
             }
         }
     }
 
-    /// All fields of a table of more than `elements_max`, to be shown in steps; None with fields that have deadlines.
-    pub fn left(self, elements_max: usize) -> Option<ElementsLeft> {
-        match self {
-            Self::Packed(_) => None,
-            Self::Large(hash) if hash.deadlines.is_some() => None,
-            Self::Large(hash) => (hash.table.len() > elements_max).then(|| hash.table.left()),
+    /// All fields of a table of more than `elements_max`, to be shown in steps.
+    pub fn left(self, elements_max: usize, now_ms: u64) -> Option<FieldsLeft> {
+        let Self::Large(hash) = self else {
+            return None;
+        };
+        if hash.table.len() <= elements_max {
+            return None;
         }
+        let deadlines = hash.deadlines.as_ref();
+        let deadlines = deadlines.filter(|deadlines| deadlines.passed(now_ms) > 0);
+        Some(FieldsLeft {
+            elements: hash.table.left(),
+            deadlines: deadlines.map(|deadlines| deadlines.by_field()),
+            now_ms,
+        })
     }
 
     /// The field of this name.
@@ -297,12 +331,44 @@ impl<'a> Contents<'a, Hash> {
     }
 
     /// The earliest deadline of a field.
-    pub fn next_deadline_ms(self) -> Option<u64> {
+    #[inline]
+    pub(crate) fn next_deadline_ms(self) -> Option<u64> {
         match self {
             Self::Packed(pack) if pack.flags() == PLAIN => None,
-            Self::Packed(pack) => fields_of(pack).filter_map(|field| field.deadline_ms).min(),
+            Self::Packed(pack) => next_packed_ms(pack),
             Self::Large(hash) => hash.deadlines.as_ref()?.first_ms(),
         }
+    }
+}
+
+/// Fields of one moment that are still to be gone through.
+pub struct FieldsLeft {
+    elements: ElementsLeft,
+    /// Those of that moment, if some had passed.
+    deadlines: Option<ElementTable>,
+    now_ms: u64,
+}
+
+impl FieldsLeft {
+    /// See [`ElementsLeft::bytes`].
+    pub fn bytes(&self) -> usize {
+        self.elements.bytes()
+    }
+
+    /// See [`ElementsLeft::step`].
+    pub fn step(&mut self, elements: usize, mut visit: impl FnMut(&[u8], &[u8])) -> bool {
+        let Self {
+            elements: left,
+            deadlines,
+            now_ms,
+        } = self;
+        left.step(elements, |name, value| {
+            let deadlines = deadlines.as_ref();
+            let deadline_ms = deadlines.and_then(|deadlines| field_deadline_ms(deadlines, name));
+            if !has_passed(deadline_ms, *now_ms) {
+                visit(name, value);
+            }
+        })
     }
 }
 
@@ -485,17 +551,6 @@ impl Draft<'_, Hash> {
         self.has_changed |= was_there;
         was_seen
     }
-
-    /// Removes up to about so many fields whose deadlines have passed; how many.
-    pub fn expire(&mut self, now_ms: u64, fields_max: usize) -> usize {
-        let count = match &mut self.form {
-            Form::Packed(bytes) => expire_packed(bytes, now_ms),
-            Form::Large(hash) => hash.expire(now_ms, fields_max),
-            Form::Converted(hash) => hash.expire(now_ms, fields_max),
-        };
-        self.has_changed |= count > 0;
-        count
-    }
 }
 
 fn packed_deadline(deadline: Deadline) -> i64 {
@@ -513,22 +568,19 @@ fn set_packed_deadline(pack: &mut PackMut<'_>, value_at: usize, deadline: Deadli
     }
 }
 
-/// Removes the fields of a pack whose deadlines have passed; how many.
-fn expire_packed(bytes: &mut Vec<u8>, now_ms: u64) -> usize {
-    if Pack::new(bytes).flags() == PLAIN {
-        return 0;
-    }
-    let mut pack = PackMut::new(bytes);
-    let (mut at, mut count) = (pack.view().start(), 0);
-    while at < pack.view().end() {
-        if field_at(pack.view(), at).is_over(now_ms) {
-            pack.remove(at, 3);
-            count += 1;
-        } else {
-            at = pack.view().skip(at, 3);
+/// Makes `kept` a pack of the fields of `pack` whose deadlines have not passed.
+pub(crate) fn keep_unexpired(pack: Pack<'_>, now_ms: u64, kept: &mut Vec<u8>) {
+    kept.clear();
+    let mut target = PackMut::new(kept);
+    target.set_flags(pack.flags());
+    for field in fields_of(pack).filter(|field| !field.is_over(now_ms)) {
+        target.push(field.name);
+        target.push(field.value);
+        if pack.flags() == TIMED {
+            let deadline = field.deadline_ms.map_or(Deadline::None, Deadline::At);
+            target.push(Item::Integer(packed_deadline(deadline)));
         }
     }
-    count
 }
 
 #[cfg(test)]
@@ -597,12 +649,23 @@ mod tests {
                     field.1 = deadline_ms;
                 }
             }
-            6 => {
-                draft.expire(now_ms, 3);
-            }
+            6 => expire(draft, now_ms, 3),
             _ => {
                 let removed = model.remove(&name).is_some();
                 assert_eq!(draft.remove(&name, now_ms), removed);
+            }
+        }
+    }
+
+    fn expire(draft: &mut Draft<'_, Hash>, now_ms: u64, fields_max: usize) {
+        let passed = draft.contents().passed(now_ms);
+        assert_eq!(Hash::is_due(draft.contents(), now_ms), passed > 0);
+        match draft.large() {
+            Some(hash) => assert_eq!(hash.expire(now_ms, fields_max), passed.min(fields_max)),
+            None => {
+                if let Form::Packed(bytes) = &mut draft.form {
+                    keep_unexpired(Pack::new(&bytes.clone()), now_ms, bytes);
+                }
             }
         }
     }
@@ -643,7 +706,7 @@ mod tests {
                     assert!(name.is_none_or(|name| model.contains_key(&name)));
                 }
             }
-            draft.expire(u64::MAX - 1, usize::MAX);
+            expire(&mut draft, u64::MAX - 1, usize::MAX);
             model.retain(|_, field| field.1.is_none());
             assert_eq!(shown(draft.contents(), 0), model);
             assert_eq!(draft.contents().next_deadline_ms(), None);

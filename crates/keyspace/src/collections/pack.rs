@@ -157,10 +157,16 @@ impl<'a> Encoded<'a> {
     /// Whether `pack` begins with it.
     #[inline]
     pub fn lies_at(&self, pack: &[u8]) -> bool {
-        // The first byte tells most apart.
+        // The first byte tells most apart, and the last one those that are as long: a comparison is a call.
         pack[0] == self.head[0]
-            && pack.starts_with(&self.head[..self.head_len])
+            && pack.get(self.len() - 1) == Some(self.last())
+            && (self.head_len == 1 || pack.starts_with(&self.head[..self.head_len]))
             && pack[self.head_len..].starts_with(self.bytes)
+    }
+
+    #[inline]
+    fn last(&self) -> &u8 {
+        self.bytes.last().unwrap_or(&self.head[self.head_len - 1])
     }
 
     /// Writes it; `place` is as long.

@@ -40,11 +40,14 @@ impl Ticks {
 /// Deadlines from here on are not filed: the year 19,800.
 pub(crate) const FILED_MS_MAX: u64 = 1 << 49;
 
-/// One of a wheel's drawers: level times eight plus digit. There are fewer than 127.
+/// One of a wheel's drawers: level times eight plus digit. There are fewer than 126, and [`Drawer::AGAIN`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Drawer(pub u8);
 
 impl Drawer {
+    /// What stands for no ticks: the drawer of those that come up again as soon as others have had their turn.
+    pub const AGAIN: Self = Self(126);
+
     /// The drawer of a tick, which is not before `current`.
     #[inline]
     pub fn of(tick: u64, current: u64) -> Self {
@@ -97,6 +100,12 @@ impl Place {
             0
         };
         Self((drawer.0 + 1) | second)
+    }
+
+    /// Whether it is [`Drawer::AGAIN`] of some wheel.
+    pub fn is_again(self) -> bool {
+        self.get()
+            .is_some_and(|(drawer, _)| drawer == Drawer::AGAIN)
     }
 
     /// The drawer and the wheel; None when it is nowhere.
@@ -164,7 +173,7 @@ mod tests {
         let latest = Ticks::of_shard(65_535).tick(FILED_MS_MAX);
         let last = Drawer::of(latest, 0);
         assert!(last.0 < 126);
-        for drawer in (0..=last.0).map(Drawer) {
+        for drawer in (0..=last.0).map(Drawer).chain([Drawer::AGAIN]) {
             for wheel in [WhichWheel::First, WhichWheel::Second] {
                 assert_eq!(Place::new(drawer, wheel).get(), Some((drawer, wheel)));
             }

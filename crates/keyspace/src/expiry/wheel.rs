@@ -21,6 +21,10 @@ pub(crate) struct Wheel {
     old: Option<Box<Wheel>>,
 }
 
+fn bit(drawer: Drawer) -> u128 {
+    1 << drawer.0
+}
+
 /// Drawers that a wheel gets more room for at a time.
 const DRAWERS_MORE: usize = 4;
 
@@ -51,23 +55,28 @@ impl Wheel {
         self.is_empty() && self.old.is_none()
     }
 
+    /// The first drawer of those that stand for ticks.
     fn first(&self) -> Option<Drawer> {
-        (!self.is_empty()).then(|| Drawer(self.occupied.trailing_zeros() as u8))
+        let occupied = self.occupied & !bit(Drawer::AGAIN);
+        (occupied != 0).then(|| Drawer(occupied.trailing_zeros() as u8))
+    }
+
+    fn has(&self, drawer: Drawer) -> bool {
+        self.occupied & bit(drawer) != 0
     }
 
     /// Whether the drawer from which records were taken last has more.
     fn is_emptying(&self) -> bool {
-        self.emptied
-            .is_some_and(|drawer| self.occupied & 1 << drawer.0 != 0)
+        self.emptied.is_some_and(|drawer| self.has(drawer))
     }
 
     fn index(&self, drawer: Drawer) -> usize {
-        (self.occupied & ((1 << drawer.0) - 1)).count_ones() as usize
+        (self.occupied & (bit(drawer) - 1)).count_ones() as usize
     }
 
     /// The tick with which something is to be done next; None when there is nothing.
     pub fn due_tick(&self) -> Option<u64> {
-        if self.old.is_some() || self.is_emptying() {
+        if self.old.is_some() || self.is_emptying() || self.has(Drawer::AGAIN) {
             return Some(0);
         }
         self.first().map(|first| first.due_tick(self.current))
@@ -79,6 +88,7 @@ impl Wheel {
             None => false,
             // It will soon be moved.
             Some((_, which)) if which != self.which => true,
+            Some((Drawer::AGAIN, _)) => true,
             Some((drawer, _)) => drawer.first_tick(self.current) <= tick,
         }
     }
@@ -93,17 +103,25 @@ impl Wheel {
     ) -> (Place, usize) {
         self.move_on(now_tick);
         let drawer = Drawer::of(tick.max(self.current), self.current);
+        self.put(record, drawer, magazines)
+    }
+
+    /// Files a record such that it comes up again when nothing else is due. As for [`Wheel::file`].
+    pub fn file_again(&mut self, record: u32, magazines: &mut Magazines) -> (Place, usize) {
+        self.put(record, Drawer::AGAIN, magazines)
+    }
+
+    fn put(&mut self, record: u32, drawer: Drawer, magazines: &mut Magazines) -> (Place, usize) {
         let at = self.index(drawer);
-        let bit = 1 << drawer.0;
         let mut taken = 0;
-        if self.occupied & bit == 0 {
+        if !self.has(drawer) {
             if self.drawers.len() == self.drawers.capacity() {
                 let before = self.own_bytes();
                 self.drawers.reserve_exact(DRAWERS_MORE);
                 taken = self.own_bytes() - before;
             }
             self.drawers.insert(at, Records::default());
-            self.occupied |= bit;
+            self.occupied |= bit(drawer);
         }
         taken += self.drawers[at].push(record, magazines);
         (Place::new(drawer, self.which), taken)
@@ -141,7 +159,7 @@ impl Wheel {
         let given = self.drawers[at].pop(batch, magazines);
         if self.drawers[at].is_empty() {
             self.drawers.remove(at);
-            self.occupied &= !(1 << drawer.0);
+            self.occupied &= !bit(drawer);
         }
         Some((Place::new(drawer, self.which), given))
     }
@@ -153,7 +171,10 @@ impl Wheel {
         }
         let drawer = self.first();
         self.emptied = drawer.filter(|drawer| drawer.due_tick(self.current) <= now_tick);
-        self.current = self.current.max(self.emptied?.first_tick(self.current));
+        let Some(drawer) = self.emptied else {
+            return self.has(Drawer::AGAIN).then_some(Drawer::AGAIN);
+        };
+        self.current = self.current.max(drawer.first_tick(self.current));
         self.emptied
     }
 
@@ -194,6 +215,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         File { record: u32, ahead: u64 },
+        Again { record: u32 },
         Pass { ticks: u64 },
         TakeOne,
         Renew,
@@ -206,6 +228,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             10 => (any::<u32>(), ahead()).prop_map(|(record, ahead)| Step::File { record, ahead }),
+            1 => any::<u32>().prop_map(|record| Step::Again { record }),
             4 => ahead().prop_map(|ticks| Step::Pass { ticks: ticks % 100_000 }),
             6 => proptest::strategy::Just(Step::TakeOne),
             1 => proptest::strategy::Just(Step::Renew),
@@ -233,7 +256,15 @@ mod tests {
                         model.0.insert(record, (now + ahead, place));
                         prop_assert!(wheel.is_in_time(place, now + ahead));
                     }
-                    Step::File { .. } | Step::TakeOne => {}
+                    Step::Again { record } if !model.0.contains_key(&record) => {
+                        let (place, taken) = wheel.file_again(record, &mut magazines);
+                        bytes += taken;
+                        // It is due, whatever comes with its tick.
+                        model.0.insert(record, (0, place));
+                        prop_assert!(wheel.is_in_time(place, 0));
+                        prop_assert_eq!(wheel.due_tick(), Some(0));
+                    }
+                    Step::File { .. } | Step::Again { .. } | Step::TakeOne => {}
                     Step::Pass { ticks } => {
                         now += ticks;
                         all = true;

@@ -10,6 +10,7 @@
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+use super::fields::PassedFields;
 use super::{Found, Held, Home, TAG_BITS, Table, add};
 use crate::deadline::{DeadlineWord, SUMMED_MS_END};
 use crate::entry::{Entry, EntryRef};
@@ -78,7 +79,7 @@ impl Table {
 /// What [`Held::expire_due`] has done.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fired {
-    /// Records looked at.
+    /// Records looked at, and fields removed.
     pub looked_at: usize,
     /// Entries removed.
     pub removed: usize,
@@ -86,12 +87,30 @@ pub(crate) struct Fired {
     pub next_ms: Option<u64>,
 }
 
-/// An entry whose time is up, before it is removed.
+/// An entry whose time is up, or that of some of its fields, before they are removed.
 pub(crate) struct Expiring<'t> {
     pub hash: u64,
     pub key: &'t [u8],
-    /// How long its time has been up.
-    pub lag_ms: u64,
+    pub gone: Gone,
+}
+
+/// What goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Gone {
+    /// A key whose time has been up for so long.
+    Key { lag_ms: u64 },
+    /// Fields of a hash.
+    Fields(PassedFields),
+}
+
+/// How far the records of one drawer have been settled.
+struct Settling {
+    place: Place,
+    now_ms: u64,
+    /// Fields that may still be removed.
+    fields_left: usize,
+    /// Entries removed.
+    removed: usize,
 }
 
 impl<'t> Held<'t> {
@@ -152,9 +171,9 @@ impl<'t> Held<'t> {
         let new = entry.and_then(|entry| entry.deadline_word());
         self.count_deadlines(old, new.unwrap_or(DeadlineWord::NONE));
         if let (Some(entry), Some(new)) = (entry, new) {
-            match new.near_ms() {
-                Some(deadline_ms) if !self.is_in_time(hash, old, new, deadline_ms) => {
-                    self.file(hash, entry, deadline_ms, memory);
+            match entry.due_ms(new) {
+                Some(due_ms) if !self.is_in_time(hash, old, new, due_ms) => {
+                    self.file(hash, entry, due_ms, memory);
                 }
                 _ => entry.set_place(old.place()),
             }
@@ -164,29 +183,27 @@ impl<'t> Held<'t> {
         }
     }
 
-    /// Whether the record of the old deadline will do for the new one.
+    /// Whether the record of the old deadline will do for the new one, which is due then.
     #[inline]
-    fn is_in_time(
-        &self,
-        hash: u64,
-        old: DeadlineWord,
-        new: DeadlineWord,
-        deadline_ms: u64,
-    ) -> bool {
+    fn is_in_time(&self, hash: u64, old: DeadlineWord, new: DeadlineWord, due_ms: u64) -> bool {
         if old.place() == Place::NONE {
             return false;
         }
-        // A record comes up in time for its own deadline, so for each later one.
-        new.is_not_before(old) || {
+        // A record comes up in time for its own deadline, so for each later one. Fields' are not in the words.
+        !new.has_fields() && new.is_not_before(old) || {
             let ticks = Ticks::of_shard(self.keyspace.shard(hash));
             // SAFETY: the lock is held, and this is the only reference.
             let wheel = unsafe { self.table.holder.wheel.get() };
-            wheel.is_some_and(|wheel| wheel.is_in_time(old.place(), ticks.tick(deadline_ms)))
+            wheel.is_some_and(|wheel| wheel.is_in_time(old.place(), ticks.tick(due_ms)))
         }
     }
 
     #[inline]
     fn count_deadlines(&self, old: DeadlineWord, new: DeadlineWord) {
+        if old.has_fields() != new.has_fields() {
+            let by = if new.has_fields() { 1 } else { -1 };
+            add(&self.table.holder.timed_hashes, by);
+        }
         let summed_ms = |deadline_ms: u64| deadline_ms.min(SUMMED_MS_MAX).cast_signed();
         let (by, ms) = match (old.deadline_ms(), new.deadline_ms()) {
             (Some(old_ms), Some(new_ms)) => (0, summed_ms(new_ms) - summed_ms(old_ms)),
@@ -202,7 +219,8 @@ impl<'t> Held<'t> {
 
     fn has_too_many_records(&self) -> bool {
         let holder = &self.table.holder;
-        holder.records.load(Relaxed) > 2 * holder.deadlines.load(Relaxed) + GONE_MAX
+        let entries = holder.deadlines.load(Relaxed) + holder.timed_hashes.load(Relaxed);
+        holder.records.load(Relaxed) > 2 * entries + GONE_MAX
     }
 
     fn dues(&self) -> Dues<'t> {
@@ -213,8 +231,8 @@ impl<'t> Held<'t> {
         self.counters.add_index_bytes(self.database.into(), by);
     }
 
-    /// Files a record of an entry that has none.
-    fn file(&mut self, hash: u64, entry: EntryRef<'_>, deadline_ms: u64, memory: &mut Memory) {
+    /// Files a record of an entry that has none. A hash of which fields are due already comes up again soon.
+    fn file(&mut self, hash: u64, entry: EntryRef<'_>, due_ms: u64, memory: &mut Memory) {
         let shard = self.keyspace.shard(hash);
         let ticks = Ticks::of_shard(shard);
         let holder = &self.table.holder;
@@ -228,12 +246,14 @@ impl<'t> Held<'t> {
         // SAFETY: as above.
         let wheel = unsafe { holder.wheel.get() }.expect("there is one now");
         let record = (hash << self.shard_bits() >> RECORD_BITS) as u32;
-        let (place, taken) = wheel.file(
-            record,
-            ticks.tick(deadline_ms),
-            ticks.tick(holder.latest_ms.load(Relaxed)),
-            &mut memory.magazines,
-        );
+        let latest_ms = holder.latest_ms.load(Relaxed);
+        let word = entry.deadline_word().unwrap_or(DeadlineWord::NONE);
+        let magazines = &mut memory.magazines;
+        let (place, taken) = if due_ms < latest_ms && word.has_fields() {
+            wheel.file_again(record, magazines)
+        } else {
+            wheel.file(record, ticks.tick(due_ms), ticks.tick(latest_ms), magazines)
+        };
         if taken > 0 {
             self.count_index_bytes(taken as i64);
         }
@@ -268,8 +288,16 @@ impl<'t> Held<'t> {
             };
             self.count_index_bytes(-(given as i64));
             add(&self.table.holder.records, -(batch.records().len() as i64));
-            fired.looked_at += batch.records().len();
-            fired.removed += self.settle(shard, batch, place, now_ms, memory, &mut removed);
+            let fields_max = records_max - fired.looked_at;
+            let mut settling = Settling {
+                place,
+                now_ms,
+                fields_left: fields_max,
+                removed: 0,
+            };
+            self.settle(shard, batch, &mut settling, memory, &mut removed);
+            fired.looked_at += batch.records().len() + fields_max - settling.fields_left;
+            fired.removed += settling.removed;
         }
         fired.next_ms = self.next_due(ticks);
         self.dues().set(shard, fired.next_ms);
@@ -309,25 +337,23 @@ impl<'t> Held<'t> {
         Some(ticks.ms(wheel.due_tick()?))
     }
 
-    /// Does with each record what is to be done; how many entries have been removed.
+    /// Does with each record what is to be done.
     fn settle(
         &mut self,
         shard: usize,
         batch: &Batch,
-        place: Place,
-        now_ms: u64,
+        settling: &mut Settling,
         memory: &mut Memory,
         removed: &mut impl FnMut(&Expiring<'_>),
-    ) -> usize {
+    ) {
         let records = batch.records();
         let shard_bits = self.shard_bits();
         let start = self.keyspace.start_of(shard);
         let position = |at: usize| start | (u64::from(records[at]) << RECORD_BITS) >> shard_bits;
         let mut homes = [Home::NONE; HOMES_AHEAD];
-        let mut count = 0;
         for step in 0..records.len() + HOMES_AHEAD {
             if let Some(at) = step.checked_sub(HOMES_AHEAD) {
-                count += self.settle_one(position(at), place, now_ms, memory, removed);
+                self.settle_one(position(at), settling, memory, removed);
             }
             if let Some(at) = step.checked_sub(ENTRIES_AHEAD) {
                 // SAFETY: the worker has not left its group, nor has it been asked for outside of it.
@@ -339,37 +365,75 @@ impl<'t> Held<'t> {
                 Home::NONE
             };
         }
-        count
     }
 
-    /// What is to be done with the entries that are filed in `place` under this record.
+    /// What is to be done with the entries that are filed in a place under this record.
     fn settle_one(
         &mut self,
         position: u64,
-        place: Place,
-        now_ms: u64,
+        settling: &mut Settling,
         memory: &mut Memory,
         removed: &mut impl FnMut(&Expiring<'_>),
-    ) -> usize {
-        let mut count = 0;
-        while let Some(found) = self.find_filed(position, place) {
+    ) {
+        let now_ms = settling.now_ms;
+        while let Some(found) = self.find_filed(position, settling.place) {
             let entry = found.entry();
             let word = entry.deadline_word().unwrap_or(DeadlineWord::NONE);
             match word.near_ms() {
-                None => entry.set_place(Place::NONE),
                 Some(deadline_ms) if word.has_expired(now_ms) => {
                     removed(&Expiring {
                         hash: found.hash,
                         key: entry.key(),
-                        lag_ms: now_ms - deadline_ms,
+                        gone: Gone::Key {
+                            lag_ms: now_ms - deadline_ms,
+                        },
                     });
                     self.remove(found, memory);
-                    count += 1;
+                    settling.removed += 1;
                 }
+                _ if word.has_fields() => {
+                    self.settle_hash(found, settling, memory, removed);
+                    if settling.place.is_again() {
+                        // It may be there again. Each that is has a record of its own.
+                        return;
+                    }
+                }
+                None => entry.set_place(Place::NONE),
                 Some(deadline_ms) => self.file(found.hash, entry, deadline_ms, memory),
             }
         }
-        count
+    }
+
+    /// What is to be done with a hash whose fields have deadlines, and whose record has been taken out.
+    fn settle_hash(
+        &mut self,
+        found: Found<'t>,
+        settling: &mut Settling,
+        memory: &mut Memory,
+        removed: &mut impl FnMut(&Expiring<'_>),
+    ) {
+        let entry = found.entry();
+        entry.set_place(Place::NONE);
+        let fields_max = settling.fields_left;
+        let passed = match fields_max {
+            0 => None,
+            _ => PassedFields::of(entry, settling.now_ms, fields_max),
+        };
+        let Some(passed) = passed else {
+            let word = entry.deadline_word();
+            if let Some(due_ms) = word.and_then(|word| entry.due_ms(word)) {
+                self.file(found.hash, entry, due_ms, memory);
+            }
+            return;
+        };
+        removed(&Expiring {
+            hash: found.hash,
+            key: entry.key(),
+            gone: Gone::Fields(passed),
+        });
+        settling.fields_left = fields_max.saturating_sub(passed.count);
+        settling.removed += usize::from(passed.are_all);
+        self.expire_fields(found, passed, memory);
     }
 
     /// An entry whose hash begins as `position`, and which is filed in `place`.

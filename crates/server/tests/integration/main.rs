@@ -41,6 +41,7 @@ mod dashboard;
 mod differences;
 mod differential;
 mod dump;
+mod fields;
 mod generator;
 mod grammar;
 mod guide;

@@ -241,6 +241,9 @@ fn accounts_add_up(server: &Server) {
     }
     let seen = assert_adds_up(&mut client, "deadlines");
     assert!(seen["owner.deadlines"] > 100_000);
+    set_fields(&mut client, &mut random);
+    let fields = assert_adds_up(&mut client, "fields with deadlines");
+    assert!(fields["owner.entries"] > seen["owner.entries"] + 20_000_000);
     let idle: Vec<Client> = (0..1_000).map(|_| server.connect()).collect();
     until(PATIENCE, "a thousand connections are counted", || {
         owners(&mut client)["owner.clients"] > 300_000
@@ -275,6 +278,29 @@ fn accounts_add_up(server: &Server) {
         if is_back { Ok(()) } else { Err(state) }
     });
     assert_adds_up(&mut client, "nothing again");
+}
+
+/// Hashes of all sizes whose fields have deadlines.
+fn set_fields(client: &mut Client, random: &mut Random) {
+    for (hashes, fields) in [(5_000, 3), (200, 500), (2, 50_000)] {
+        for hash in 0..hashes {
+            let key = format!("hash:{fields}:{hash}");
+            for from in (0..fields).step_by(1_000) {
+                let count = (fields - from).min(1_000);
+                let ms = (10_000_000 + random.below(10_000_000)).to_string();
+                let mut words: Vec<Vec<u8>> =
+                    ["HSETEX", &key, "PX", &ms, "FIELDS", &count.to_string()]
+                        .map(|word| word.as_bytes().to_vec())
+                        .into();
+                words.extend((from..from + count).flat_map(|field| {
+                    let value = vec![b'v'; random.below(80)];
+                    [format!("field:{field}").into_bytes(), value]
+                }));
+                client.send(&encode(&words)).expect("sent");
+                assert_eq!(client.read_reply().expect("a reply").integer(), Some(1));
+            }
+        }
+    }
 }
 
 /// MEMORY USAGE is what an entry adds to what all entries take, and its place in the table.

@@ -211,10 +211,14 @@ impl<'s> Work<'s> {
         }
     }
 
-    /// Many keys that go at the same moment.
+    /// Many keys that go at the same moment, and fields.
     fn expirations(&mut self) {
         self.each(30_000, |name| {
             encode(&["SET", &format!("short:{name}"), "v", "PX", "300"])
+        });
+        self.each(100, |name| {
+            let key = format!("fields:{name}");
+            encode(&["HSETEX", &key, "PX", "1", "FIELDS", "1", "f", "v"])
         });
     }
 

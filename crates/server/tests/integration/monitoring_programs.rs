@@ -210,10 +210,10 @@ const PROGRAMS: [Program; 4] = [REDIS_EXPORTER, REDIS_INSIGHT, DATADOG, REDIS_CL
 
 /// Fields that these programs read where they are, and that this server does not have, because it has no such parts or they
 /// work in another way (see INFO in differences.toml): the timer, threads for sockets only, Redis's rehashing, its cycles of
-/// eviction and defragmentation, fields of hashes that expire, and buffers of replies that grow.
+/// eviction and defragmentation, and buffers of replies that grow.
 const ABSENT: &str = "hz configured_hz redis_build_id io_threads_active mem_overhead_db_hashtable_rehashing allocator_muzzy
     current_eviction_exceeded_time total_eviction_exceeded_time current_active_defrag_time total_active_defrag_time
-    expired_subkeys dump_payload_sanitizations total_reads_processed total_writes_processed io_threaded_reads_processed
+    dump_payload_sanitizations total_reads_processed total_writes_processed io_threaded_reads_processed
     io_threaded_writes_processed reply_buffer_shrinks reply_buffer_expands";
 
 /// A server with a key, a slow command and an error, and a connection to it.

@@ -6,10 +6,15 @@ use std::collections::HashSet;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::client::{Client, Reply, encode};
 use crate::random::Random;
 use crate::server::{Server, Target, is_long_run};
+use crate::waiting::until;
+
+/// How long something may take that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Clients at a time.
 const CLIENTS: usize = 8;
@@ -50,6 +55,7 @@ for_each_backend!(
     large_values_are_never_torn,
     large_values_of_every_size,
     expired_keys_go_by_themselves,
+    fields_expire_while_hashes_change,
 );
 
 /// Few shards, so that clients meet in them, and small batches, so that they take turns.
@@ -540,13 +546,13 @@ fn expired_keys_go_by_themselves(server: &Server) {
         ok(&client.command(&["SET", &key, "x", "PX", "1"]));
         ok(&client.command(&["SET", &format!("stay:{number}"), "x", "PX", "1000000"]));
     }
-    thread::sleep(std::time::Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(client.command_words("DBSIZE"), Reply::Integer(2000));
     ok(&client.command_words("DEBUG SET-ACTIVE-EXPIRE 1"));
     let begin = std::time::Instant::now();
     while client.command_words("DBSIZE") != Reply::Integer(1000) {
         assert!(begin.elapsed().as_secs() < 20, "expired keys stay");
-        thread::sleep(std::time::Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
     let info = client.command_words("INFO stats").text();
     assert!(info.contains("expired_keys:1000\r\n"), "{info}");
@@ -561,6 +567,79 @@ fn expired_keys_go_by_themselves(server: &Server) {
     assert!(field("expired_stale_perc:") > 0.0, "{info}");
     let info = client.command_words("INFO keyspace").text();
     assert!(info.contains("db0:keys=1000,expires=1000,"), "{info}");
+}
+
+/// Hashes whose fields go by themselves are changed, renamed, overwritten and flushed meanwhile. No field is seen with
+/// another's value, and in the end nothing is left of those with deadlines, nor of what was counted.
+fn fields_expire_while_hashes_change(server: &Server) {
+    const KEYS: usize = 12;
+    let rounds = times(400);
+    together(server, CLIENTS, |number, client| {
+        let mut random = Random::new(number as u64);
+        for round in 0..rounds {
+            let key = |random: &mut Random| format!("h{}", random.below(KEYS));
+            let (first, second) = (key(&mut random), key(&mut random));
+            let from = random.below(600);
+            let count = [1, 5, 300][random.below(3)];
+            let numbers = from..from + count;
+            let pairs: String = numbers.clone().map(|n| format!(" f{n} v{n}")).collect();
+            let names: String = numbers.map(|n| format!(" f{n}")).collect();
+            let ms = 1 + random.below(40);
+            let replies = client.pipeline(&[
+                &format!("HSETEX {first} PX {ms} FIELDS {count}{pairs}"),
+                &match random.below(12) {
+                    0 => format!("DEL {first}"),
+                    1 => format!("RENAME {first} {second}"),
+                    2 => format!("COPY {first} {second} REPLACE"),
+                    3 => format!("SET {first} string PX {ms}"),
+                    4 => format!("PEXPIRE {first} {ms}"),
+                    5 => format!("PERSIST {first}"),
+                    6 if number == 0 && round % 10 == 0 => "FLUSHALL".to_owned(),
+                    7 => format!("HPERSIST {first} FIELDS {count}{names}"),
+                    8 => format!("HDEL {first}{names}"),
+                    _ => format!("HPEXPIRE {second} {ms} FIELDS {count}{names}"),
+                },
+                &format!("HGETALL {second}"),
+                &format!("HSET own:{number} f{round} v{round}"),
+                &format!(
+                    "HPEXPIRE own:{number} 1 FIELDS 1 f{}",
+                    round.saturating_sub(1)
+                ),
+            ]);
+            let fields = replies[2].elements().unwrap_or(&[]);
+            for pair in fields.chunks_exact(2) {
+                assert_eq!(pair[0].text().replace('f', "v"), pair[1].text());
+            }
+        }
+    });
+    let mut client = server.connect();
+    let lasting = |client: &mut Client, key: &str| {
+        let names = client.command_words(&format!("HKEYS {key}"));
+        let names = names.elements().map_or(0, <[Reply]>::len);
+        (
+            client.command_words(&format!("HLEN {key}")).integer(),
+            names,
+        )
+    };
+    for number in 0..CLIENTS {
+        let key = format!("own:{number}");
+        // The last of each has no deadline, unless everything was flushed after it.
+        until(PATIENCE, "all but the last are gone", || {
+            [(Some(0), 0), (Some(1), 1)].contains(&lasting(&mut client, &key))
+        });
+        client.command_words(&format!("DEL {key}"));
+    }
+    for key in 0..KEYS {
+        client.command_words(&format!("DEL h{key}"));
+    }
+    until(PATIENCE, "nothing is left", || {
+        let stats = client.command_words("MEMORY STATS");
+        let stats = stats.elements().expect("an array").chunks_exact(2);
+        let mut owners = stats
+            .filter(|pair| ["owner.entries", "owner.deadlines"].contains(&pair[0].text().as_str()));
+        owners.all(|pair| pair[1].integer() == Some(0))
+            && client.command_words("DBSIZE").integer() == Some(0)
+    });
 }
 
 /// Two clients take the same keys in opposite orders; everyone ends.

@@ -360,6 +360,7 @@ fn expiry(report: &mut Report<'_>) {
     let deadlines: u64 = databases.iter().map(|database| database.deadlines).sum();
     // Of those that have or lately had a deadline.
     let stale = 100.0 * lag.overdue_keys / ((lag.keys + deadlines) as f64).max(1.0);
+    report.field("expired_subkeys", report.keyspace.expired_fields);
     report.field("expired_keys", expired);
     report.field("expired_stale_perc", format_args!("{stale:.2}"));
     report.field("expired_time_cap_reached_count", sweeps_cut);

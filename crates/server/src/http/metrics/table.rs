@@ -252,6 +252,11 @@ const GOING: &[Metric] = &[
         "Keys that were removed because their time was up.",
         |numbers, samples| samples.value(numbers.keyspace.expired as f64),
     ),
+    counter(
+        "redistill_expired_fields_total",
+        "Fields of hashes that were removed because their time was up.",
+        |numbers, samples| samples.value(numbers.keyspace.expired_fields as f64),
+    ),
     gauge(
         "redistill_expiry_lag_seconds",
         "How late keys were removed in the last 10 to 20 seconds, by percentile; 100 is the latest.",

@@ -28,6 +28,16 @@ pub fn positive(argument: &[u8]) -> Result<usize, CommandError> {
     ))
 }
 
+/// How many members are drawn; a number below zero means with repetitions.
+pub fn draws(argument: &[u8]) -> Result<i64, CommandError> {
+    match integer(argument)? {
+        i64::MIN => Err(CommandError::line(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        )),
+        count => Ok(count),
+    }
+}
+
 /// The number of a database.
 pub fn database(argument: &[u8]) -> Result<u8, CommandError> {
     database_number(int(argument)?)

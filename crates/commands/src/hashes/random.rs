@@ -9,7 +9,7 @@ use super::hash_key;
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::keys::random;
-use crate::parse::{integer, is};
+use crate::parse::{draws, is};
 
 pub fn hrandfield(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     if args.len() > 2 {
@@ -27,12 +27,7 @@ pub fn hrandfield(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), C
 
 /// The count and WITHVALUES.
 fn options(args: Args<'_>) -> Result<(i64, bool), CommandError> {
-    let count = integer(args.get(2))?;
-    if count == i64::MIN {
-        return Err(CommandError::line(
-            "ERR value is out of range, must be between -9223372036854775807 and 9223372036854775807",
-        ));
-    }
+    let count = draws(args.get(2))?;
     let has_values = match args.len() {
         3 => false,
         4 if is(args.get(3), "WITHVALUES") => true,
@@ -203,7 +198,7 @@ mod tests {
              -ERR value is not an integer or out of range
              -ERR syntax error
              -ERR syntax error
-             -ERR value is out of range, must be between -9223372036854775807 and 9223372036854775807
+             -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
              -ERR value is out of range",
         );
         check_resp3(

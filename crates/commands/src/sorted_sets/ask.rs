@@ -9,7 +9,7 @@ use super::bounds::{name_bounds, score_bounds};
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::keys::{ElementScan, random, scan_cursor};
-use crate::parse::{integer, is};
+use crate::parse::{draws, is};
 
 pub fn zscore(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 1);
@@ -122,12 +122,7 @@ pub fn zrandmember(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
 
 fn zrandmember_several(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     const OUT_OF_RANGE: CommandError = CommandError::line("ERR value is out of range");
-    let count = integer(args.get(2))?;
-    if count == i64::MIN {
-        return Err(CommandError::line(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        ));
-    }
+    let count = draws(args.get(2))?;
     let with_scores = match args.tail(3).len() {
         0 => false,
         1 if is(args.get(3), "WITHSCORES") => true,
@@ -224,6 +219,22 @@ pub fn zscan(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comman
 #[cfg(test)]
 mod tests {
     use crate::testing::{check, check_resp3};
+
+    #[test]
+    fn a_small_sorted_set_has_no_negative_zero() {
+        check(
+            "ZADD z INCR -0 a
+             ZSCORE z a
+             CONFIG SET zset-max-listpack-entries 0
+             ZADD z 1 b
+             ZSCORE z a",
+            "-0
+             0
+             -ERR unknown
+             :1
+             0",
+        );
+    }
 
     #[test]
     fn members_have_scores_and_ranks() {

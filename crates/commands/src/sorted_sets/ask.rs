@@ -222,17 +222,26 @@ mod tests {
 
     #[test]
     fn a_small_sorted_set_has_no_negative_zero() {
+        let long = "x".repeat(65);
         check(
-            "ZADD z INCR -0 a
-             ZSCORE z a
-             CONFIG SET zset-max-listpack-entries 0
-             ZADD z 1 b
-             ZSCORE z a",
+            &format!(
+                "ZADD z INCR -0 a
+                 ZSCORE z a
+                 ZADD large 1 {long} -0 a
+                 ZSCORE large a
+                 ZRANGESTORE d large 0 -1
+                 ZSCORE d a
+                 ZRANGESTORE d large inf -inf BYSCORE REV
+                 ZSCORE d a"
+            ),
             "-0
              0
-             -ERR unknown
-             :1
-             0",
+             :2
+             -0
+             :2
+             0
+             :2
+             -0",
         );
     }
 

@@ -38,6 +38,11 @@ pub fn make(random: &mut Random, name: &str, prefix: &[u8], deadlines: &mut i64)
         "value" => value(random),
         "member" => member(random),
         "score" => score(random),
+        "short_value" => {
+            let mut value = value(random);
+            value.truncate(3_000);
+            value
+        }
         "sample" => sample(random),
         "text_bound" => text_bound(random),
         "bound" => [&b"("[usize::from(random.once_in(2))..], &score(random)].concat(),
@@ -48,7 +53,7 @@ pub fn make(random: &mut Random, name: &str, prefix: &[u8], deadlines: &mut i64)
             false => random.between(-15, 15).to_string().into_bytes(),
         },
         "offset" => match random.below(20) {
-            0 => integer(random),
+            0 => too_far(random),
             1 => b"536870912".to_vec(),
             2 => random.between(0, 5000).to_string().into_bytes(),
             _ => random.between(0, 30).to_string().into_bytes(),
@@ -64,7 +69,7 @@ pub fn make(random: &mut Random, name: &str, prefix: &[u8], deadlines: &mut i64)
             _ => random.pick(PAYLOADS).to_vec(),
         },
         "bit" => match random.below(20) {
-            0 => integer(random),
+            0 => too_far(random),
             1 => random.between(0, 200_000).to_string().into_bytes(),
             _ => random.between(0, 130).to_string().into_bytes(),
         },
@@ -143,6 +148,8 @@ fn named_key(random: &mut Random, name: &str) -> Option<Vec<u8>> {
         "key" => return Some(key(random)),
         // Members that all have one score, which have an order by their texts: no other command may touch these.
         "flat" => return Some(format!("flat{}", random.below(3)).into_bytes()),
+        // LCS takes time in proportion to the product of two lengths.
+        "short" => return Some(format!("short{}", random.below(3)).into_bytes()),
         "string" => 4,
         "list" => 6,
         "set" => 8,
@@ -221,6 +228,23 @@ fn large_value(random: &mut Random) -> Vec<u8> {
         value[at] = random.below(256) as u8;
     }
     value
+}
+
+/// An offset beyond what a string may have, or none: the largest that are valid make strings of hundreds of megabytes, and
+/// then GET, DUMP and SORT take longer than a test waits.
+fn too_far(random: &mut Random) -> Vec<u8> {
+    const OFFSETS: &[&str] = &[
+        "4294967296",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "-1",
+        "abc",
+        "",
+        "1.0",
+        " 1",
+    ];
+    pick_text(random, OFFSETS)
 }
 
 /// How many members, by chance: below zero with repetitions. None that makes a reply without end.

@@ -28,8 +28,8 @@ pub fn positive(argument: &[u8]) -> Result<usize, CommandError> {
     ))
 }
 
-/// How many members are drawn; a number below zero means with repetitions.
-pub fn draws(argument: &[u8]) -> Result<i64, CommandError> {
+/// An integer that has a negative one.
+pub fn negatable(argument: &[u8]) -> Result<i64, CommandError> {
     match integer(argument)? {
         i64::MIN => Err(CommandError::line(
             "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",

@@ -9,7 +9,7 @@ use super::hash_key;
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::keys::random;
-use crate::parse::{draws, is};
+use crate::parse::{is, negatable};
 
 pub fn hrandfield(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     if args.len() > 2 {
@@ -27,7 +27,7 @@ pub fn hrandfield(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), C
 
 /// The count and WITHVALUES.
 fn options(args: Args<'_>) -> Result<(i64, bool), CommandError> {
-    let count = draws(args.get(2))?;
+    let count = negatable(args.get(2))?;
     let has_values = match args.len() {
         3 => false,
         4 if is(args.get(3), "WITHVALUES") => true,

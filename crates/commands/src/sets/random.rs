@@ -8,7 +8,7 @@ use resp::Args;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::keys::random;
-use crate::parse::{draws, integer};
+use crate::parse::{integer, negatable};
 
 pub fn spop(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     match args.len() {
@@ -106,7 +106,7 @@ fn srandmember_one(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
 }
 
 fn srandmember_several(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let count = draws(args.get(2))?;
+    let count = negatable(args.get(2))?;
     let (key, mut random) = (context.key(args, 1), random(context));
     let set = context.keys.read_collection::<Set>(key)?;
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);

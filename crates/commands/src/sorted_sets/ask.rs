@@ -9,7 +9,7 @@ use super::bounds::{name_bounds, score_bounds};
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::keys::{ElementScan, random, scan_cursor};
-use crate::parse::{draws, is};
+use crate::parse::{is, negatable};
 
 pub fn zscore(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 1);
@@ -122,7 +122,7 @@ pub fn zrandmember(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
 
 fn zrandmember_several(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     const OUT_OF_RANGE: CommandError = CommandError::line("ERR value is out of range");
-    let count = draws(args.get(2))?;
+    let count = negatable(args.get(2))?;
     let with_scores = match args.tail(3).len() {
         0 => false,
         1 if is(args.get(3), "WITHSCORES") => true,

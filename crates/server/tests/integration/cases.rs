@@ -55,6 +55,7 @@ cases!(
     strings_new,
     bitmaps_new,
     encodings,
+    every_type,
     hashes_new,
     sets_new,
     sorted_sets_new,

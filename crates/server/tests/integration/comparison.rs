@@ -79,7 +79,7 @@ impl Kind {
         match (name_of(words).as_str(), second.as_str()) {
             ("sort" | "sort_ro", _) if is_unsorted(words) => Kind::Type,
             ("keys" | "smembers" | "sinter" | "sunion" | "sdiff", _) => Kind::Unordered,
-            ("spop", _) | ("command", "list") | ("hkeys" | "hvals", _) => Kind::Unordered,
+            ("spop" | "hkeys" | "hvals", _) | ("command", "list") => Kind::Unordered,
             ("srandmember" | "hrandfield" | "zrandmember", _) => Kind::Drawn,
             ("hgetall", _) | ("config", "get") => Kind::UnorderedPairs,
             ("ttl" | "expiretime", _) => Kind::Seconds,

@@ -507,9 +507,10 @@ impl<'a> Generator<'a> {
                 form: Form::Arrays,
             });
         }
+        let value = *self.random.pick(&["128", "8", "0"]);
         steps.push(Step::OwnSetting {
             name: "set-max-listpack-entries",
-            value: *self.random.pick(&["128", "8", "0"]),
+            value,
         });
         steps
     }

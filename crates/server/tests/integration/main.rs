@@ -18,6 +18,7 @@
 //! - `monitoring_programs`: what redis_exporter, RedisInsight, Datadog and redis-cli ask and read.
 //! - `observing`: MONITOR, logs, what a service manager is told.
 //! - `runs`: pipelines of commands that are executed in runs.
+//! - `watching`: what WATCH hears of every command on every type.
 //! - `tls`, `certificates`: encrypted connections, with certificates that are made for each test.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
@@ -70,3 +71,4 @@ mod settings;
 mod stress;
 mod tls;
 mod waiting;
+mod watching;

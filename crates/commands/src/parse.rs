@@ -28,6 +28,28 @@ pub fn positive(argument: &[u8]) -> Result<usize, CommandError> {
     ))
 }
 
+/// A count of one at least, or this error. What is more than there can be is as much as there can be.
+pub fn at_least_one(argument: &[u8], error: &'static str) -> Result<usize, CommandError> {
+    let count = integer(argument).ok().filter(|count| *count > 0);
+    let count = count.ok_or(CommandError::line(error))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// The number of keys that follow, of commands of Redis 7.0 and later.
+pub fn keys_count(argument: &[u8]) -> Result<usize, CommandError> {
+    at_least_one(argument, "ERR numkeys should be greater than 0")
+}
+
+/// An integer that has a negative one.
+pub fn negatable(argument: &[u8]) -> Result<i64, CommandError> {
+    match integer(argument)? {
+        i64::MIN => Err(CommandError::line(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        )),
+        count => Ok(count),
+    }
+}
+
 /// The number of a database.
 pub fn database(argument: &[u8]) -> Result<u8, CommandError> {
     database_number(int(argument)?)

@@ -6,7 +6,7 @@
 
 mod collections;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -378,6 +378,7 @@ impl<'w> Group<'w> {
         Locked {
             core: &self.core,
             touches: true,
+            tells: true,
             commits: false,
             locks,
         }
@@ -417,6 +418,8 @@ enum Locks<'g> {
 pub struct Locked<'g> {
     core: &'g Core<'g>,
     touches: bool,
+    /// Whether those who watch a key are told of changes.
+    tells: bool,
     /// Whether readers without locks wait for the end of this command, which changes several keys.
     commits: bool,
     locks: Locks<'g>,
@@ -589,7 +592,9 @@ impl<'g> Locked<'g> {
         } else {
             self.core.sample_use(key, || self.seen(key, change));
         }
-        self.core.keyspace.watches.announce(key);
+        if self.tells {
+            self.core.keyspace.watches.announce(key);
+        }
     }
 
     /// What a change is to those who look at samples.
@@ -1062,6 +1067,31 @@ impl<'g> Locked<'g> {
         key: Key<'_>,
         change: impl FnOnce(&mut StringMut<'_>),
     ) -> usize {
+        self.change_string_telling(key, |string| {
+            change(string);
+            true
+        })
+    }
+
+    /// As [`Locked::change_string`]; `change` says whether those who watch the key are told.
+    pub fn change_string_telling(
+        &mut self,
+        key: Key<'_>,
+        change: impl FnOnce(&mut StringMut<'_>) -> bool,
+    ) -> usize {
+        let tells = Cell::new(true);
+        let len = self.change_string_then(key, &tells, |string| tells.set(change(string)));
+        self.tells = true;
+        len
+    }
+
+    /// After the change, `tells` says whether those who watch the key are told; so does `self.tells` then.
+    fn change_string_then(
+        &mut self,
+        key: Key<'_>,
+        tells: &Cell<bool>,
+        change: impl FnOnce(&mut StringMut<'_>),
+    ) -> usize {
         let core = self.core;
         let mut bytes = std::mem::take(&mut core.memory.borrow_mut().pack);
         bytes.clear();
@@ -1074,6 +1104,7 @@ impl<'g> Locked<'g> {
             drop(unbroken);
             if is_done {
                 core.memory.borrow_mut().pack = bytes;
+                self.tells = tells.get();
                 self.announce(key, Change::Written);
                 return found.entry().string().map_or(0, StringRef::len);
             }
@@ -1082,6 +1113,7 @@ impl<'g> Locked<'g> {
             }
         }
         change(&mut StringMut::whole(&mut bytes));
+        self.tells = tells.get();
         let len = bytes.len();
         if len < LARGE_BYTES_MIN {
             self.set(key, NewValue::Composed(&bytes), Deadline::Keep);

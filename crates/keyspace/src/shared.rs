@@ -137,6 +137,12 @@ impl<'a> StringMut<'a> {
         Self { bytes, start: 0 }
     }
 
+    /// Its length.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
     /// Adds bytes at the end.
     pub fn append(&mut self, tail: &[u8]) {
         self.bytes.extend_from_slice(tail);

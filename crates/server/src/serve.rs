@@ -271,7 +271,7 @@ fn set_thresholds(thresholds: &Thresholds, encoding: &EncodingSettings) {
         ),
         (
             &thresholds.sorted_set_value_bytes,
-            encoding.sorted_set_value_bytes_max,
+            usize::try_from(encoding.sorted_set_value_bytes_max).unwrap_or(usize::MAX),
         ),
     ] {
         threshold.store(value, Relaxed);

@@ -113,17 +113,23 @@ fn run(
             step.result(before).map(|(_, reply)| reply)
         }));
     } else {
-        context.keys.change_string(key, |string| {
+        // Fields that overflow and fail are told to nobody, though the string grows, as in Redis.
+        context.keys.change_string_telling(key, |string| {
+            let (grows, mut has_changed) = (string.len() < len, false);
             let bytes = string.at_least(len);
             for step in &steps {
-                let result = step.result(step.width.read(bytes, step.at));
+                let before = step.width.read(bytes, step.at);
+                let result = step.result(before);
                 if let Some((after, _)) = result
                     && step.end() <= bytes.len() * 8
                 {
                     bits::set_field(bytes, step.at, step.width.bits, after.cast_unsigned());
+                    let is_written = !matches!(step.action, Action::Get);
+                    has_changed |= is_written && (grows || after != before);
                 }
                 replies.push(result.map(|(_, reply)| reply));
             }
+            has_changed
         });
     }
     context.reply.array(replies.len());
@@ -283,7 +289,26 @@ impl Width {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::check;
+    use crate::testing::{TestServer, check};
+
+    #[test]
+    fn what_changes_no_field_is_told_to_nobody() {
+        let touched = |line: &str, is_touched: bool| {
+            let expected = if is_touched { "nil-array" } else { "[PONG]" };
+            let mut server = TestServer::new();
+            server.run("SET k abc");
+            let script = format!("WATCH k\n{line}\nMULTI\nPING\nEXEC");
+            let replies = server.run(&script);
+            assert_eq!(replies.lines().last(), Some(expected), "{line}");
+        };
+        touched("SETBIT k 3 0", false);
+        touched("SETBIT k 3 1", true);
+        touched("SETBIT k 300 0", true);
+        touched("BITFIELD k SET u8 0 97", false);
+        touched("BITFIELD k SET u8 0 98", true);
+        touched("BITFIELD k INCRBY u8 800 0", true);
+        touched("BITFIELD k OVERFLOW FAIL INCRBY u8 800 -1", false);
+    }
 
     #[test]
     fn fields_are_read_set_and_added_to() {

@@ -28,10 +28,13 @@ pub fn setbit(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
     };
     let before = before.unwrap_or_else(|| {
         let mut before = false;
-        context.keys.change_string(key, |string| {
+        // What has no other bits, though another encoding, is told to nobody, as in Redis.
+        context.keys.change_string_telling(key, |string| {
+            let grows = string.len() < len;
             let bytes = string.at_least(len);
             before = bits::bit(bytes, at);
             bits::set_bit(bytes, at, is_set);
+            grows || before != is_set
         });
         before
     });

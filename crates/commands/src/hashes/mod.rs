@@ -378,7 +378,7 @@ pub const COMMANDS: &[Command] = &[
         since: "8.0.0",
         summary: "Sets fields of a hash to values, with a deadline, if they are there or not",
         complexity: "O(N) where N is the number of fields",
-        syntax: "key [FNX|FXX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL] FIELDS numfields field value [field value ...]",
+        syntax: "key [NX|XX] [FNX|FXX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL] FIELDS numfields field value [field value ...]",
         run: together::hsetex,
         ..HASH
     },

@@ -8,7 +8,7 @@ use resp::{Args, Protocol, ReplyWriter};
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::keys::random;
-use crate::parse::{integer, is};
+use crate::parse::{is, negatable};
 
 pub fn hrandfield(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     if args.len() > 2 {
@@ -26,12 +26,7 @@ pub fn hrandfield(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), C
 
 /// The count and WITHVALUES.
 fn options(args: Args<'_>) -> Result<(i64, bool), CommandError> {
-    let count = integer(args.get(2))?;
-    if count == i64::MIN {
-        return Err(CommandError::line(
-            "ERR value is out of range, must be between -9223372036854775807 and 9223372036854775807",
-        ));
-    }
+    let count = negatable(args.get(2))?;
     let has_values = match args.len() {
         3 => false,
         4 if is(args.get(3), "WITHVALUES") => true,
@@ -202,7 +197,7 @@ mod tests {
              -ERR value is not an integer or out of range
              -ERR syntax error
              -ERR syntax error
-             -ERR value is out of range, must be between -9223372036854775807 and 9223372036854775807
+             -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
              -ERR value is out of range",
         );
         check_resp3(

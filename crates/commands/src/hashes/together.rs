@@ -98,7 +98,7 @@ pub fn hgetex(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
     })
 }
 
-/// Whether the fields must be there, or must not.
+/// Whether the fields must be there, or must not; likewise for the key (Valkey 9.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presence {
     Any,
@@ -106,15 +106,26 @@ enum Presence {
     None,
 }
 
+impl Presence {
+    fn fits(self, is_there: bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::All => is_there,
+            Self::None => !is_there,
+        }
+    }
+}
+
 /// What HSETEX is asked.
 struct Setting<'a> {
+    key_presence: Presence,
     presence: Presence,
     deadline: Deadline,
     pairs: Args<'a>,
 }
 
 fn setting<'a>(context: &Context<'_, '_>, args: Args<'a>) -> Result<Setting<'a>, CommandError> {
-    let (mut presence, mut deadline) = (Presence::Any, None);
+    let (mut key_presence, mut presence, mut deadline) = (Presence::Any, Presence::Any, None);
     let mut at = 2;
     while at < args.len() {
         let option = args.get(at);
@@ -123,6 +134,7 @@ fn setting<'a>(context: &Context<'_, '_>, args: Args<'a>) -> Result<Setting<'a>,
             let pairs = pairs(context, args, at)?;
             let deadline = deadline.unwrap_or(Deadline::None);
             return Ok(Setting {
+                key_presence,
                 presence,
                 deadline,
                 pairs,
@@ -150,6 +162,17 @@ fn setting<'a>(context: &Context<'_, '_>, args: Args<'a>) -> Result<Setting<'a>,
                 ));
             }
             presence = if is(option, "FXX") {
+                Presence::All
+            } else {
+                Presence::None
+            };
+        } else if is(option, "XX") || is(option, "NX") {
+            if key_presence != Presence::Any {
+                return Err(CommandError::line(
+                    "ERR Only one of XX or NX arguments can be specified",
+                ));
+            }
+            key_presence = if is(option, "XX") {
                 Presence::All
             } else {
                 Presence::None
@@ -186,14 +209,9 @@ pub fn hsetex(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
     let setting = setting(context, args)?;
     let (key, now_ms) = (context.key(args, 1), context.now_ms());
     let is_done = change(context, key, |hash| {
-        let fits = setting.pairs.iter().step_by(2).all(|name| {
-            let is_there = hash.get(name, now_ms).is_some();
-            match setting.presence {
-                Presence::Any => true,
-                Presence::All => is_there,
-                Presence::None => !is_there,
-            }
-        });
+        let mut names = setting.pairs.iter().step_by(2);
+        let fits = setting.key_presence.fits(hash.contents().count(now_ms) > 0)
+            && names.all(|name| setting.presence.fits(hash.get(name, now_ms).is_some()));
         if fits {
             set_all(hash, &setting, now_ms);
         }
@@ -267,7 +285,13 @@ mod tests {
              +101
              HGETALL h
              HSETEX missing FXX FIELDS 1 a 1
-             EXISTS missing",
+             HSETEX missing XX FIELDS 1 a 1
+             EXISTS missing
+             HSETEX k NX FIELDS 1 a 1
+             HSETEX k NX FIELDS 1 b 1
+             HSETEX k FNX XX EX 1 FIELDS 1 b 2
+             HGETALL k
+             HSETEX k NX XX FIELDS 1 b 2",
             ":1
              [:100 :100]
              :0
@@ -280,7 +304,13 @@ mod tests {
              [b 4]
              []
              :0
-             :0",
+             :0
+             :0
+             :1
+             :0
+             :1
+             [a 1 b 2]
+             -ERR Only one of XX or NX arguments can be specified",
         );
     }
 

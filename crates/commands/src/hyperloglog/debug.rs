@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use keyspace::Number;
+use keyspace::{Key, Number};
 use resp::Args;
 
-use super::handlers::{is_raw, store};
+use super::handlers::is_raw;
 use super::sketch::{self, Form, REGISTERS, Sketch};
 use crate::context::{Context, string_value};
 use crate::error::CommandError;
@@ -65,6 +65,14 @@ pub fn pfdebug(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comm
         }
     }
     Ok(())
+}
+
+/// Stores another form of what there is. Those who watch the key are not told, as in Redis.
+fn store(context: &mut Context<'_, '_>, key: Key<'_>, bytes: &[u8]) {
+    context.keys.change_string_telling(key, |string| {
+        string.replace(bytes);
+        false
+    });
 }
 
 /// The runs of a sparse one.

@@ -126,7 +126,7 @@ fn merge_key(
 }
 
 /// Stores a HyperLogLog and keeps the key's deadline.
-pub fn store(context: &mut Context<'_, '_>, key: Key<'_>, bytes: &[u8]) {
+fn store(context: &mut Context<'_, '_>, key: Key<'_>, bytes: &[u8]) {
     context
         .keys
         .change_string(key, |string| string.replace(bytes));

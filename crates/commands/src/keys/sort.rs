@@ -430,6 +430,8 @@ fn store(
             look_up(context, pattern, element, |value| {
                 values.push(value.unwrap_or_default());
             });
+            // One large value may be meant by many elements.
+            context.check_reply(values.bytes.len())?;
         }
     }
     let built = context.keys.build_collection(|list: &mut Draft<'_, List>| {
@@ -443,7 +445,22 @@ fn store(
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::check;
+    use crate::limits::REPLY_BYTES_MAX;
+    use crate::testing::{TestServer, check, show};
+
+    #[test]
+    fn what_many_elements_mean_has_a_limit() {
+        let mut server = TestServer::new();
+        let value = vec![b'v'; REPLY_BYTES_MAX / 4 + 1];
+        server.command(&[b"SET", b"k1".as_slice(), &value]);
+        server.run("RPUSH l 1 1 1 1");
+        let reply = server.command(&["SORT", "l", "BY", "nosort", "GET", "k*", "STORE", "d"]);
+        assert_eq!(
+            show(&reply),
+            "-ERR the reply exceeds the maximum allowed size (512 MB)"
+        );
+        assert_eq!(server.run("EXISTS d"), ":0");
+    }
 
     #[test]
     fn elements_are_sorted_by_number_or_text() {

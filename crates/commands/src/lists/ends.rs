@@ -5,7 +5,7 @@ use resp::Args;
 
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
-use crate::parse::{integer, is, positive};
+use crate::parse::{at_least_one, is, keys_count, positive};
 
 pub fn lpush(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     push(context, args, End::Front)
@@ -122,12 +122,7 @@ fn end(argument: &[u8]) -> Result<End, CommandError> {
 }
 
 pub fn lmpop(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let at_least_one = |argument, line| {
-        let number = integer(argument).ok().filter(|number| *number > 0);
-        let number = number.ok_or(CommandError::line(line))?;
-        Ok::<usize, CommandError>(usize::try_from(number).unwrap_or(usize::MAX))
-    };
-    let keys = at_least_one(args.get(1), "ERR numkeys should be greater than 0")?;
+    let keys = keys_count(args.get(1))?;
     let options = keys.saturating_add(2);
     let end = end(args.try_get(options).ok_or(CommandError::Syntax)?)?;
     let options = args.tail(options + 1);

@@ -5,7 +5,7 @@ use resp::Args;
 
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
-use crate::parse::{integer, is, positive};
+use crate::parse::{integer, is, negatable, positive};
 
 pub fn llen(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 1);
@@ -84,7 +84,7 @@ impl Search {
             let value = options.next().ok_or(CommandError::Syntax)?;
             let not_negative = |line| positive(value).map_err(|_| CommandError::line(line));
             if is(option, "RANK") {
-                rank = integer(value)?;
+                rank = negatable(value)?;
                 if rank == 0 {
                     return Err(CommandError::line(
                         "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
@@ -293,6 +293,7 @@ mod tests {
              LPOS missing a COUNT 1
              LPOS l c RANK 9223372036854775807 COUNT 0
              LPOS l c RANK 0
+             LPOS l c RANK -9223372036854775808
              LPOS l c COUNT -1
              LPOS l c MAXLEN x
              LPOS l c COUNT",
@@ -311,6 +312,7 @@ mod tests {
              []
              []
              -ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list
+             -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
              -ERR COUNT can't be negative
              -ERR MAXLEN can't be negative
              -ERR syntax error",

@@ -32,7 +32,7 @@ impl Items {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let mut start = 0;
         self.ends.iter().map(move |end| {
             let item = &self.bytes[start..*end as usize];

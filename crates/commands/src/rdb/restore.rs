@@ -181,6 +181,7 @@ fn sorted_set_of(
 ) -> Result<Built<SortedSet>, CommandError> {
     let mut is_twice = false;
     let set = context.keys.build_collection::<SortedSet>(|set| {
+        set.expect(members.iter());
         for (member, score) in members.iter().zip(scores) {
             is_twice |= set.contents().score(member).is_some();
             set.set(member, *score);

@@ -5,7 +5,7 @@ use resp::Args;
 
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
-use crate::parse::{integer, is};
+use crate::parse::{integer, is, keys_count};
 
 /// A set of the request; None when there is no such key.
 type Operand<'k> = Option<Contents<'k, Set>>;
@@ -90,9 +90,7 @@ pub fn sinter(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
 }
 
 pub fn sintercard(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let count = integer(args.get(1)).ok().filter(|count| *count > 0);
-    let count = count.ok_or(CommandError::line("ERR numkeys should be greater than 0"))?;
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let count = keys_count(args.get(1))?;
     if count > args.len() - 2 {
         return Err(CommandError::line(
             "ERR Number of keys can't be greater than number of args",

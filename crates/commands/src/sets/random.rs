@@ -8,7 +8,7 @@ use resp::Args;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::keys::random;
-use crate::parse::integer;
+use crate::parse::{integer, negatable};
 
 pub fn spop(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     match args.len() {
@@ -106,10 +106,7 @@ fn srandmember_one(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
 }
 
 fn srandmember_several(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let count = integer(args.get(2))?;
-    if count == i64::MIN {
-        return Err(CommandError::line("ERR value is out of range"));
-    }
+    let count = negatable(args.get(2))?;
     let (key, mut random) = (context.key(args, 1), random(context));
     let set = context.keys.read_collection::<Set>(key)?;
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
@@ -131,4 +128,49 @@ fn srandmember_several(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<
         crate::context::check_reply(reply, start, 0)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn counts_are_checked() {
+        check(
+            "SADD s a
+             SRANDMEMBER s
+             SRANDMEMBER s -3
+             SRANDMEMBER s 3
+             SRANDMEMBER s 0
+             SRANDMEMBER s x
+             SRANDMEMBER s 1 2
+             SRANDMEMBER s -9223372036854775808
+             SRANDMEMBER missing
+             SRANDMEMBER missing -3
+             SPOP s -1
+             SPOP s 1 2
+             SPOP s 0
+             SPOP s 5
+             EXISTS s
+             SPOP s
+             SPOP s 1",
+            ":1
+             a
+             [a a a]
+             [a]
+             []
+             -ERR value is not an integer or out of range
+             -ERR syntax error
+             -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
+             nil
+             []
+             -ERR value is out of range, must be positive
+             -ERR syntax error
+             []
+             [a]
+             :0
+             nil
+             []",
+        );
+    }
 }

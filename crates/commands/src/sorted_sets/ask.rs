@@ -9,7 +9,7 @@ use super::bounds::{name_bounds, score_bounds};
 use crate::context::{Context, check_reply};
 use crate::error::CommandError;
 use crate::keys::{ElementScan, random, scan_cursor};
-use crate::parse::{integer, is};
+use crate::parse::{is, negatable};
 
 pub fn zscore(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     let key = context.key(args, 1);
@@ -122,12 +122,7 @@ pub fn zrandmember(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
 
 fn zrandmember_several(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     const OUT_OF_RANGE: CommandError = CommandError::line("ERR value is out of range");
-    let count = integer(args.get(2))?;
-    if count == i64::MIN {
-        return Err(CommandError::line(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        ));
-    }
+    let count = negatable(args.get(2))?;
     let with_scores = match args.tail(3).len() {
         0 => false,
         1 if is(args.get(3), "WITHSCORES") => true,
@@ -227,6 +222,31 @@ pub fn zscan(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comman
 #[cfg(test)]
 mod tests {
     use crate::testing::{check, check_resp3};
+
+    #[test]
+    fn a_small_sorted_set_has_no_negative_zero() {
+        let long = "x".repeat(65);
+        check(
+            &format!(
+                "ZADD z INCR -0 a
+                 ZSCORE z a
+                 ZADD large 1 {long} -0 a
+                 ZSCORE large a
+                 ZRANGESTORE d large 0 -1
+                 ZSCORE d a
+                 ZRANGESTORE d large inf -inf BYSCORE REV
+                 ZSCORE d a"
+            ),
+            "-0
+             0
+             :2
+             -0
+             :2
+             0
+             :2
+             -0",
+        );
+    }
 
     #[test]
     fn members_have_scores_and_ranks() {

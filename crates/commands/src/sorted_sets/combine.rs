@@ -25,12 +25,22 @@ enum Aggregate {
     Sum,
     Min,
     Max,
+    /// Each set counts by its weight, whatever the score is there (Redis 8.8).
+    Count,
 }
 
 impl Aggregate {
+    /// What the score in one set is worth.
+    fn weighted(self, weight: f64, score: f64) -> f64 {
+        match self {
+            Self::Sum | Self::Min | Self::Max => weight * score,
+            Self::Count => weight,
+        }
+    }
+
     fn of(self, score: f64, other: f64) -> f64 {
         match self {
-            Self::Sum => number_or_zero(score + other),
+            Self::Sum | Self::Count => number_or_zero(score + other),
             Self::Min if other < score => other,
             Self::Max if other > score => other,
             Self::Min | Self::Max => score,
@@ -158,6 +168,7 @@ impl<'a> Request<'a> {
                     word if is(word, "SUM") => Aggregate::Sum,
                     word if is(word, "MIN") => Aggregate::Min,
                     word if is(word, "MAX") => Aggregate::Max,
+                    word if is(word, "COUNT") => Aggregate::Count,
                     _ => return Err(CommandError::Syntax),
                 };
             } else if purpose == Purpose::Answer && is(option, "WITHSCORES") {
@@ -219,7 +230,8 @@ fn union(operands: &[(Operand<'_>, f64)], aggregate: Aggregate) -> Vec<(Vec<u8>,
     let mut number = Number::new();
     for (operand, weight) in operands {
         operand.for_each(|member, score| {
-            let (member, score) = (member.bytes(&mut number), number_or_zero(weight * score));
+            let score = number_or_zero(aggregate.weighted(*weight, score));
+            let member = member.bytes(&mut number);
             match members.get_mut(member) {
                 Some(sum) => *sum = aggregate.of(*sum, score),
                 None => {
@@ -240,9 +252,10 @@ fn intersection(operands: &[(Operand<'_>, f64)], aggregate: Aggregate) -> Vec<(V
     let mut number = Number::new();
     smallest.for_each(|member, score| {
         let member = member.bytes(&mut number);
-        let first = number_or_zero(weight * score);
+        let first = number_or_zero(aggregate.weighted(*weight, score));
         let sum = others.iter().try_fold(first, |sum, (operand, weight)| {
-            Some(aggregate.of(sum, weight * operand.score(member)?))
+            let score = operand.score(member)?;
+            Some(aggregate.of(sum, aggregate.weighted(*weight, score)))
         });
         if let Some(sum) = sum {
             members.push((member.to_vec(), sum));
@@ -346,6 +359,22 @@ pub fn zintercard(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), C
 #[cfg(test)]
 mod tests {
     use crate::testing::{check, check_resp3};
+
+    #[test]
+    fn sets_that_have_a_member_are_counted() {
+        check(
+            "ZADD a 5 x -inf y
+             ZADD b 7 x
+             SADD s x
+             ZUNION 3 a b s AGGREGATE COUNT WITHSCORES
+             ZINTER 2 a b WEIGHTS 2 3 AGGREGATE COUNT WITHSCORES",
+            ":2
+             :1
+             :1
+             [y 1 x 3]
+             [x 5]",
+        );
+    }
 
     #[test]
     fn sorted_sets_are_combined_with_plain_ones() {

@@ -345,7 +345,7 @@ pub const COMMANDS: &[Command] = &[
         since: "6.2.0",
         summary: "Returns the members that any of several sorted sets has",
         complexity: "O(N)+O(M*log(M)) where N is the number of members of all sets and M that of the result",
-        syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
+        syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]",
         run: combine::zunion,
         ..SORTED_SET
     },
@@ -357,7 +357,7 @@ pub const COMMANDS: &[Command] = &[
         since: "6.2.0",
         summary: "Returns the members that all of several sorted sets have",
         complexity: "O(N*K)+O(M*log(M)) where N is the size of the smallest set, K the number of sets and M the size of the result",
-        syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
+        syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]",
         run: combine::zinter,
         ..SORTED_SET
     },
@@ -381,7 +381,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Stores the members that any of several sorted sets has",
         complexity: "O(N)+O(M*log(M)) where N is the number of members of all sets and M that of the result",
-        syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+        syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]",
         run: combine::zunionstore,
         ..SORTED_SET
     },
@@ -393,7 +393,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.0.0",
         summary: "Stores the members that all of several sorted sets have",
         complexity: "O(N*K)+O(M*log(M)) where N is the size of the smallest set, K the number of sets and M the size of the result",
-        syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+        syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]",
         run: combine::zinterstore,
         ..SORTED_SET
     },

@@ -6,7 +6,7 @@ use resp::Args;
 use super::ask::show_pair;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::parse::{integer, is};
+use crate::parse::{at_least_one, integer, is, keys_count};
 
 pub fn zpopmin(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
     pop(context, args, Direction::Forward)
@@ -77,12 +77,7 @@ fn take(
 }
 
 pub fn zmpop(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), CommandError> {
-    let positive = |argument: &[u8], error: &'static str| {
-        let number = integer(argument).ok().filter(|number| *number > 0);
-        let number = number.ok_or(CommandError::line(error))?;
-        Ok::<_, CommandError>(usize::try_from(number).unwrap_or(usize::MAX))
-    };
-    let keys = positive(args.get(1), "ERR numkeys should be greater than 0")?;
+    let keys = keys_count(args.get(1))?;
     let where_at = keys.saturating_add(2);
     let direction = match args.try_get(where_at) {
         Some(end) if is(end, "MIN") => Direction::Forward,
@@ -94,7 +89,7 @@ pub fn zmpop(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comman
         1 => return Err(CommandError::Syntax),
         _ if !is(args.get(where_at + 1), "COUNT") => return Err(CommandError::Syntax),
         options => {
-            let count = positive(args.get(where_at + 2), "ERR count should be greater than 0")?;
+            let count = at_least_one(args.get(where_at + 2), "ERR count should be greater than 0")?;
             if options > 2 {
                 return Err(CommandError::Syntax);
             }

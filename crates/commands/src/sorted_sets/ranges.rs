@@ -230,15 +230,38 @@ pub fn zrangestore(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
     let (destination, source) = (context.key(args, 1), context.key(args, 2));
     let owned =
         |(member, score): (Item<'_>, f64)| (member.bytes(&mut Number::new()).to_vec(), score);
-    let members: Vec<_> = match context.keys.read_collection::<SortedSet>(source)? {
+    let mut members: Vec<_> = match context.keys.read_collection::<SortedSet>(source)? {
         Some(set) => {
             let ranks = request.ranks(set);
             set.range(ranks, Direction::Forward).map(owned).collect()
         }
         None => Vec::new(),
     };
-    store(context, destination, &members);
+    let built = context.keys.build_collection(|set| {
+        fill_in_turn(set, &mut members, request.direction);
+    });
+    context
+        .keys
+        .store_collection(destination, built, Deadline::None);
+    context.reply.integer(members.len() as i64);
     Ok(())
+}
+
+/// As if the members came one by one, in this direction: a pack makes the negative zero zero, also where it grows to be none.
+fn fill_in_turn(
+    set: &mut Draft<'_, SortedSet>,
+    members: &mut [(Vec<u8>, f64)],
+    direction: Direction,
+) {
+    let names = || members.iter().map(|(name, _)| name.as_slice());
+    let packed = match direction {
+        Direction::Forward => 0..set.packed(names()),
+        Direction::Backward => members.len() - set.packed(names().rev())..members.len(),
+    };
+    for (_, score) in &mut members[packed] {
+        *score += 0.0;
+    }
+    set.fill(members);
 }
 
 /// Stores members, which are in their order, and answers with their number.

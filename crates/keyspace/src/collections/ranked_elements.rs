@@ -2,7 +2,8 @@
 //! The elements of a large sorted set: by their names in a table, and by their scores in a tree.
 //!
 //! Soundness: the tree has one [`Ranked`] for each element of the table and no other. It is taken out before its element
-//! is removed, no element's allocation changes (scores are overwritten in place), and nobody else makes one.
+//! is removed, no element's allocation changes (scores are overwritten in place, and the table shares no element with another
+//! one), and nobody else makes one.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -79,12 +80,11 @@ impl PartialEq for Ranked {
 impl Eq for Ranked {}
 
 impl Clone for RankedElements {
+    /// With elements of its own: a clone of the table alone would share them, and copy those that one of the two changes, to
+    /// where no tree knows of them.
     fn clone(&self) -> Self {
-        let elements = self.elements.clone();
-        let ranked = self.range(0..self.len(), Direction::Forward);
-        let ranked = ranked.filter_map(|(name, _)| elements.get(name).map(Ranked::of));
-        let order = CountedTree::from_sorted(ranked);
-        Self { elements, order }
+        let all = self.range(0..self.len(), Direction::Forward);
+        Self::from_sorted(self.elements.hasher(), all)
     }
 }
 

@@ -104,11 +104,11 @@ impl NameBound<'_> {
     }
 }
 
-/// A score as it lies in a pack.
+/// A score as it lies in a pack, where the negative zero is zero, as in Redis.
 fn packed_score(score: f64, bytes: &mut [u8; 8]) -> Item<'_> {
     let integer = score as i64;
     let is_exact = integer.unsigned_abs() < 1 << 53 && integer as f64 == score;
-    if is_exact && !(integer == 0 && score.is_sign_negative()) {
+    if is_exact {
         return Item::Integer(integer);
     }
     *bytes = score.to_le_bytes();
@@ -383,16 +383,28 @@ impl Draft<'_, SortedSet> {
         self.contents().len() < entries_max && member.len() <= value_bytes_max
     }
 
+    /// How many members a pack takes when these come one by one.
+    pub fn packed<'m>(&self, members: impl Iterator<Item = &'m [u8]>) -> usize {
+        let thresholds = &self.collections.thresholds;
+        let entries_max = entries_max(&thresholds.sorted_set_entries, 2);
+        let value_bytes_max = thresholds.sorted_set_value_bytes.load(Relaxed);
+        let is_short = |member: &&[u8]| member.len() <= value_bytes_max;
+        members.take(entries_max).take_while(is_short).count()
+    }
+
+    /// Becomes large at once where these members will not fit into a pack: a score may be the negative zero then.
+    pub fn expect<'m>(&mut self, members: impl Iterator<Item = &'m [u8]> + Clone) {
+        if self.packed(members.clone()) < members.count() {
+            self.convert();
+        }
+    }
+
     /// Puts members that differ, in their order, into a sorted set that is empty.
     pub fn fill(&mut self, members: &[(impl AsRef<[u8]>, f64)]) {
         assert!(self.is_empty(), "only what is empty is filled");
         self.has_changed |= !members.is_empty();
-        let thresholds = &self.collections.thresholds;
-        let entries_max = entries_max(&thresholds.sorted_set_entries, 2);
-        let value_bytes_max = thresholds.sorted_set_value_bytes.load(Relaxed);
-        let is_short = |member: &[u8]| member.len() <= value_bytes_max;
-        let is_small = members.len() <= entries_max
-            && members.iter().all(|(member, _)| is_short(member.as_ref()));
+        let names = members.iter().map(|(member, _)| member.as_ref());
+        let is_small = self.packed(names) == members.len();
         match &mut self.form {
             Form::Packed(bytes) if is_small => {
                 let mut pack = PackMut::new(bytes);
@@ -591,12 +603,38 @@ mod tests {
                     check_contents(draft.contents(), &model, &mut random);
                 }
             }
-            if let Form::Converted(large) = &draft.form {
-                let copy = large.clone();
-                check_contents(Contents::Large(&copy), &model, &mut random);
-            }
             let is_large = matches!(draft.form, Form::Converted(_));
             assert_eq!(is_large, names > 60);
+            if let Form::Converted(large) = &mut draft.form {
+                let mut copy = large.clone();
+                check_contents(Contents::Large(&copy), &model, &mut random);
+                // Each goes its own way, and outlives what the other one had.
+                let changed = |large: &mut SortedSet, score: f64| {
+                    let mut model = model.clone();
+                    for (at, (member, was)) in model.iter_mut().enumerate() {
+                        if at % 3 == 0 {
+                            *was = score;
+                            large.0.set(member, score);
+                        } else if at % 3 == 1 {
+                            large.0.remove(member);
+                        }
+                    }
+                    let mut at = 0;
+                    model.retain(|_, _| {
+                        at += 1;
+                        at % 3 != 2
+                    });
+                    model
+                };
+                let copied = changed(&mut copy, 1.0);
+                let kept = changed(large, -1.0);
+                check_contents(Contents::Large(large), &kept, &mut random);
+                drop(std::mem::replace(
+                    large,
+                    SortedSet(RankedElements::new(collections.hasher.clone())),
+                ));
+                check_contents(Contents::Large(&copy), &copied, &mut random);
+            }
             let mut bytes = Vec::new();
             let mut filled = Draft {
                 form: Form::Packed(&mut bytes),

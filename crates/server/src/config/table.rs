@@ -402,8 +402,8 @@ declare_settings! {
             redis: "zset-max-listpack-entries", also: "zset-max-ziplist-entries", runtime: true,
         }
         /// Longest member, in bytes, of a sorted set that is kept as a `listpack`.
-        sorted_set_value_bytes_max: usize = {
-            kind: Kind::Integer { min: 0, max: LONG_MAX }, default: "64",
+        sorted_set_value_bytes_max: u64 = {
+            kind: Kind::Bytes { min: 0, max: LONG_MAX }, default: "64",
             redis: "zset-max-listpack-value", also: "zset-max-ziplist-value", runtime: true,
         }
         /// Most bytes of a HyperLogLog that is kept sparse; a dense one has 12304.

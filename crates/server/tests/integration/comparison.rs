@@ -57,6 +57,8 @@ enum Kind {
     Scan,
     /// Cursor and elements of one SSCAN call.
     ElementScan,
+    /// Members by chance: as many, in the same form. Whether they are the right ones is judged by `drawn`.
+    Drawn,
     /// Scores among the elements, which redis-server 7.0 prints with 17 digits.
     Scored,
     /// What DUMP gives: the bytes, but of what has no order.
@@ -77,8 +79,8 @@ impl Kind {
         match (name_of(words).as_str(), second.as_str()) {
             ("sort" | "sort_ro", _) if is_unsorted(words) => Kind::Type,
             ("keys" | "smembers" | "sinter" | "sunion" | "sdiff", _) => Kind::Unordered,
-            ("spop" | "srandmember" | "zrandmember", _) | ("command", "list") => Kind::Unordered,
-            ("hkeys" | "hvals" | "hrandfield", _) => Kind::Unordered,
+            ("spop" | "hkeys" | "hvals", _) | ("command", "list") => Kind::Unordered,
+            ("srandmember" | "hrandfield" | "zrandmember", _) => Kind::Drawn,
             ("hgetall", _) | ("config", "get") => Kind::UnorderedPairs,
             ("ttl" | "expiretime", _) => Kind::Seconds,
             ("pttl" | "pexpiretime", _) => Kind::Milliseconds,
@@ -96,7 +98,9 @@ impl Kind {
             (_, "help") => Kind::Help,
             ("randomkey" | "time" | "lolwut" | "info", _) => Kind::Type,
             ("client", "id" | "list") | ("command", "count") => Kind::Type,
-            ("memory", "usage" | "stats" | "doctor") | ("command", "") => Kind::Type,
+            ("memory", "usage" | "stats" | "doctor") | ("command", "") | ("acl", "log") => {
+                Kind::Type
+            }
             ("object", "idletime") | ("acl", "genpass") | ("latency", "histogram") => Kind::Type,
             _ => Kind::Exact,
         }
@@ -118,6 +122,7 @@ impl Kind {
             Kind::Seconds => near(redis, ours, CLOCK_TOLERANCE_MS / 1000),
             Kind::Scan => is_scan_reply(redis) && is_scan_reply(ours),
             Kind::ElementScan => same_scan(redis, ours),
+            Kind::Drawn => same_form(redis, ours),
             Kind::Scored => same_scores(redis, ours),
             Kind::Dump => same_dump(redis, ours),
             Kind::Hello => hello(redis) == hello(ours),
@@ -167,12 +172,13 @@ fn pairs(reply: &Reply) -> Option<Vec<(Reply, Reply)>> {
     Some(pairs)
 }
 
-/// Both are the same payload, or both are sets or hashes in a form without order, lists, whose parts depend on the
-/// settings of redis-server and on their history there, or sorted sets, which SORT turns into their large form there.
+/// Both are the same payload, or both are sets or hashes, which have no order, also when they have become small again, lists,
+/// whose parts depend on the settings of redis-server and on their history there, or sorted sets, which SORT turns into their
+/// large form there.
 /// That values come back as they were is a test of `dump`.
 fn same_dump(redis: &Reply, ours: &Reply) -> bool {
     const SORTED_SETS: [u8; 2] = [5, 17];
-    const FORMS_OF_SEVERAL: [u8; 3] = [2, 4, 18];
+    const FORMS_OF_SEVERAL: [u8; 4] = [2, 4, 16, 18];
     match (redis, ours) {
         (Reply::Bulk(redis), Reply::Bulk(ours)) => {
             let form = |payload: &[u8]| payload.first().copied();
@@ -186,13 +192,17 @@ fn same_dump(redis: &Reply, ours: &Reply) -> bool {
     }
 }
 
-/// The same but for how numbers are printed.
+/// The same but for how numbers are printed. Zero and its negative are two, but SORT makes a small sorted set large in
+/// redis-server, which has a negative zero then.
 fn same_scores(redis: &Reply, ours: &Reply) -> bool {
     let number = |reply: &Reply| match reply {
         Reply::Bulk(text) | Reply::Double(text) => {
             std::str::from_utf8(text).ok()?.parse::<f64>().ok()
         }
         _ => None,
+    };
+    let same = |redis: f64, ours: f64| {
+        redis == ours && (redis.is_sign_negative() || !ours.is_sign_negative())
     };
     match (redis.elements(), ours.elements()) {
         (Some(redis), Some(ours)) => {
@@ -202,7 +212,21 @@ fn same_scores(redis: &Reply, ours: &Reply) -> bool {
                     .zip(ours)
                     .all(|(redis, ours)| redis == ours || same_scores(redis, ours))
         }
-        _ => redis == ours || number(redis).is_some() && number(redis) == number(ours),
+        _ => {
+            let numbers = number(redis).zip(number(ours));
+            redis == ours || numbers.is_some_and(|(redis, ours)| same(redis, ours))
+        }
+    }
+}
+
+/// The same but for the texts.
+fn same_form(redis: &Reply, ours: &Reply) -> bool {
+    match (redis.elements(), ours.elements()) {
+        (Some(redis), Some(ours)) => {
+            let mut pairs = redis.iter().zip(ours);
+            redis.len() == ours.len() && pairs.all(|(redis, ours)| same_form(redis, ours))
+        }
+        _ => std::mem::discriminant(redis) == std::mem::discriminant(ours),
     }
 }
 

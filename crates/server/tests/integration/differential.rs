@@ -7,19 +7,30 @@ use std::time::Duration;
 
 use crate::client::{Client, Reply, encode, encode_inline, escape};
 use crate::comparison::{Comparison, name_of};
-use crate::generator::{CONNECTIONS, Form, Generator, Step, Words};
+use crate::drawn;
+use crate::generator::{CONNECTIONS, Form, Generator, PLAIN_CONNECTION, Step, Words};
 use crate::grammar::Grammar;
 use crate::random::Random;
 use crate::server::{Server, Target, is_long_run};
 
 /// Commands between two fresh starts; shrinking starts from at most so many.
-const ROUND_COMMANDS: usize = 1500;
+const ROUND_COMMANDS: usize = 3000;
 const SHORT_RUN_COMMANDS: usize = 6_000;
-const LONG_RUN_COMMANDS: usize = 200_000;
+const LONG_RUN_COMMANDS: usize = 300_000;
 /// After so many different findings a run ends.
 const FINDINGS_MAX: usize = 12;
+/// How often a sequence is played to make it shorter.
+const SHRINKING_PLAYS_MAX: usize = 500;
 const REPLY_SECONDS_MAX: u64 = 10;
 const SHOWN_CHARACTERS_MAX: usize = 400;
+
+/// With which every round begins. What is slow depends on the machine, so nothing is.
+const COMMON_SETTINGS: &[&str] = &[
+    "timeout 0 tcp-keepalive 60 proto-max-bulk-len 536870912 slowlog-log-slower-than -1",
+    "hash-max-listpack-entries 512 hash-max-listpack-value 64 list-max-listpack-size -2",
+    "set-max-intset-entries 512 zset-max-listpack-entries 128 zset-max-listpack-value 64",
+    "hll-sparse-max-bytes 3000",
+];
 
 #[test]
 fn mio_resp2() {
@@ -73,8 +84,10 @@ fn run(target: Target, protocol: u8) {
         if findings.iter().any(|(name, _)| *name == difference.name) {
             continue;
         }
-        let minimal = shrink(&pair, &steps[..=difference.step]);
-        let shown = show(&pair, &minimal);
+        let shown = match pair.play(&steps[..=difference.step]) {
+            Some(_) => show(&pair, &shrink(&pair, &steps[..=difference.step])),
+            None => format!("(not seen again when it was repeated)\n{}", difference.text),
+        };
         eprintln!("{target:?} RESP{protocol}: {shown}");
         findings.push((difference.name, shown));
     }
@@ -89,7 +102,7 @@ fn run(target: Target, protocol: u8) {
 }
 
 fn round_of(generator: &mut Generator) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let mut steps = generator.settings();
     let mut commands = 0;
     while commands < ROUND_COMMANDS {
         let more = generator.steps();
@@ -102,8 +115,9 @@ fn round_of(generator: &mut Generator) -> Vec<Step> {
 fn commands_of(step: &Step) -> usize {
     match step {
         Step::Commands { commands, .. } | Step::Silent { commands, .. } => commands.len(),
-        Step::ScanLoop { .. } | Step::Reconnect { .. } => 1,
-        Step::Sleep { .. } => 0,
+        Step::ScanLoop { .. } | Step::Reconnect { .. } | Step::Draw { .. } => 1,
+        Step::Exchange { .. } => 2,
+        Step::Sleep { .. } | Step::OwnSetting { .. } => 0,
     }
 }
 
@@ -140,9 +154,8 @@ impl Pair {
         for server in [&self.redis, &self.ours] {
             let mut client = server.connect();
             client.command_words("FLUSHALL");
-            client.command_words(
-                "CONFIG SET timeout 0 tcp-keepalive 60 proto-max-bulk-len 536870912",
-            );
+            let reply = client.command_words(&format!("CONFIG SET {}", COMMON_SETTINGS.join(" ")));
+            assert_eq!(reply.to_string(), "OK", "settings are as they were");
             client.command_words("DEBUG SET-ACTIVE-EXPIRE 1");
             client.command_words("CLIENT UNPAUSE");
         }
@@ -178,8 +191,17 @@ impl Pair {
             } => connections[*connection].silent(&self.comparison, commands)?,
             Step::ScanLoop {
                 connection,
+                head,
                 options,
-            } => connections[*connection].scan_loop(&self.comparison, options)?,
+            } => connections[*connection].scan_loop(&self.comparison, head, options)?,
+            Step::Draw { command } => connections[PLAIN_CONNECTION].draw(command)?,
+            Step::Exchange { key } => connections[PLAIN_CONNECTION].exchange(key)?,
+            Step::OwnSetting { name, value } if self.ours.target.is_ours() => {
+                let words = ["CONFIG", "SET", name, value];
+                let reply = connections[PLAIN_CONNECTION].ours.command(&words);
+                assert_eq!(reply.to_string(), "OK", "{words:?}");
+            }
+            Step::OwnSetting { .. } => {}
             Step::Reconnect { connection } => {
                 let quit = vec![b"QUIT".to_vec()];
                 connections[*connection].commands(&self.comparison, &[quit], Form::Arrays)?;
@@ -339,40 +361,85 @@ impl Connection {
         self.commands(comparison, &[reply_mode("ON")], Form::Arrays)
     }
 
-    /// SCANs both until the end; they must find the same keys.
+    /// Goes through both until the end; they must find the same.
     fn scan_loop(
         &mut self,
         comparison: &Comparison,
+        head: &Words,
         options: &Words,
     ) -> Result<(), (String, String)> {
         self.commands(comparison, &[vec![b"DISCARD".to_vec()]], Form::Arrays)?;
-        let redis = scan_all(&mut self.redis, options);
-        let ours = scan_all(&mut self.ours, options);
+        let redis = scan_all(&mut self.redis, head, options);
+        let ours = scan_all(&mut self.ours, head, options);
         if redis == ours {
             return Ok(());
         }
-        let mut words = vec![b"SCAN".to_vec(), b"(whole loop)".to_vec()];
+        let mut words = head.clone();
+        words.push(b"(whole loop)".to_vec());
         words.extend_from_slice(options);
         Err(self.difference(&words, &shorten(&redis), &shorten(&ours)))
     }
+
+    /// A command that draws by chance.
+    fn draw(&mut self, command: &Words) -> Result<(), (String, String)> {
+        drawn::compare(&mut self.redis, &mut self.ours, command)
+            .map_err(|[redis, ours]| self.difference(command, &shorten(&redis), &shorten(&ours)))
+    }
+
+    /// What each has under a key goes to the other one.
+    fn exchange(&mut self, key: &[u8]) -> Result<(), (String, String)> {
+        let deadline = self.redis.command(&[b"PEXPIRETIME".as_slice(), key]);
+        let deadline = deadline.integer().unwrap_or(0).max(0).to_string();
+        let mut clients = [&mut self.redis, &mut self.ours];
+        let [redis, ours] = clients
+            .each_mut()
+            .map(|client| client.command(&[b"DUMP".as_slice(), key]));
+        let (Reply::Bulk(redis), Reply::Bulk(ours)) = (redis, ours) else {
+            return Ok(());
+        };
+        let mut replies = Vec::new();
+        for (client, payload) in clients.into_iter().zip([&ours, &redis]) {
+            let words: [&[u8]; 6] = [
+                b"RESTORE",
+                key,
+                deadline.as_bytes(),
+                payload,
+                b"REPLACE",
+                b"ABSTTL",
+            ];
+            replies.push(client.command(&words).to_string());
+        }
+        match replies.iter().all(|reply| reply == "OK") {
+            true => Ok(()),
+            false => {
+                let words = vec![b"RESTORE".to_vec(), key.to_vec()];
+                Err(self.difference(&words, &replies[0], &replies[1]))
+            }
+        }
+    }
 }
 
-/// All keys of a SCAN loop in order, or what went wrong.
-fn scan_all(client: &mut Client, options: &Words) -> String {
+/// All elements of a loop in order, or what went wrong.
+fn scan_all(client: &mut Client, head: &Words, options: &Words) -> String {
     let mut cursor = b"0".to_vec();
-    let mut keys: Vec<String> = Vec::new();
+    let mut found: Vec<String> = Vec::new();
+    let in_pairs = ["hscan", "zscan"].contains(&name_of(head).as_str());
     loop {
-        let mut words = vec![b"SCAN".to_vec(), cursor];
+        let mut words = head.clone();
+        words.push(cursor);
         words.extend_from_slice(options);
         let reply = client.command(&words);
         let Some([Reply::Bulk(next), Reply::Array(page)]) = reply.elements() else {
             return reply.to_string();
         };
-        keys.extend(page.iter().map(Reply::to_string));
+        match in_pairs {
+            true => found.extend(drawn::pairs_of(page).iter().map(|pair| format!("{pair:?}"))),
+            false => found.extend(page.iter().map(Reply::to_string)),
+        }
         if next == b"0" {
-            keys.sort();
-            keys.dedup();
-            return keys.join(" ");
+            found.sort();
+            found.dedup();
+            return found.join(" ");
         }
         cursor = next.clone();
     }
@@ -382,9 +449,14 @@ fn scan_all(client: &mut Client, options: &Words) -> String {
 fn shrink(pair: &Pair, steps: &[Step]) -> Vec<Step> {
     let mut minimal = steps.to_vec();
     let mut size = minimal.len().div_ceil(2);
+    let mut plays = 0;
     loop {
         let mut at = 0;
         while at < minimal.len() {
+            plays += 1;
+            if plays > SHRINKING_PLAYS_MAX {
+                return minimal;
+            }
             let mut fewer = minimal.clone();
             fewer.drain(at..(at + size).min(minimal.len()));
             match pair.play(&fewer) {
@@ -455,8 +527,17 @@ fn show(pair: &Pair, steps: &[Step]) -> String {
             }
             Step::ScanLoop {
                 connection,
+                head,
                 options,
-            } => format!("{connection}> SCAN (whole loop) {}", show_words(options)),
+            } => {
+                let (head, options) = (show_words(head), show_words(options));
+                format!("{connection}> {head} (whole loop) {options}")
+            }
+            Step::Draw { command } => format!("{PLAIN_CONNECTION}> {}", show_words(command)),
+            Step::Exchange { key } => {
+                format!("{PLAIN_CONNECTION}> DUMP and RESTORE {}", escape(key))
+            }
+            Step::OwnSetting { name, value } => format!("ours> CONFIG SET {name} {value}"),
             Step::Reconnect { connection } => format!("{connection}> QUIT and connect again"),
             Step::Sleep { ms } => format!("sleep {ms}"),
         };

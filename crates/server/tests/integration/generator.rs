@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use crate::grammar::Grammar;
+use crate::placeholders::{few_databases, key, make, pattern, value};
 use crate::random::Random;
 
 /// A command: its words.
@@ -43,12 +44,31 @@ pub enum Step {
         /// What is sent without replies.
         commands: Vec<Words>,
     },
-    /// SCANs until the cursor is 0.
+    /// SCANs, or goes through a collection, until the cursor is 0.
     ScanLoop {
         /// The number of the connection.
         connection: usize,
+        /// The words before the cursor.
+        head: Words,
         /// The options behind the cursor.
         options: Words,
+    },
+    /// A command that draws by chance, judged by what the key has; on the [`PLAIN_CONNECTION`].
+    Draw {
+        /// The command.
+        command: Words,
+    },
+    /// DUMPs a key of both servers and RESTOREs each of the two in the other one; on the [`PLAIN_CONNECTION`].
+    Exchange {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// Changes a setting of our server that redis-server 7.0 does not have.
+    OwnSetting {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: &'static str,
     },
     /// Sends QUIT and connects again.
     Reconnect {
@@ -61,6 +81,36 @@ pub enum Step {
         ms: u64,
     },
 }
+
+/// How much goes as inline commands at most: escapes make it longer, and from 64 KB on it depends on how it arrives whether
+/// redis-server takes it.
+const INLINE_BYTES_MAX: usize = 8_000;
+
+/// Commands that draw by chance; `K` is a key with what the command asks for, `N` a count.
+const DRAWS: &[(&str, &str)] = &[
+    ("SADD", "SPOP K"),
+    ("SADD", "SPOP K N"),
+    ("SADD", "SPOP K N"),
+    ("SADD", "SRANDMEMBER K"),
+    ("SADD", "SRANDMEMBER K N"),
+    ("HSET", "HRANDFIELD K"),
+    ("HSET", "HRANDFIELD K N"),
+    ("HSET", "HRANDFIELD K N WITHVALUES"),
+    ("ZADD", "ZRANDMEMBER K"),
+    ("ZADD", "ZRANDMEMBER K N"),
+    ("ZADD", "ZRANDMEMBER K N WITHSCORES"),
+];
+
+/// Settings of when collections change their form; sets have one that redis-server 7.0 does not have.
+const FORM_SETTINGS: &[(&str, &[&str])] = &[
+    ("hash-max-listpack-entries", &["512", "8", "0"]),
+    ("hash-max-listpack-value", &["64", "8"]),
+    ("list-max-listpack-size", &["-2", "4", "-1"]),
+    ("set-max-intset-entries", &["512", "8", "0"]),
+    ("zset-max-listpack-entries", &["128", "8", "0"]),
+    ("zset-max-listpack-value", &["64", "8"]),
+    ("hll-sparse-max-bytes", &["3000", "100", "0"]),
+];
 
 /// Connections that take part, without [`PLAIN_CONNECTION`].
 pub const CONNECTIONS: usize = 4;
@@ -160,9 +210,9 @@ const JUNK: &[&[u8]] = &[
     b"1.5",
     b"+1",
     b" 1",
-    b"abc\x00def",
+    b"with\x00zero",
     b"\xff\xfe",
-    b"99999999999999999999",
+    b"9223372036854775809",
     b"-9223372036854775809",
     b"nan",
     b"NX",
@@ -220,6 +270,8 @@ impl<'a> Generator<'a> {
             16..30 => vec![self.scan_loop(connection)],
             30..34 => self.reconnect(connection),
             34..40 => self.reset(connection),
+            40..60 => self.draw(),
+            60..70 => vec![self.exchange()],
             _ => vec![self.commands(connection)],
         }
     }
@@ -229,12 +281,15 @@ impl<'a> Generator<'a> {
             0 => 2 + self.random.below(20),
             _ => 1,
         };
-        let commands = match self.random.once_in(40) {
+        let mut commands = match self.random.once_in(100) {
             true => self.run(),
             false => (0..count).map(|_| self.command()).collect(),
         };
+        self.look_at(&mut commands);
+        let bytes_of = |words: &Words| words.iter().map(Vec::len).sum::<usize>();
+        let may_be_inline = commands.iter().map(bytes_of).sum::<usize>() <= INLINE_BYTES_MAX;
         let form = match self.random.below(20) {
-            0 | 1 => Form::Inline,
+            0 | 1 if may_be_inline => Form::Inline,
             2..5 => Form::Split(self.random.below(256) as u8),
             _ => Form::Arrays,
         };
@@ -243,6 +298,21 @@ impl<'a> Generator<'a> {
             commands,
             form,
         }
+    }
+
+    /// How a value is kept now and then, and what it is as a whole, after what has been done to it.
+    fn look_at(&mut self, commands: &mut Vec<Words>) {
+        let Some(key) = commands.last().and_then(|words| words.get(1)).cloned() else {
+            return;
+        };
+        let question: &[&[u8]] = match self.random.below(60) {
+            0..10 => &[b"OBJECT", b"ENCODING"],
+            10 => &[b"DUMP"],
+            _ => return,
+        };
+        let mut words: Words = question.iter().map(|word| word.to_vec()).collect();
+        words.push(key);
+        commands.push(words);
     }
 
     /// Few commands again and again, as caches get them, and between them some that change what the next ones meet.
@@ -261,10 +331,11 @@ impl<'a> Generator<'a> {
 
     fn words_of(&mut self, template: &str) -> Words {
         let (random, prefix) = (&mut self.random, self.prefix.as_bytes());
+        let deadlines = &mut self.deadlines;
         let words = template.split(' ').map(|word| match word {
-            "K" => [prefix, &key(random)].concat(),
+            "K" => make(random, "string", prefix, deadlines),
             "V" => value(random),
-            "D" => random.between(0, 2).to_string().into_bytes(),
+            "D" => few_databases(random),
             other => other.as_bytes().to_vec(),
         });
         words.collect()
@@ -273,15 +344,13 @@ impl<'a> Generator<'a> {
     /// The next command by itself.
     pub fn command(&mut self) -> Words {
         let (deadlines, prefix) = (&mut self.deadlines, self.prefix.as_bytes());
-        let mut words = self
-            .grammar
-            .command(&mut self.random, &mut |random, name| match name {
-                "key" => [prefix, &key(random)].concat(),
-                other => make(random, other, deadlines),
-            });
-        if self.random.once_in(8) {
+        let mut words = self.grammar.command(&mut self.random, &mut |random, name| {
+            make(random, name, prefix, deadlines)
+        });
+        if self.random.once_in(12) {
             // Words that move could become keys, and those must be this generator's own.
-            let kinds = if self.prefix.is_empty() { 0..7 } else { 4..7 };
+            let is_free = self.prefix.is_empty() && !keeps_its_words(&words);
+            let kinds = if is_free { 0..7 } else { 4..7 };
             change(&mut self.random, &mut words, kinds);
         }
         words
@@ -353,6 +422,16 @@ impl<'a> Generator<'a> {
     }
 
     fn scan_loop(&mut self, connection: usize) -> Step {
+        let name = *self.random.pick(&["SCAN", "SSCAN", "HSCAN", "ZSCAN"]);
+        let placeholder = match name {
+            "SSCAN" => "set",
+            "HSCAN" => "hash",
+            _ => "zset",
+        };
+        let mut head = vec![name.as_bytes().to_vec()];
+        if name != "SCAN" {
+            head.push(self.made(placeholder));
+        }
         let mut options: Words = Vec::new();
         if self.random.once_in(2) {
             options.push(b"COUNT".to_vec());
@@ -362,14 +441,78 @@ impl<'a> Generator<'a> {
             options.push(b"MATCH".to_vec());
             options.push(pattern(&mut self.random));
         }
-        if self.random.once_in(4) {
-            options.push(b"TYPE".to_vec());
-            options.push(b"string".to_vec());
+        if self.random.once_in(4) && name == "SCAN" {
+            let kind = *self.random.pick(&["string", "list", "set", "hash", "zset"]);
+            options.extend(["TYPE", kind].map(|word| word.as_bytes().to_vec()));
         }
         Step::ScanLoop {
             connection,
+            head,
             options,
         }
+    }
+
+    fn made(&mut self, placeholder: &str) -> Vec<u8> {
+        let prefix = self.prefix.as_bytes();
+        make(&mut self.random, placeholder, prefix, &mut self.deadlines)
+    }
+
+    /// Members by chance, mostly of a key that has just been filled.
+    fn draw(&mut self) -> Vec<Step> {
+        let (filler, template) = *self.random.pick(DRAWS);
+        let key = key(&mut self.random);
+        let words = template.split(' ').map(|word| match word {
+            "K" => key.clone(),
+            "N" => self.made("sample"),
+            other => other.as_bytes().to_vec(),
+        });
+        let draw = Step::Draw {
+            command: words.collect(),
+        };
+        if self.random.once_in(4) {
+            return vec![draw];
+        }
+        let mut fill = vec![filler.as_bytes().to_vec(), key.clone()];
+        let max = *self.random.pick(&[4, 30, 800]);
+        for _ in 0..=self.random.below(max) {
+            match filler {
+                "HSET" => fill.extend([self.made("member"), self.made("value")]),
+                "ZADD" => fill.extend([self.made("index"), self.made("member")]),
+                _ => fill.push(self.made("member")),
+            }
+        }
+        let fill = Step::Commands {
+            connection: PLAIN_CONNECTION,
+            commands: vec![vec![b"DEL".to_vec(), key], fill],
+            form: Form::Arrays,
+        };
+        vec![fill, draw]
+    }
+
+    fn exchange(&mut self) -> Step {
+        let placeholder = *self.random.pick(&["list", "set", "hash", "zset", "key"]);
+        let key = self.made(placeholder);
+        Step::Exchange { key }
+    }
+
+    /// What a round begins with: when collections change their form.
+    pub fn settings(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for (name, values) in FORM_SETTINGS {
+            let value = *self.random.pick(values);
+            let words = ["CONFIG", "SET", name, value].map(|word| word.as_bytes().to_vec());
+            steps.push(Step::Commands {
+                connection: PLAIN_CONNECTION,
+                commands: vec![words.to_vec()],
+                form: Form::Arrays,
+            });
+        }
+        let value = *self.random.pick(&["128", "8", "0"]);
+        steps.push(Step::OwnSetting {
+            name: "set-max-listpack-entries",
+            value,
+        });
+        steps
     }
 
     fn reconnect(&mut self, connection: usize) -> Vec<Step> {
@@ -399,243 +542,11 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// The value of a placeholder of the grammar.
-/// A score: numbers of all kinds, small ones mostly.
-fn score(random: &mut Random) -> Vec<u8> {
-    match random.below(16) {
-        0 => float(random),
-        1 => integer(random),
-        2 => pick_text(
-            random,
-            &["inf", "-inf", "+inf", "nan", "-0", "1e300", "abc"],
-        ),
-        3..6 => format!("{}.5", random.between(-20, 20)).into_bytes(),
-        _ => random.between(-20, 20).to_string().into_bytes(),
-    }
-}
-
-/// A member of a collection: few different ones, integers mostly, of all widths.
-fn member(random: &mut Random) -> Vec<u8> {
-    match random.below(12) {
-        0..7 => random.between(-20, 200).to_string().into_bytes(),
-        7..9 => format!("m{}", random.below(40)).into_bytes(),
-        9 => integer(random),
-        10 => vec![b'x'; random.below(80)],
-        _ => value(random),
-    }
-}
-
-fn make(random: &mut Random, name: &str, deadlines: &mut i64) -> Vec<u8> {
-    match name {
-        "value" => value(random),
-        "member" => member(random),
-        "score" => score(random),
-        "bound" => [&b"("[usize::from(random.once_in(2))..], &score(random)].concat(),
-        "integer" => integer(random),
-        "float" => float(random),
-        "index" => match random.once_in(10) {
-            true => integer(random),
-            false => random.between(-15, 15).to_string().into_bytes(),
-        },
-        "offset" => match random.below(20) {
-            0 => integer(random),
-            1 => b"536870912".to_vec(),
-            2 => random.between(0, 5000).to_string().into_bytes(),
-            _ => random.between(0, 30).to_string().into_bytes(),
-        },
-        "payload" => match random.below(8) {
-            0 => value(random),
-            1 => {
-                let mut payload = random.pick(PAYLOADS).to_vec();
-                let at = random.below(payload.len());
-                payload[at] ^= 1;
-                payload
-            }
-            _ => random.pick(PAYLOADS).to_vec(),
-        },
-        "bit" => match random.below(20) {
-            0 => integer(random),
-            1 => random.between(0, 200_000).to_string().into_bytes(),
-            _ => random.between(0, 130).to_string().into_bytes(),
-        },
-        "place" => format!("#{}", random.between(-1, 12)).into_bytes(),
-        "width" => match random.below(20) {
-            0 => pick_text(random, &["u64", "i65", "u0", "i0", "x8", "U8", "u", "i-1"]),
-            1 => pick_text(random, &["i64", "u63", "i1", "u1"]),
-            _ => {
-                let sign = pick_text(random, &["i", "u"]);
-                let bits = random.between(1, 63).to_string();
-                [sign, bits.into_bytes()].concat()
-            }
-        },
-        "seconds" => seconds(random, deadlines, 1),
-        "milliseconds" => seconds(random, deadlines, 1000),
-        "at" => at(random, 1),
-        "atms" => at(random, 1000),
-        "past" => pick_text(random, &["1", "0", "-1", "1000", "1500000000"]),
-        "db" => match random.below(12) {
-            0 => integer(random),
-            1 => pick_text(random, &["15", "16", "-1", "abc"]),
-            _ => random.between(0, 2).to_string().into_bytes(),
-        },
-        "count" => match random.once_in(4) {
-            true => integer(random),
-            false => random.between(1, 100).to_string().into_bytes(),
-        },
-        "type" => pick_text(random, &["string", "STRING", "list", "zset", "foo"]),
-        "pattern" => pattern(random),
-        "name" => pick_text(
-            random,
-            &["me", "other", "", "with space", "a\nb", "default"],
-        ),
-        "parameter" => pick_text(random, PARAMETERS),
-        other => panic!("no such placeholder: {other}"),
-    }
-}
-
-/// Settings that both servers know under the same name with the same value.
-const PARAMETERS: &[&str] = &[
-    "timeout",
-    "TCP-KEEPALIVE",
-    "maxmemory",
-    "maxmemory-policy",
-    "save",
-    "appendonly",
-    "databases",
-    "proto-max-bulk-len",
-    "maxclients",
-    "m[a]xmemory-sample?",
-    "nosuch",
-];
-
-/// What DUMP gives of values of several types.
-const PAYLOADS: &[&[u8]] = &[
-    b"\x00\x05hello\x0a\x00cr\xdfve4 \x0a",
-    b"\x00\xc0\x0c\x0a\x00<*\xf8Q\x5c\x04\xbc\xd5",
-    b"\x00\xc3\x094\x01aa\xe0'\x00\x01aa\x0a\x00c\xdd)\xd3L\x1a$n",
-    b"\x0b\x0e\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x02\x00\x03\x00\x0a\x00\xa5\x02\x5c\xe2mnM\x1b",
-    b"\x02\x01\x01a\x0a\x00b\x96\xe9~D\xd2\x1am",
-    b"\x12\x01\x02\x1c\x1c\x00\x00\x00\x05\x00\x81a\x02\x01\x01\xdf\xfb\x02\xc3\xe8\x02\x88x1000000\x09\xff\x0a\x00\x05R_\xcc\xdc&q\x1b",
-];
-
-fn key(random: &mut Random) -> Vec<u8> {
-    match random.below(16) {
-        0 => b"".to_vec(),
-        1 => b"bin\x00\xff\r\n".to_vec(),
-        2 => vec![b'L'; 300],
-        3 => b"other".to_vec(),
-        number => format!("k{number}").into_bytes(),
-    }
-}
-
-fn value(random: &mut Random) -> Vec<u8> {
-    match random.below(16) {
-        0 => b"".to_vec(),
-        1..4 => random.between(-20, 20).to_string().into_bytes(),
-        4 => integer(random),
-        5 | 6 => float(random),
-        7 => (0..random.below(40))
-            .map(|_| random.below(256) as u8)
-            .collect(),
-        8 => {
-            let length = *random.pick(&[43, 44, 45, 63, 64, 65, 200, 1000, 5000]);
-            vec![b'a' + random.below(26) as u8; length]
-        }
-        9 => random
-            .next()
-            .to_string()
-            .repeat(1 + random.below(4))
-            .into_bytes(),
-        10 => b"12345678901234567890".to_vec(),
-        11 => pick_text(random, &["007", "-0", "+5", " 5", "5 ", "1e5", "0x10"]),
-        _ => format!("value-{}", random.below(50)).into_bytes(),
-    }
-}
-
-fn integer(random: &mut Random) -> Vec<u8> {
-    match random.below(12) {
-        0 => b"9223372036854775807".to_vec(),
-        1 => b"-9223372036854775808".to_vec(),
-        2 => (random.next() as i64).to_string().into_bytes(),
-        3 => pick_text(
-            random,
-            &["9223372036854775808", "abc", "", "1.0", " 1", "-", "0"],
-        ),
-        4 => random
-            .between(-5_000_000_000, 5_000_000_000)
-            .to_string()
-            .into_bytes(),
-        _ => random.between(-100, 100).to_string().into_bytes(),
-    }
-}
-
-fn float(random: &mut Random) -> Vec<u8> {
-    match random.below(14) {
-        0 => pick_text(random, &["nan", "inf", "-inf", "abc", "", " 1", "1 ", "1e"]),
-        1 => pick_text(random, &["1e3", "-2.5E2", "1e-5", "5.0e3", "1e17", "1e-17"]),
-        2 => pick_text(random, &["0", "-0.0", ".5", "5.", "+1.5", "0x1p3", "00.10"]),
-        3 => pick_text(random, &["1e308", "-1e308", "1e4000", "1e-400", "1e5000"]),
-        4 => format!("{}.{}", random.next() as i32, random.next()).into_bytes(),
-        5..8 => random.between(-100, 100).to_string().into_bytes(),
-        8 => format!("0.{:017}", random.next() % 100_000_000_000_000_000).into_bytes(),
-        _ => {
-            let cents = random.between(-100_000, 100_000);
-            format!("{}", cents as f64 / 100.0).into_bytes()
-        }
-    }
-}
-
-/// A time to live: far away and used once, or not valid.
-fn seconds(random: &mut Random, deadlines: &mut i64, unit: i64) -> Vec<u8> {
-    if random.once_in(8) {
-        return pick_text(
-            random,
-            &[
-                "0",
-                "-1",
-                "-100",
-                "abc",
-                "1.5",
-                "",
-                "9223372036854775807",
-                "-9223372036854775808",
-                "9223372036854775",
-                "9223372036854776",
-                "9223372036854775808",
-            ],
-        );
-    }
-    *deadlines += 1;
-    let seconds = 1000 + 100 * ((*deadlines * 7919) % 100_003);
-    (seconds * unit).to_string().into_bytes()
-}
-
-/// A point in time in this century's end, few of them so that they meet, or not valid.
-fn at(random: &mut Random, unit: i64) -> Vec<u8> {
-    if random.once_in(10) {
-        return pick_text(
-            random,
-            &["0", "-1", "abc", "9223372036854775807", "9223372036854775"],
-        )
-        .to_vec();
-    }
-    let fraction = *random.pick(&[0, 1, 499, 500, 999]) % unit;
-    let time = (4_102_444_800 + random.between(0, 3)) * unit + fraction;
-    time.to_string().into_bytes()
-}
-
-fn pattern(random: &mut Random) -> Vec<u8> {
-    pick_text(
-        random,
-        &[
-            "*", "k*", "k?", "k1*", "[k]*", "k[4-8]", "[^k]*", "k[^45]*", "*1*", "L*", "b*", "",
-            "k1", "\\k*", "k[", "[a-z]??", "**", "*?*",
-        ],
-    )
-}
-
-fn pick_text(random: &mut Random, texts: &[&str]) -> Vec<u8> {
-    random.pick(texts).as_bytes().to_vec()
+/// Whether other words could draw by chance, give members of a `flat` key several scores, or mean an option that 7.0 does
+/// not have.
+fn keeps_its_words(words: &Words) -> bool {
+    const NAMES: &[&[u8]] = &[b"SPOP", b"ZRANK", b"ZREVRANK"];
+    NAMES.contains(&words[0].as_slice()) || words.iter().any(|word| word.starts_with(b"flat"))
 }
 
 /// Breaks a command, or changes the case of its words, in one of these ways.

@@ -3,11 +3,14 @@
 //! - `12 SET <key> <value>`: the weight, then words and placeholders.
 //! - `[a b|c]`: one of the alternatives or nothing; `(a|b c)`: one of the alternatives.
 //! - `{x y z}`: the parts in any order.
-//! - `x+`: one to four times x.
+//! - `x+`: one to four times x; `x++`: up to some hundred times, mostly fewer.
 //!
 //! A line that begins with `#` is a comment.
 
 use crate::random::Random;
+
+/// How often `x++` stands for x at most.
+const MANY_MAX: usize = 300;
 
 /// A part of a command form.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ enum Part {
     Shuffled(Vec<Part>),
     /// One to four times.
     Repeated(Box<Part>),
+    /// Up to [`MANY_MAX`] times.
+    Many(Box<Part>),
 }
 
 /// All command forms, with their weights.
@@ -131,6 +136,12 @@ fn expand(
                 expand(part, random, make, words);
             }
         }
+        Part::Many(part) => {
+            let max = *random.pick(&[10, 40, MANY_MAX]);
+            for _ in 0..=random.below(max) {
+                expand(part, random, make, words);
+            }
+        }
     }
 }
 
@@ -170,7 +181,10 @@ fn parse_parts(rest: &mut &[String]) -> Vec<Part> {
             "+" => {
                 let last = parts.pop().expect("something to repeat");
                 *rest = after;
-                parts.push(Part::Repeated(Box::new(last)));
+                parts.push(match last {
+                    Part::Repeated(part) => Part::Many(part),
+                    part => Part::Repeated(Box::new(part)),
+                });
                 continue;
             }
             "[" | "(" => {

@@ -3,7 +3,7 @@
 //!
 //! - `server`, `client`, `waiting`: the harness: start and stop a server, talk to it in raw bytes, wait for something.
 //! - `cases`: data-driven cases from `cases/*.txt`, the same for our server and for redis-server.
-//! - `generator`, `differential`, `comparison`, `differences`: random commands answered by both.
+//! - `generator`, `placeholders`, `differential`, `comparison`, `drawn`, `differences`: random commands answered by both.
 //! - `command_table`: COMMAND INFO of every command against redis-server.
 //! - `stress`, `hostile`, `lifecycle`, `clients`: concurrency, bad clients, limits, real clients.
 //! - `access`: passwords, users, protected mode, commands that are taken away.
@@ -18,11 +18,12 @@
 //! - `monitoring_programs`: what redis_exporter, RedisInsight, Datadog and redis-cli ask and read.
 //! - `observing`: MONITOR, logs, what a service manager is told.
 //! - `runs`: pipelines of commands that are executed in runs.
+//! - `watching`: what WATCH hears of every command on every type.
 //! - `tls`, `certificates`: encrypted connections, with certificates that are made for each test.
 //! - `guide`: the profiles and scripts of docs/performance-tuning.md.
 //!
 //! Environment:
-//! - `REDISTILL_LONG=1`: the long run (200,000 random commands for each backend and protocol, ...).
+//! - `REDISTILL_LONG=1`: the long run (300,000 random commands for each backend and protocol, ...).
 //! - `REDISTILL_SEED=n`: the seed of the random runs (decimal).
 //! - `REDISTILL_WITHOUT_REDIS=1`: skip what needs redis-server, instead of failing.
 //! - `REDISTILL_WITHOUT_IO_URING=1`: skip the io_uring backend where the kernel refuses it.
@@ -40,6 +41,7 @@ mod comparison;
 mod dashboard;
 mod differences;
 mod differential;
+mod drawn;
 mod dump;
 mod fields;
 mod generator;
@@ -61,6 +63,7 @@ mod monitoring;
 mod monitoring_programs;
 mod observing;
 mod parallel;
+mod placeholders;
 mod prefixes;
 mod random;
 mod runs;
@@ -69,3 +72,4 @@ mod settings;
 mod stress;
 mod tls;
 mod waiting;
+mod watching;

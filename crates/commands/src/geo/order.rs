@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Every choice of a pivot is bad: only the second least item is before it.
+    /// Every pivot is a bad one.
     #[test]
     fn no_order_takes_long() {
         use std::cell::{Cell, RefCell};

@@ -54,6 +54,8 @@ cases!(
     strings,
     strings_new,
     bitmaps_new,
+    geo,
+    geo_new,
     keys,
     expiry,
     connection,

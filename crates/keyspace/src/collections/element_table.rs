@@ -46,6 +46,16 @@ impl ElementTable {
         }
     }
 
+    /// A copy that shares no partition with this table: for who keeps places of its elements, which a clone shares until
+    /// one of the two is changed.
+    pub fn deep_clone(&self) -> Self {
+        Self {
+            partitions: self.partitions.iter().map(Partition::deep_clone).collect(),
+            hasher: self.hasher(),
+            ..*self
+        }
+    }
+
     /// The number of elements.
     #[inline]
     pub fn len(&self) -> usize {

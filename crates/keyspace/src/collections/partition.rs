@@ -285,6 +285,11 @@ impl Partition {
         all
     }
 
+    /// A copy with elements of its own.
+    pub fn deep_clone(&self) -> Self {
+        self.copied(self.len())
+    }
+
     /// Makes this its only owner, with room for so many elements.
     fn own(&mut self, length: usize) {
         let is_shared = self

@@ -2,7 +2,8 @@
 //! The elements of a large sorted set: by their names in a table, and by their scores in a tree.
 //!
 //! Soundness: the tree has one [`Ranked`] for each element of the table and no other. It is taken out before its element
-//! is removed, no element's allocation changes (scores are overwritten in place), and nobody else makes one.
+//! is removed, no element's allocation changes (scores are overwritten in place), and nobody else makes one. No partition
+//! of the table is shared with another: before a change that would be copied, with other elements.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl Eq for Ranked {}
 
 impl Clone for RankedElements {
     fn clone(&self) -> Self {
-        let elements = self.elements.clone();
+        let elements = self.elements.deep_clone();
         let ranked = self.range(0..self.len(), Direction::Forward);
         let ranked = ranked.filter_map(|(name, _)| elements.get(name).map(Ranked::of));
         let order = CountedTree::from_sorted(ranked);
@@ -223,5 +224,45 @@ impl<'t> Iterator for RankedRange<'t> {
     fn next(&mut self) -> Option<(&'t [u8], f64)> {
         let ranked = self.0.next()?;
         Some((ranked.name(), ranked.score))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Direction, RankedElements};
+    use crate::hash::KeyHasher;
+
+    /// Every place in the tree is that of an element of the table, and the other way round.
+    fn check_places(ranked: &RankedElements) {
+        assert_eq!(ranked.elements.len(), ranked.len());
+        for of_tree in ranked.order.range(0..ranked.len(), Direction::Forward) {
+            let places = ranked.elements.iter().map(|element| element.place());
+            assert_eq!(places.filter(|place| *place == of_tree.place).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_copy_has_elements_of_its_own() {
+        let names: Vec<String> = (0..300).map(|number| format!("m{number:03}")).collect();
+        let members = names.iter().map(|name| (name.as_bytes(), 1.0));
+        let mut original = RankedElements::from_sorted(Arc::new(KeyHasher::new(7)), members);
+        let mut copy = original.clone();
+        check_places(&copy);
+        for name in names.iter().step_by(3) {
+            copy.set(name.as_bytes(), 2.0);
+            check_places(&copy);
+        }
+        for name in names.iter().step_by(2) {
+            original.remove(name.as_bytes());
+        }
+        check_places(&original);
+        drop(original);
+        assert!(
+            names
+                .iter()
+                .all(|name| copy.rank(name.as_bytes()).is_some())
+        );
     }
 }

@@ -6,6 +6,7 @@ use resp::{Args, ReplyWriter};
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::parse::is;
 
 /// What a command does when its checks have passed. The reply of a handler that fails is dropped and its error sent
 /// instead.
@@ -177,7 +178,8 @@ pub enum Locks {
 pub struct KeySpec {
     /// What is done with them, see [`key_flag`].
     pub flags: u32,
-    /// The place of the first key (for [`Find::Counted`] of the count).
+    /// The place of the first key (for [`Find::Counted`] of the count, for
+    /// [`Find::Keyword`] of the first option).
     pub begin: usize,
     /// The others.
     pub find: Find,
@@ -204,6 +206,14 @@ pub enum Find {
     Derived,
     /// Behind the last STORE among the options of SORT.
     Stored,
+    /// Behind the last time that this word is an option, from the beginning on. Clients look for the first time, which is
+    /// the same unless an option is given twice.
+    Keyword {
+        /// The word.
+        word: &'static str,
+        /// All options that a key follows, this one included.
+        options: &'static [&'static str],
+    },
 }
 
 impl KeySpec {
@@ -240,6 +250,21 @@ impl KeySpec {
         }
     }
 
+    /// The key behind one of these options, of which the first may be at `begin`.
+    pub const fn keyword(
+        begin: usize,
+        word: &'static str,
+        options: &'static [&'static str],
+        flags: u32,
+    ) -> Self {
+        Self {
+            flags,
+            begin,
+            find: Find::Keyword { word, options },
+            notes: "",
+        }
+    }
+
     /// The same with notes.
     pub const fn noted(self, notes: &'static str) -> Self {
         Self { notes, ..self }
@@ -249,7 +274,7 @@ impl KeySpec {
     #[inline]
     pub const fn first_place(&self) -> usize {
         match self.find {
-            Find::Range { .. } | Find::Derived | Find::Stored => self.begin,
+            Find::Range { .. } | Find::Derived | Find::Stored | Find::Keyword { .. } => self.begin,
             Find::Counted { .. } => self.begin + 1,
         }
     }
@@ -259,7 +284,7 @@ impl KeySpec {
     pub const fn step(&self) -> usize {
         match self.find {
             Find::Range { step, .. } | Find::Counted { step } => step,
-            Find::Derived | Find::Stored => 1,
+            Find::Derived | Find::Stored | Find::Keyword { .. } => 1,
         }
     }
 
@@ -289,6 +314,10 @@ impl KeySpec {
                 let place = crate::keys::sort_destination(args);
                 return place.into_iter().for_each(each);
             }
+            Find::Keyword { word, options } => {
+                let place = place_behind(args, self.begin, word, options);
+                return place.into_iter().for_each(each);
+            }
         };
         let mut place = first;
         while place < end.min(count) {
@@ -296,6 +325,22 @@ impl KeySpec {
             place += step;
         }
     }
+}
+
+/// See [`Find::Keyword`].
+fn place_behind(args: Args<'_>, begin: usize, word: &str, options: &[&str]) -> Option<usize> {
+    let (mut place, mut at) = (None, begin);
+    while at + 1 < args.len() {
+        let argument = args.get(at);
+        at += 1;
+        if options.iter().any(|option| is(argument, option)) {
+            if is(argument, word) {
+                place = Some(at);
+            }
+            at += 1;
+        }
+    }
+    place
 }
 
 /// Flags of commands, as COMMAND INFO names them.
@@ -405,6 +450,8 @@ pub enum Group {
     Bitmap,
     /// Numbers of different elements, estimated.
     HyperLogLog,
+    /// Positions on the earth.
+    Geo,
     /// Keys of any type.
     Generic,
     /// Connections.
@@ -417,7 +464,7 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the documents.
-    pub const ALL: [Group; 11] = [
+    pub const ALL: [Group; 12] = [
         Self::String,
         Self::Hash,
         Self::List,
@@ -425,6 +472,7 @@ impl Group {
         Self::SortedSet,
         Self::Bitmap,
         Self::HyperLogLog,
+        Self::Geo,
         Self::Generic,
         Self::Connection,
         Self::Transactions,
@@ -441,6 +489,7 @@ impl Group {
             Self::SortedSet => "sorted-set",
             Self::Bitmap => "bitmap",
             Self::HyperLogLog => "hyperloglog",
+            Self::Geo => "geo",
             Self::Generic => "generic",
             Self::Connection => "connection",
             Self::Transactions => "transactions",

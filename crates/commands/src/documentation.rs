@@ -38,6 +38,7 @@ fn title(group: Group) -> &'static str {
         Group::SortedSet => "Sorted sets",
         Group::Bitmap => "Bitmaps",
         Group::HyperLogLog => "HyperLogLog",
+        Group::Geo => "Positions",
         Group::Generic => "Keys",
         Group::Connection => "Connections",
         Group::Transactions => "Transactions",

@@ -30,6 +30,7 @@ mod context;
 pub mod dispatch;
 mod documentation;
 mod error;
+mod geo;
 pub mod glob;
 mod hashes;
 mod heads;

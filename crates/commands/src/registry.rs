@@ -8,8 +8,8 @@ use resp::Args;
 use crate::command::{Command, KeySpec, Locks, ManyReader, Reader};
 use crate::context::Hashed;
 use crate::{
-    acl, bitmaps, connection, hashes, hyperloglog, keys, lists, server, sets, sorted_sets, strings,
-    transactions,
+    acl, bitmaps, connection, geo, hashes, hyperloglog, keys, lists, server, sets, sorted_sets,
+    strings, transactions,
 };
 
 /// The families. A new one joins here.
@@ -21,6 +21,7 @@ const FAMILIES: &[&[Command]] = &[
     sorted_sets::COMMANDS,
     bitmaps::COMMANDS,
     hyperloglog::COMMANDS,
+    geo::COMMANDS,
     keys::COMMANDS,
     connection::COMMANDS,
     transactions::COMMANDS,

@@ -1,6 +1,6 @@
 //! Scores are given and members removed: ZADD, ZINCRBY, ZREM.
 
-use keyspace::{Draft, SortedSet};
+use keyspace::{Draft, Key, SortedSet};
 use resp::{Args, parse_double};
 
 use crate::context::Context;
@@ -9,18 +9,25 @@ use crate::parse::is;
 
 /// The options of ZADD.
 #[derive(Clone, Copy, Default)]
-struct Conditions {
-    is_new: bool,
-    is_there: bool,
-    is_greater: bool,
-    is_less: bool,
+pub struct Conditions {
+    /// Only members that are not there.
+    pub is_new: bool,
+    /// Only members that are there.
+    pub is_there: bool,
+    /// Only higher scores, where the member is there.
+    pub is_greater: bool,
+    /// Only lower scores, where the member is there.
+    pub is_less: bool,
 }
 
 /// What ZADD answers with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+pub enum Answer {
+    /// The number of new members.
     Added,
+    /// The number of members that are new or have another score.
     Changed,
+    /// The score of the only member, to which the given one was added.
     Incremented,
 }
 
@@ -108,9 +115,20 @@ fn give(
         let score = parse_double(args.get(at))?;
         Some((score, args.get(at + 1)))
     });
+    let key = context.key(args, 1);
+    give_pairs(context, key, pairs, conditions, answer)
+}
+
+/// Gives scores to members and answers.
+pub fn give_pairs<'a>(
+    context: &mut Context<'_, '_>,
+    key: Key<'_>,
+    pairs: impl Iterator<Item = (f64, &'a [u8])>,
+    conditions: Conditions,
+    answer: Answer,
+) -> Result<(), CommandError> {
     let is_increment = answer == Answer::Incremented;
     let (mut added, mut updated, mut last) = (0, 0, None);
-    let key = context.key(args, 1);
     let is_number = context.keys.change_collection::<SortedSet, _>(key, |set| {
         for (score, member) in pairs {
             last = match give_one(set, member, score, conditions, is_increment) {

@@ -7,6 +7,9 @@ mod combine;
 mod pop;
 mod ranges;
 
+pub use add::{Answer, Conditions, give_pairs};
+pub use ranges::store;
+
 use crate::command::{Command, Group, KeySpec, flag, key_flag};
 
 const SORTED_SET: Command = Command {

@@ -225,3 +225,43 @@ impl<'t> Iterator for RankedRange<'t> {
         Some((ranked.name(), ranked.score))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Direction, RankedElements};
+    use crate::hash::KeyHasher;
+
+    /// Every place in the tree is that of an element of the table, and the other way round.
+    fn check_places(ranked: &RankedElements) {
+        assert_eq!(ranked.elements.len(), ranked.len());
+        for of_tree in ranked.order.range(0..ranked.len(), Direction::Forward) {
+            let places = ranked.elements.iter().map(|element| element.place());
+            assert_eq!(places.filter(|place| *place == of_tree.place).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_copy_has_elements_of_its_own() {
+        let names: Vec<String> = (0..300).map(|number| format!("m{number:03}")).collect();
+        let members = names.iter().map(|name| (name.as_bytes(), 1.0));
+        let mut original = RankedElements::from_sorted(Arc::new(KeyHasher::new(7)), members);
+        let mut copy = original.clone();
+        check_places(&copy);
+        for name in names.iter().step_by(3) {
+            copy.set(name.as_bytes(), 2.0);
+            check_places(&copy);
+        }
+        for name in names.iter().step_by(2) {
+            original.remove(name.as_bytes());
+        }
+        check_places(&original);
+        drop(original);
+        assert!(
+            names
+                .iter()
+                .all(|name| copy.rank(name.as_bytes()).is_some())
+        );
+    }
+}

@@ -59,6 +59,8 @@ cases!(
     hashes_new,
     sets_new,
     sorted_sets_new,
+    geo,
+    geo_new,
     keys,
     expiry,
     connection,

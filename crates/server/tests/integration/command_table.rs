@@ -19,6 +19,7 @@ pub const SHARED: &[&str] = &[
     "zrangebylex zrevrange zrevrangebyscore zrevrangebylex zremrangebyrank zremrangebyscore",
     "zremrangebylex zpopmin zpopmax zmpop zrandmember zunion zinter zdiff zunionstore zinterstore",
     "zdiffstore zintercard zscan",
+    "geoadd geopos geodist geohash geosearch geosearchstore georadius georadius_ro georadiusbymember georadiusbymember_ro",
     "del unlink exists type touch expire pexpire expireat pexpireat ttl pttl expiretime",
     "pexpiretime persist keys scan randomkey rename renamenx copy move dbsize flushdb flushall",
     "swapdb dump restore object object|encoding object|refcount object|idletime object|freq object|help",

@@ -29,12 +29,61 @@ fn member(random: &mut Random) -> Vec<u8> {
     }
 }
 
+/// A number of degrees: mostly of few places, which are near each other, else anywhere up to `max` or on the edge.
+fn degrees(random: &mut Random, max: &str, near: i64) -> Vec<u8> {
+    let edge = max.parse::<f64>().expect("a number");
+    match random.below(16) {
+        0 => pick_text(
+            random,
+            &["nan", "inf", "abc", "", "0x10", "180.0000001", "-90"],
+        ),
+        1 => pick_text(random, &[max, "0", "-0", "66.5", "-80.5"]),
+        2 => format!("-{max}").into_bytes(),
+        3 => format!("{:.6}", edge - 0.0001 * random.below(9) as f64).into_bytes(),
+        4..9 => {
+            let part = random.next() as f64 / u64::MAX as f64 * 2.0 - 1.0;
+            format!("{}", part * edge).into_bytes()
+        }
+        _ => {
+            let hundredths = random.below(300) as f64 / 100.0;
+            format!("{}", near as f64 + hundredths).into_bytes()
+        }
+    }
+}
+
+/// A distance of any size, from nothing to many times around the earth.
+fn distance(random: &mut Random) -> Vec<u8> {
+    match random.below(12) {
+        0 => pick_text(
+            random,
+            &["0", "-1", "nan", "inf", "abc", "", "1e300", "1e-300"],
+        ),
+        1 => float(random),
+        _ => {
+            let magnitude = 10_f64.powi(random.between(-2, 7) as i32);
+            let first = random.between(1, 999) as f64 / 100.0;
+            format!("{}", first * magnitude).into_bytes()
+        }
+    }
+}
+
 /// The value of a placeholder. Keys begin with the prefix; deadlines are all different.
 pub fn make(random: &mut Random, name: &str, prefix: &[u8], deadlines: &mut i64) -> Vec<u8> {
     if let Some(key) = named_key(random, name) {
         return [prefix, &key].concat();
     }
     match name {
+        "longitude" => degrees(random, "180", 13),
+        "latitude" => degrees(random, "85.05112878", 36),
+        "distance" => distance(random),
+        "town" => match random.below(12) {
+            0 => member(random),
+            _ => format!("t{}", random.below(16)).into_bytes(),
+        },
+        "unit" => match random.below(20) {
+            0 => pick_text(random, &["yd", "", "M", "KM", "Ft", "mI"]),
+            _ => pick_text(random, &["m", "km", "ft", "mi"]),
+        },
         "value" => value(random),
         "member" => member(random),
         "score" => score(random),

@@ -95,24 +95,40 @@ fn write_key_spec(reply: &mut ReplyWriter<'_>, spec: &KeySpec) {
         Find::Range { .. } | Find::Counted { .. } => {
             write_search(reply, "index", &[("index", spec.begin as i64)]);
         }
+        Find::Keyword { word, .. } => write_keyword(reply, word, spec.begin as i64),
         Find::Derived | Find::Stored => write_search(reply, "unknown", &[]),
     }
     reply.bulk(b"find_keys");
     match spec.find {
-        Find::Range { last, step } => {
-            let spec = [
-                ("lastkey", last.into()),
-                ("keystep", step as i64),
-                ("limit", 0),
-            ];
-            write_search(reply, "range", &spec);
-        }
+        Find::Range { last, step } => write_range(reply, last, step),
+        Find::Keyword { .. } => write_range(reply, 0, 1),
         Find::Counted { step } => {
             let spec = [("keynumidx", 0), ("firstkey", 1), ("keystep", step as i64)];
             write_search(reply, "keynum", &spec);
         }
         Find::Derived | Find::Stored => write_search(reply, "unknown", &[]),
     }
+}
+
+fn write_range(reply: &mut ReplyWriter<'_>, last: i32, step: usize) {
+    let spec = [
+        ("lastkey", last.into()),
+        ("keystep", step as i64),
+        ("limit", 0),
+    ];
+    write_search(reply, "range", &spec);
+}
+
+fn write_keyword(reply: &mut ReplyWriter<'_>, word: &str, begin: i64) {
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(b"keyword");
+    reply.bulk(b"spec");
+    reply.map(2);
+    reply.bulk(b"keyword");
+    reply.bulk(word.as_bytes());
+    reply.bulk(b"startfrom");
+    reply.integer(begin);
 }
 
 fn write_search(reply: &mut ReplyWriter<'_>, kind: &str, spec: &[(&str, i64)]) {

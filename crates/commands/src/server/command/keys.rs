@@ -64,7 +64,7 @@ fn find(args: Args<'_>) -> Option<&'static Command> {
 fn is_whole(spec: &KeySpec, args: Args<'_>) -> bool {
     match spec.find {
         Find::Range { .. } => spec.begin < args.len(),
-        Find::Derived | Find::Stored => true,
+        Find::Derived | Find::Stored | Find::Keyword { .. } => true,
         Find::Counted { step } => {
             let count = args.try_get(spec.begin).and_then(resp::parse_integer);
             let count = count.and_then(|count| usize::try_from(count).ok());

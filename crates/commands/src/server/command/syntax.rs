@@ -256,19 +256,25 @@ fn read_word(word: &str) -> Argument {
     }
     let kind = match word {
         "pattern" => Kind::Pattern,
-        "number" => Kind::Double,
+        "height" | "latitude" | "longitude" | "number" | "radius" | "width" => Kind::Double,
         "client-id" | "count" | "cursor" | "db" | "decrement" | "destination-db" | "end"
         | "increment" | "index" | "index1" | "index2" | "len" | "milliseconds"
-        | "min-match-len" | "numkeys" | "offset" | "protover" | "seconds" | "start" | "timeout"
-        | "version" => Kind::Integer,
+        | "min-match-len" | "num-vertices" | "numkeys" | "offset" | "protover" | "seconds"
+        | "start" | "timeout" | "version" => Kind::Integer,
         _ if word.starts_with("unix-time") => Kind::UnixTime,
         _ => Kind::String,
     };
     leaf(word.to_owned(), kind)
 }
 
-/// Marks the arguments that are keys, by their places among those that are always there.
+/// Marks the arguments that are keys, by the options that they belong to, or by their places among those that are always
+/// there.
 fn mark_keys(command: &Command, first: usize, arguments: &mut [Argument]) {
+    for (spec, key_spec) in command.keys.iter().enumerate() {
+        if let Find::Keyword { word, .. } = key_spec.find {
+            mark_option(word, spec, arguments);
+        }
+    }
     let fixed = arguments
         .iter()
         .take_while(|argument| !argument.optional)
@@ -283,13 +289,22 @@ fn mark_keys(command: &Command, first: usize, arguments: &mut [Argument]) {
             let (begin, last) = match spec.find {
                 Find::Range { last, .. } => (spec.begin, last.max(0) as usize),
                 Find::Counted { .. } => (spec.begin + 1, 0),
-                Find::Derived | Find::Stored => return false,
+                Find::Derived | Find::Stored | Find::Keyword { .. } => return false,
             };
             (begin..=begin + last).contains(&place)
         });
         if let Some(spec) = spec {
             first_leaf(argument).kind = Kind::Key(spec);
         }
+    }
+}
+
+fn mark_option(word: &str, spec: usize, arguments: &mut [Argument]) {
+    for argument in arguments {
+        if argument.token.as_deref() == Some(word) {
+            argument.kind = Kind::Key(spec);
+        }
+        mark_option(word, spec, &mut argument.arguments);
     }
 }
 

@@ -238,10 +238,10 @@ pub fn value(random: &mut Random) -> Vec<u8> {
         0 => b"".to_vec(),
         1..4 => random.between(-20, 20).to_string().into_bytes(),
         4 => integer(random),
-        5 => float(random),
+        5 => decimal(random),
         6 => match random.once_in(12) {
             true => large_value(random),
-            false => float(random),
+            false => decimal(random),
         },
         7 => any_bytes(random),
         8 => {
@@ -254,7 +254,7 @@ pub fn value(random: &mut Random) -> Vec<u8> {
             .repeat(1 + random.below(4))
             .into_bytes(),
         10 => b"12345678901234567890".to_vec(),
-        11 => pick_text(random, &["007", "-0", "+5", " 5", "5 ", "1e5", "0x10"]),
+        11 => pick_text(random, &["007", "-0", "+5", " 5", "5 ", "0x10"]),
         _ => format!("value-{}", random.below(50)).into_bytes(),
     }
 }
@@ -341,12 +341,20 @@ fn float(random: &mut Random) -> Vec<u8> {
     match random.below(14) {
         0 => pick_text(random, &["nan", "inf", "-inf", "abc", "", " 1", "1 ", "1e"]),
         1 => pick_text(random, &["1e3", "-2.5E2", "1e-5", "5.0e3", "1e17", "1e-17"]),
-        2 => pick_text(random, &["0", "-0.0", ".5", "5.", "+1.5", "0x1p3", "00.10"]),
+        2 => pick_text(random, &["0x1p3", "1e18", "-0x.8p2"]),
         // None that C's strtod finds out of range: redis-server 7.0 remembers that, and a later SORT fails there.
-        3 => pick_text(random, &["1e308", "-1e308", "1e300", "1e-300", "4e-308"]),
-        4 => format!("{}.{}", random.next() as i32, random.next()).into_bytes(),
-        5..8 => random.between(-100, 100).to_string().into_bytes(),
-        8 => format!("0.{:017}", random.next() % 100_000_000_000_000_000).into_bytes(),
+        3 => pick_text(random, &["1e300", "-1e300", "1e-300", "4e-308"]),
+        _ => decimal(random),
+    }
+}
+
+/// A number without an exponent: what is appended to an exponent could bring it out of range, see [`float`].
+fn decimal(random: &mut Random) -> Vec<u8> {
+    match random.below(10) {
+        0 => pick_text(random, &["0", "-0.0", ".5", "5.", "+1.5", "00.10"]),
+        1 => format!("{}.{}", random.next() as i32, random.next()).into_bytes(),
+        2..5 => random.between(-100, 100).to_string().into_bytes(),
+        5 => format!("0.{:017}", random.next() % 100_000_000_000_000_000).into_bytes(),
         _ => {
             let cents = random.between(-100_000, 100_000);
             format!("{}", cents as f64 / 100.0).into_bytes()

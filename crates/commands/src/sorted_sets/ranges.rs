@@ -237,9 +237,16 @@ pub fn zrangestore(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
         }
         None => Vec::new(),
     };
-    let built = context.keys.build_collection(|set| {
-        fill_in_turn(set, &mut members, request.direction);
-    });
+    let built = context
+        .keys
+        .build_collection(|set: &mut Draft<'_, SortedSet>| {
+            // Redis knows the number of members beforehand where ranks are asked for, and begins with what takes so many.
+            let fits = set.packed(members.iter().map(|_| &[][..])) == members.len();
+            if fits || !matches!(request.asked, Asked::Ranks(..)) {
+                become_packed_in_turn(set, &mut members, request.direction);
+            }
+            set.fill(&members);
+        });
     context
         .keys
         .store_collection(destination, built, Deadline::None);
@@ -248,8 +255,8 @@ pub fn zrangestore(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), 
 }
 
 /// As if the members came one by one, in this direction: a pack makes the negative zero zero, also where it grows to be none.
-fn fill_in_turn(
-    set: &mut Draft<'_, SortedSet>,
+fn become_packed_in_turn(
+    set: &Draft<'_, SortedSet>,
     members: &mut [(Vec<u8>, f64)],
     direction: Direction,
 ) {
@@ -261,7 +268,6 @@ fn fill_in_turn(
     for (_, score) in &mut members[packed] {
         *score += 0.0;
     }
-    set.fill(members);
 }
 
 /// Stores members, which are in their order, and answers with their number.

@@ -26,7 +26,7 @@ const FREE_RESIDENT_RATIO: usize = 64;
 pub(super) const FREE_RESIDENT_PAGES_MIN: usize = 8;
 const FREE_RESIDENT_PAGES_MAX: usize = 64;
 /// With so many chunks, huge pages are worth a spare one.
-const CHUNKS_WITH_SPARE: usize = 32;
+const CHUNKS_WITH_SPARE: usize = 8;
 
 const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
 const ALL_FREE: u32 = u32::MAX;

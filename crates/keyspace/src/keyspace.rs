@@ -269,6 +269,13 @@ impl Keyspace {
             .cast_unsigned()
     }
 
+    /// Gives memory back that is ready for what comes, if nothing has needed more since the last call. To be called every
+    /// few seconds.
+    pub fn give_idle_memory_back(&self) {
+        self.slabs.give_idle_spare_back();
+        local::give_idle_spare_back();
+    }
+
     /// The memory of entries and tables. Costs a lock per size class that is in use.
     pub fn slab_stats(&self) -> SlabStats {
         self.slabs.stats() + local::stats()

@@ -208,6 +208,11 @@ impl Slabs {
         addresses
     }
 
+    /// Gives the spare chunk back to the system if no page was taken since the last call.
+    pub fn give_idle_spare_back(&self) {
+        self.pool.give_idle_spare_back();
+    }
+
     /// Lets the pages that are not empty serve again; how many those are.
     pub fn end_emptying(&self) -> usize {
         let end = |class: &Class| class.0.lock().end_emptying();

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyspace::{Eviction, EvictionPolicy as Policy, Limit, Order, PrefixRule, Waste};
 use tracing::warn;
@@ -25,6 +25,8 @@ use crate::process::{Process, ShutdownStage};
 const PERIOD: Duration = Duration::from_millis(50);
 /// How often the settings are looked at while there is none.
 const IDLE_PERIOD: Duration = Duration::from_secs(1);
+/// Memory that is ready for more data goes back to the system when nothing has needed it for so long.
+const IDLE_MEMORY_PERIOD: Duration = Duration::from_secs(1);
 /// One part in so many of the limit is for what is added between two looks.
 const MARGIN_RATIO: u64 = 64;
 const MARGIN_BYTES_MIN: u64 = 1 << 20;
@@ -128,8 +130,13 @@ pub fn keep(process: Arc<Process>) -> std::io::Result<()> {
     });
     let kept = Arc::clone(&process);
     let work = move || {
+        let mut idle_since = Instant::now();
         while process.shutdown_stage() == ShutdownStage::Running {
             look(&process);
+            if idle_since.elapsed() >= IDLE_MEMORY_PERIOD {
+                process.keyspace().give_idle_memory_back();
+                idle_since = Instant::now();
+            }
             let has_limit = process.limits.lock().max_memory_bytes > 0;
             thread::park_timeout(if has_limit { PERIOD } else { IDLE_PERIOD });
         }

@@ -5,6 +5,8 @@
 //! moments of the machine.
 
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,8 @@ const PIPELINE: &str = "64";
 const CONNECTIONS: &str = "50";
 /// Operations of one measurement; of ranges a tenth.
 const OPERATIONS: u64 = 1_000_000;
+/// Memory is looked at when the server has had nothing to do for so long.
+const IDLE: Duration = Duration::from_secs(3);
 /// Requests that are sent before their replies are read.
 const FILL_REQUESTS: u64 = 10_000;
 
@@ -145,6 +149,7 @@ pub fn measure(options: &Options, binaries: &Binaries) -> Result<CollectionFigur
             let running = Running::start(server, GROUP, options, binaries)?;
             let before = resident_bytes(&running)?;
             fill(&running, ELEMENTS, make)?;
+            sleep(IDLE);
             Ok::<f64, String>(resident_bytes(&running)? - before)
         });
         figures.memory.push(CollectionMemory {
@@ -328,7 +333,7 @@ pub fn introduction() -> String {
         "redis-benchmark sends one command after another at P={PIPELINE} over {CONNECTIONS} connections, to {SMALL_KEYS} \
          small collections of {SMALL_ELEMENTS} elements (ranges: of {RANGE_ELEMENTS}) or to one of {ELEMENTS}, and both \
          servers take turns. Point operations are to take at most a third of redis-server's CPU time, ranges half of it. \
-         Memory is what the resident memory grows by; large collections are to take at most 0.7 of redis-server's, small \
+         Memory is what the resident memory grows by, seen 3 seconds after the last command; large collections are to take at most 0.7 of redis-server's, small \
          hashes 0.8."
     )
 }

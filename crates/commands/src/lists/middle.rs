@@ -53,13 +53,16 @@ pub fn lrange(context: &mut Context<'_, '_>, args: Args<'_>) -> Result<(), Comma
         return Ok(());
     };
     let (start, count) = range(start, end, list.len());
-    let (reply, reply_start, mut number) = (&mut context.reply, context.reply_start, Number::new());
+    let (reply, reply_start) = (&mut context.reply, context.reply_start);
     reply.array(count);
     if count == 0 {
         return Ok(());
     }
     for element in list.elements_from(start).take(count) {
-        reply.bulk(element.bytes(&mut number));
+        match element {
+            Item::Bytes(element) => reply.bulk_in_place(element),
+            Item::Integer(element) => reply.bulk_integer(element),
+        }
         check_reply(reply, reply_start, 0)?;
     }
     Ok(())

@@ -412,7 +412,7 @@ pub struct Elements<'a> {
 impl<'a> Iterator for Elements<'a> {
     type Item = Item<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Item<'a>> {
         if self.at == self.run.bytes.len() {
             self.run = self.list.run(self.chunk + 1)?;

@@ -33,6 +33,13 @@ pub(crate) fn stats() -> SlabStats {
     SLABS.get().map(|slabs| slabs.stats()).unwrap_or_default()
 }
 
+/// See [`Slabs::give_idle_spare_back`].
+pub(crate) fn give_idle_spare_back() {
+    if let Some(slabs) = SLABS.get() {
+        slabs.give_idle_spare_back();
+    }
+}
+
 /// Has `work` use the thread's magazines; others when the thread ends and its own are gone.
 #[inline]
 fn with<R>(work: impl Fn(&mut Magazines) -> R) -> R {

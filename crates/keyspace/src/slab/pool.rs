@@ -2,7 +2,7 @@
 //! Chunks cut into pages of 64 KB, and the pages that belong to no class.
 //!
 //! The lowest chunk that is partly used gives its pages first, so that the others can empty. A wholly free chunk is
-//! unmapped, but for one spare. Free pages in partly used chunks keep their memory up to a limit, and beyond it
+//! unmapped, but for one spare while pages are taken. Free pages in partly used chunks keep their memory up to a limit, and beyond it
 //! stay mapped without memory. With huge pages, the spare is also what `provider` prepares.
 //!
 //! Soundness: a [`PageMemory`] is made by the pool for a page whose bit it has just cleared, and the bit is set again
@@ -77,6 +77,8 @@ pub(super) struct Chunks {
     spare: Option<usize>,
     free_pages: usize,
     released_pages: usize,
+    /// Whether a page was taken since [`Pool::give_idle_spare_back`].
+    is_in_use: bool,
 }
 
 struct Chunk {
@@ -138,6 +140,12 @@ impl Pool {
         drop(unneeded);
     }
 
+    /// Gives the spare chunk back to the system if no page was taken since the last call.
+    pub fn give_idle_spare_back(&self) {
+        let unneeded = self.chunks.lock().take_idle_spare();
+        drop(unneeded);
+    }
+
     pub fn stats(&self) -> PoolStats {
         let chunks = self.chunks.lock();
         PoolStats {
@@ -190,6 +198,7 @@ impl Chunks {
         let candidates = if resident == 0 { chunk.free } else { resident };
         let index = candidates.trailing_zeros();
         let bit = 1 << index;
+        self.is_in_use = true;
         self.free_pages -= 1;
         self.released_pages -= usize::from(chunk.released & bit != 0);
         chunk.free &= !bit;
@@ -226,6 +235,19 @@ impl Chunks {
             self.spare = Some(address);
             return None;
         }
+        self.remove(address)
+    }
+
+    fn take_idle_spare(&mut self) -> Option<Mapping> {
+        if std::mem::take(&mut self.is_in_use) {
+            return None;
+        }
+        let spare = self.spare.take()?;
+        self.remove(spare)
+    }
+
+    /// Takes a chunk out that is wholly free.
+    fn remove(&mut self, address: usize) -> Option<Mapping> {
         let chunk = self.by_address.remove(&address)?;
         self.free_pages -= CHUNK_PAGES;
         self.released_pages -= chunk.released.count_ones() as usize;

@@ -419,3 +419,21 @@ fn idle_magazines_are_given_back() {
     assert!(!magazines.give_pages_back(1), "it was the only page");
     assert_eq!(slabs.stats().page_bytes, 0);
 }
+
+#[test]
+#[cfg_attr(slab_passthrough, ignore)]
+fn the_spare_chunk_goes_when_nothing_needs_it() {
+    let slabs = Slabs::new(HugePages::No);
+    let mut magazines = Magazines::new(Arc::clone(&slabs));
+    let object = Object::new(&mut magazines, words(64), 1);
+    object.free(&mut magazines);
+    magazines.flush();
+    magazines.give_pages_back(usize::MAX);
+    assert_eq!(slabs.stats().chunks, 1);
+    slabs.give_idle_spare_back();
+    assert_eq!(slabs.stats().chunks, 1, "a page was taken just before");
+    slabs.give_idle_spare_back();
+    assert_eq!(slabs.stats(), SlabStats::default());
+    let object = Object::new(&mut magazines, words(64), 2);
+    object.free(&mut magazines);
+}

@@ -296,6 +296,15 @@ impl Keyspace {
         sum_database(&self.counters, usize::from(database)).0
     }
 
+    /// Bytes of the entries of one database, with all that is behind them.
+    pub fn database_bytes(&self, database: u8) -> u64 {
+        let bytes = self.counters.iter();
+        let bytes: i64 = bytes
+            .map(|counters| counters.bytes(usize::from(database)))
+            .sum();
+        bytes.max(0).cast_unsigned()
+    }
+
     /// Keys in all databases.
     pub(crate) fn keys_of_all(&self) -> u64 {
         (0..DATABASES as u8)

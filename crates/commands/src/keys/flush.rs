@@ -68,6 +68,8 @@ pub const SWAPDB: Command = Command {
 
 /// From so many keys on, freeing them is left to another thread unless the client wants to wait for it.
 const BACKGROUND_KEYS_MIN: u64 = 10_000;
+/// The same for bytes: a few keys may be large collections.
+const BACKGROUND_BYTES_MIN: u64 = 1 << 20;
 
 fn size(context: &mut Context<'_, '_>, _: Args<'_>) -> Result<(), CommandError> {
     let keys = context.keys.keyspace().keys(context.session.database);
@@ -87,11 +89,13 @@ fn flush(
         _ => return Err(CommandError::Syntax),
     };
     let keyspace = context.keys.keyspace();
-    let keys: u64 = databases
+    let keys: u64 = databases.clone().map(|at| keyspace.keys(at)).sum();
+    let bytes: u64 = databases
         .clone()
-        .map(|database| keyspace.keys(database))
+        .map(|at| keyspace.database_bytes(at))
         .sum();
-    let free = if waits || keys < BACKGROUND_KEYS_MIN {
+    let is_little = keys < BACKGROUND_KEYS_MIN && bytes < BACKGROUND_BYTES_MIN;
+    let free = if waits || is_little {
         Free::Now
     } else {
         Free::InBackground

@@ -73,7 +73,12 @@ impl Dispatcher<'_> {
             };
             locked.set_touches(session.touches);
             if registered.command.element > 0 && requests.done >= known {
-                known = requests.done + look_ahead(&locked, session.database, requests);
+                let key = Key {
+                    database: session.database,
+                    bytes: item.key(input),
+                    hash,
+                };
+                known = requests.done + look_ahead(&locked, key, registered, requests);
             }
             let mut context = Context {
                 reply: ReplyWriter::new(out, session.protocol),
@@ -101,28 +106,21 @@ impl Dispatcher<'_> {
     }
 }
 
-/// Looks ahead to the elements that the next requests name, as long as they are for the same key; how many those are. The
-/// key of the first one is locked.
-fn look_ahead(locked: &Locked<'_>, database: u8, requests: &Requests<'_>) -> usize {
+/// Looks ahead to the elements that the next requests for this command name, as long as they are for the key that is
+/// locked; how many those are, not 0.
+fn look_ahead(
+    locked: &Locked<'_>,
+    key: Key<'_>,
+    registered: &'static Registered,
+    requests: &Requests<'_>,
+) -> usize {
     let (batch, input) = (requests.batch, requests.input);
-    let items = &requests.items[requests.done..];
-    let Some((first, registered)) = items
-        .first()
-        .and_then(|first| Some((first, first.of_kind(Kind::Single)?)))
-    else {
-        return 0;
-    };
-    let (hash, bytes) = (batch.hash(first).1, first.key(input));
-    let is_same = |item: &&Item| item.is(Kind::Single, registered) && item.key(input) == bytes;
-    let same = items.iter().take(AHEAD).take_while(is_same).count();
+    let is_same = |item: &&Item| item.is(Kind::Single, registered) && item.key(input) == key.bytes;
+    let items = requests.items[requests.done..].iter().take(AHEAD);
+    let same = items.clone().take_while(is_same).count();
     if same > 1 {
-        let key = Key {
-            database,
-            bytes,
-            hash,
-        };
         let element = registered.command.element;
-        let names = items[..same].iter();
+        let names = items.take(same);
         locked.look_ahead_within(key, names.map(|item| batch.args(item, input).get(element)));
     }
     same
